@@ -1,0 +1,22 @@
+//! The rules of answer-gateway, sans-IO: who may ask, whose an answer is, what a timeout owes.
+//!
+//! One [`Registry`] holds every session of the process. It reads no clock, draws no randomness and
+//! does no I/O. The contract:
+//!
+//! 1. give it what happened: [`Registry::handle`] with the time and an [`Input`];
+//! 2. drain [`Registry::poll_effect`] to `None` and carry each [`Effect`] out in order;
+//! 3. ask [`Registry::poll_timeout`] when it next wants an [`Input::Tick`], and why.
+//!
+//! Getters: [`Registry::stats`], [`Registry::is_here`]. Everything else is an input or an effect.
+
+mod effect;
+mod input;
+mod registry;
+mod settings;
+mod timer;
+
+pub use effect::{CloseReason, Effect, Event, Reply};
+pub use input::{Ask, Input, Persisted};
+pub use registry::{Registry, Stats};
+pub use settings::{Settings, WireIdMode};
+pub use timer::Timer;

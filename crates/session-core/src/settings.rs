@@ -1,0 +1,27 @@
+//! What the core can be told. Inequalities between these are checked where configuration is read.
+
+use std::time::Duration;
+
+/// The core's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What stands as `session_id` in Kafka.
+    pub wire_id: WireIdMode,
+    /// How long an asked question waits for its answer.
+    pub answer_timeout: Duration,
+    /// How long after an ambiguity (timeout, lost socket, takeover, a publish that may have
+    /// persisted) the session may still be owed an answer.
+    pub answer_ttl: Duration,
+    /// How many departed sessions that may still be owed an answer are remembered. When they are
+    /// that many nothing is evicted: every further question takes a suffix until there is room.
+    pub max_owed: usize,
+}
+
+/// What a question carries as `session_id` (protocol, "Wire id").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WireIdMode {
+    /// The session's own id, with a suffix only after an ambiguity.
+    Plain,
+    /// `id~suffix`, always.
+    Question,
+}

@@ -1,0 +1,21 @@
+//! Domain types of answer-gateway: the only things that pass between its I/O crates.
+//!
+//! Ids are checked newtypes (a bare `String` session id never crosses a crate edge), texts redact
+//! themselves in `Debug`, outcomes are closed enums. Must not know serde, tokio, Kafka or sockets:
+//! each edge has wire structs of its own and converts.
+
+mod answer;
+mod id;
+mod outcome;
+mod position;
+mod question;
+mod text;
+mod trace_context;
+
+pub use answer::{Answer, AnswerBody, QuestionIdEcho};
+pub use id::{Generation, IdError, QuestionId, SessionId, SessionKey, Suffix, WireId};
+pub use outcome::{AnswerOutcome, QuestionOutcome};
+pub use position::{AnswerFloor, RecordPosition};
+pub use question::Question;
+pub use text::{AnswerError, AnswerText, QuestionText, UserName};
+pub use trace_context::TraceContext;
