@@ -1,0 +1,19 @@
+//! What can go wrong while telemetry is set up. All of it is a mistake in the settings or in this
+//! program; none is worth a retry.
+
+/// Telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The log filter is not one `tracing_subscriber::EnvFilter` understands.
+    #[error("the log level is not valid: use a level such as info, or target=level pairs")]
+    LogLevel(#[from] tracing_subscriber::filter::ParseError),
+    /// A second set-up in one process.
+    #[error("logging is set up already")]
+    LogsSetUpAlready(#[from] tracing_subscriber::util::TryInitError),
+    /// The running log set-up is gone.
+    #[error("the log level cannot be changed any more")]
+    LogLevelFixed(#[from] tracing_subscriber::reload::Error),
+    /// The Prometheus reader refused its set-up.
+    #[error("the metrics reader cannot be set up")]
+    Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
+}

@@ -1,0 +1,123 @@
+//! The meter provider and its Prometheus reader: instruments in, text out.
+
+use std::sync::Arc;
+
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Encoder, TextEncoder};
+
+use crate::{Instruments, TelemetryError};
+
+/// The instruments of one process (or one test) and the reader of them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    instruments: Arc<Instruments>,
+    registry: prometheus::Registry,
+    provider: SdkMeterProvider,
+}
+
+impl Metrics {
+    /// The content type of [`Self::render`].
+    pub const CONTENT_TYPE: &'static str = prometheus::TEXT_FORMAT;
+
+    /// Defines every instrument, read by Prometheus.
+    ///
+    /// # Errors
+    ///
+    /// [`TelemetryError::Metrics`] when the reader refuses its set-up.
+    pub fn new() -> Result<Self, TelemetryError> {
+        let registry = prometheus::Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .without_target_info()
+            .build()?;
+        let provider = SdkMeterProvider::builder().with_reader(exporter).build();
+        let instruments = Arc::new(Instruments::new(&provider.meter("answer-gateway")));
+        Ok(Self {
+            instruments,
+            registry,
+            provider,
+        })
+    }
+
+    /// The instruments.
+    pub fn instruments(&self) -> Arc<Instruments> {
+        Arc::clone(&self.instruments)
+    }
+
+    /// All present values in Prometheus' text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+            // An unencodable family is a mistake in this program; a comment keeps the scrape valid.
+            Err(error) => format!("# metrics cannot be encoded: {error}\n"),
+        }
+    }
+
+    /// One present value: the metric by its Prometheus name and its label's value; `None` when it
+    /// was never recorded. For tests and for the ledger.
+    pub fn value(&self, name: &str, label: &str) -> Option<f64> {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name)?;
+        let metric = family
+            .get_metric()
+            .iter()
+            .find(|metric| metric.get_label().iter().any(|pair| pair.value() == label))?;
+        Some(match family.get_field_type() {
+            prometheus::proto::MetricType::HISTOGRAM => f64::from(
+                u32::try_from(metric.get_histogram().get_sample_count()).unwrap_or(u32::MAX),
+            ),
+            prometheus::proto::MetricType::COUNTER => metric.get_counter().get_value(),
+            prometheus::proto::MetricType::GAUGE
+            | prometheus::proto::MetricType::SUMMARY
+            | prometheus::proto::MetricType::UNTYPED => metric.get_gauge().get_value(),
+        })
+    }
+
+    /// Flushes what is buffered and ends the reader. Recording afterwards has no effect.
+    pub fn shut_down(&self) {
+        // The pull reader buffers nothing, so a failure here loses nothing.
+        drop(self.provider.shutdown());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_is_rendered_under_its_prometheus_name() {
+        let metrics = Metrics::new().unwrap();
+        let instruments = metrics.instruments();
+        instruments.records.one("ok");
+        instruments.sessions.set(3, "idle");
+        instruments
+            .question_time
+            .record(Duration::from_millis(3), "total");
+
+        let text = metrics.render();
+        for line in [
+            r#"answer_gateway_records_total{result="ok"} 1"#,
+            r#"answer_gateway_sessions{state="idle"} 3"#,
+            r#"answer_gateway_question_duration_seconds_bucket{part="total",le="0.005"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in:\n{text}");
+        }
+        assert_eq!(
+            metrics.value("answer_gateway_records_total", "ok"),
+            Some(1.0)
+        );
+        assert_eq!(metrics.value("answer_gateway_records_total", "error"), None);
+    }
+
+    #[test]
+    fn two_sets_of_metrics_share_nothing() {
+        let (one, other) = (Metrics::new().unwrap(), Metrics::new().unwrap());
+        one.instruments().records.one("ok");
+        assert_eq!(other.value("answer_gateway_records_total", "ok"), None);
+    }
+}
