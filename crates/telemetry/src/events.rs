@@ -1,8 +1,4 @@
 //! What this crate itself has to say: one function an event.
-#![expect(
-    clippy::disallowed_macros,
-    reason = "the one place of this crate that logs"
-)]
 
 use std::panic::Location;
 

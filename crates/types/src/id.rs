@@ -77,13 +77,19 @@ impl WireId {
 
     /// The session's own id, with no suffix.
     pub fn plain(session: &SessionId) -> Self {
-        Self { text: Arc::clone(&session.0), session_len: len_u8(&session.0) }
+        Self {
+            text: Arc::clone(&session.0),
+            session_len: len_u8(&session.0),
+        }
     }
 
     /// `session~suffix`.
     pub fn suffixed(session: &SessionId, suffix: Suffix) -> Self {
         let text = format!("{}{}{suffix}", session.0, Self::SEPARATOR);
-        Self { text: text.into(), session_len: len_u8(&session.0) }
+        Self {
+            text: text.into(),
+            session_len: len_u8(&session.0),
+        }
     }
 
     /// Reads a wire id as an answer carries it.
@@ -102,7 +108,10 @@ impl WireId {
         if let Some(suffix) = suffix {
             check(suffix, Self::MAX_SUFFIX_LEN)?;
         }
-        Ok(Self { text: text.into(), session_len: len_u8(session) })
+        Ok(Self {
+            text: text.into(),
+            session_len: len_u8(session),
+        })
     }
 
     /// The whole wire id.
@@ -176,7 +185,9 @@ impl fmt::Display for Suffix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         for group in self.0.chunks_exact(5) {
-            let bits = group.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+            let bits = group
+                .iter()
+                .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
             for place in (0..8).rev() {
                 let digit = ALPHABET[(bits >> (place * 5) & 31) as usize];
                 fmt::Write::write_char(f, char::from(digit))?;
@@ -224,7 +235,11 @@ fn check(text: &str, longest: usize) -> Result<(), IdError> {
         return Err(IdError::Length);
     }
     let accepted = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if text.bytes().all(accepted) { Ok(()) } else { Err(IdError::Character) }
+    if text.bytes().all(accepted) {
+        Ok(())
+    } else {
+        Err(IdError::Character)
+    }
 }
 
 fn hex_digit(digit: u8) -> Result<u8, IdError> {
@@ -244,8 +259,17 @@ mod tests {
 
     #[test]
     fn session_ids_are_1_to_128_characters_of_the_accepted_set() {
-        for good in ["a", "0", "A.b_c-9", "0190b5c4-8f9e-7cc4-a1c2-1f6f4f9a2b11", &"x".repeat(128)] {
-            assert_eq!(SessionId::parse(good).map(|id| id.to_string()), Ok(good.to_owned()));
+        for good in [
+            "a",
+            "0",
+            "A.b_c-9",
+            "0190b5c4-8f9e-7cc4-a1c2-1f6f4f9a2b11",
+            &"x".repeat(128),
+        ] {
+            assert_eq!(
+                SessionId::parse(good).map(|id| id.to_string()),
+                Ok(good.to_owned())
+            );
         }
         for (bad, why) in [
             ("", IdError::Length),
@@ -263,7 +287,10 @@ mod tests {
     fn a_wire_id_splits_into_session_and_suffix() {
         let session = SessionId::parse("s-1").expect("valid");
         let plain = WireId::plain(&session);
-        assert_eq!((plain.as_str(), plain.session(), plain.is_plain()), ("s-1", "s-1", true));
+        assert_eq!(
+            (plain.as_str(), plain.session(), plain.is_plain()),
+            ("s-1", "s-1", true)
+        );
 
         let suffixed = WireId::suffixed(&session, Suffix::from_random([0xff; 10]));
         assert_eq!(suffixed.as_str(), "s-1~7777777777777777");
@@ -274,7 +301,15 @@ mod tests {
 
     #[test]
     fn a_wire_id_that_was_not_minted_here_is_refused() {
-        for bad in ["", "~x", "s~", "s~a~b", "s~ü", "s 1", &format!("s~{}", "x".repeat(65))] {
+        for bad in [
+            "",
+            "~x",
+            "s~",
+            "s~a~b",
+            "s~ü",
+            "s 1",
+            &format!("s~{}", "x".repeat(65)),
+        ] {
             assert!(WireId::parse(bad).is_err(), "{bad}");
         }
     }

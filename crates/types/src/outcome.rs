@@ -19,8 +19,13 @@ pub enum QuestionOutcome {
 
 impl QuestionOutcome {
     /// Every outcome, in the order of the labels' documentation.
-    pub const ALL: [Self; 5] =
-        [Self::Answered, Self::Expired, Self::Failed, Self::Undeliverable, Self::PublishFailed];
+    pub const ALL: [Self; 5] = [
+        Self::Answered,
+        Self::Expired,
+        Self::Failed,
+        Self::Undeliverable,
+        Self::PublishFailed,
+    ];
 
     /// The metric label.
     pub fn as_str(self) -> &'static str {

@@ -48,10 +48,16 @@ mod tests {
         let floor = AnswerFloor::new([10, 0]);
         let excluded = |partition, offset| floor.excludes(RecordPosition { partition, offset });
         assert!(excluded(0, 9));
-        assert!(!excluded(0, 10), "the watermark is the next offset to be written");
+        assert!(
+            !excluded(0, 10),
+            "the watermark is the next offset to be written"
+        );
         assert!(!excluded(1, 0));
         assert!(!excluded(2, 0), "a partition added later");
         assert!(!excluded(-1, 0), "no partition at all");
-        assert!(!AnswerFloor::unknown().excludes(RecordPosition { partition: 0, offset: 0 }));
+        assert!(!AnswerFloor::unknown().excludes(RecordPosition {
+            partition: 0,
+            offset: 0
+        }));
     }
 }

@@ -63,6 +63,9 @@ mod tests {
             AnswerError::new("canary"),
         );
         assert!(!printed.contains("canary"), "{printed}");
-        assert!(printed.starts_with("QuestionText(<6 bytes>) AnswerText(<13 bytes>)"), "{printed}");
+        assert!(
+            printed.starts_with("QuestionText(<6 bytes>) AnswerText(<13 bytes>)"),
+            "{printed}"
+        );
     }
 }

@@ -24,8 +24,12 @@ impl TraceContext {
     /// valid: tracing then starts anew and nothing else changes.
     pub fn parse(parent: &str, state: Option<&str>) -> Option<Self> {
         let mut fields = parent.split('-');
-        let (version, trace, span, flags) =
-            (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let (version, trace, span, flags) = (
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+        );
         let extended = fields.next().is_some();
         if version == "ff" || (version == "00" && extended) {
             return None;
@@ -35,7 +39,9 @@ impl TraceContext {
             trace_id: hex::<32>(trace)?,
             span_id: u64::try_from(hex::<16>(span)?).ok()?,
             flags: u8::try_from(hex::<2>(flags)?).ok()?,
-            state: state.filter(|state| state.len() <= Self::MAX_STATE_LEN).map(Into::into),
+            state: state
+                .filter(|state| state.len() <= Self::MAX_STATE_LEN)
+                .map(Into::into),
         };
         (context.trace_id != 0 && context.span_id != 0).then_some(context)
     }
@@ -44,7 +50,11 @@ impl TraceContext {
 /// Writes the `traceparent`, version 00.
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
+        write!(
+            f,
+            "00-{:032x}-{:016x}-{:02x}",
+            self.trace_id, self.span_id, self.flags
+        )
     }
 }
 
@@ -66,7 +76,10 @@ mod tests {
     fn the_specifications_example_reads_and_writes_back() {
         let context = TraceContext::parse(EXAMPLE, Some("congo=t61rcWkgMzE")).expect("valid");
         assert_eq!(context.to_string(), EXAMPLE);
-        assert_eq!((context.flags, context.state.as_deref()), (1, Some("congo=t61rcWkgMzE")));
+        assert_eq!(
+            (context.flags, context.state.as_deref()),
+            (1, Some("congo=t61rcWkgMzE"))
+        );
     }
 
     #[test]
