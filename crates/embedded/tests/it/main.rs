@@ -1,0 +1,8 @@
+//! The embedded stack from outside, through the clients other programs use.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of tests panic like the tests"
+)]
+
+mod broker;
+mod registry;
