@@ -8,6 +8,7 @@
 pub mod broker;
 mod events;
 pub mod registry;
+pub mod retrieval;
 
 pub use broker::{Broker, BrokerError, Topic};
 pub use registry::{Fault, Registry, RegistryError};
