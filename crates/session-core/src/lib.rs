@@ -11,12 +11,21 @@
 
 mod effect;
 mod input;
+mod ledger;
+mod on_answer;
+mod on_ask;
+mod on_connection;
+mod on_drain;
+mod on_report;
+mod on_time;
 mod registry;
+mod session;
 mod settings;
 mod timer;
 
 pub use effect::{CloseReason, Effect, Event, Reply};
 pub use input::{Ask, Input, Persisted};
+pub use ledger::Ledger;
 pub use registry::{Registry, Stats};
 pub use settings::{Settings, WireIdMode};
 pub use timer::Timer;

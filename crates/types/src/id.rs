@@ -2,6 +2,7 @@
 //!
 //! Every constructor checks; nothing here reads randomness or a clock, both come in as arguments.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -165,6 +166,13 @@ pub enum IdError {
     /// Empty or too long.
     #[error("is empty or too long")]
     Length,
+}
+
+/// Lets a map keyed by session ids be asked with the front of a [`WireId`].
+impl Borrow<str> for SessionId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 // === Display and Debug: ids are safe to print ===
