@@ -80,12 +80,12 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Refused`] when it is not valid Avro or the registry is full.
     pub fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
-        self.reader().register(subject, schema)
+        self.contents().register(subject, schema)
     }
 
     /// The schema with this id, if there is one.
     pub fn schema(&self, id: u32) -> Option<Arc<Registered>> {
-        self.reader().schema(id)
+        self.contents().schema(id)
     }
 
     /// The base URL, as clients take it for `schema.registry.url`.
@@ -99,7 +99,7 @@ impl Registry {
     }
 
     /// The contents, for a component of this process; they outlive the server.
-    pub(crate) fn reader(&self) -> Contents {
+    pub(crate) fn contents(&self) -> Contents {
         Contents(Arc::clone(&self.shared))
     }
 }

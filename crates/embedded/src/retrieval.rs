@@ -48,7 +48,7 @@ impl Index {
             .passages
             .iter()
             .map(|passage| self.rate(&terms, passage))
-            .filter(|hit| hit.found > 0.0 && hit.found >= asked * MIN_FOUND)
+            .filter(|hit| hit.found > 0 && hit.is_about(terms.len(), asked))
             .collect();
         hits.sort_by(|one, other| other.score.total_cmp(&one.score));
         let enough = hits.first().map_or(0.0, |best| best.score * MIN_OF_BEST);
@@ -70,7 +70,7 @@ impl Index {
     }
 
     fn rate<'a>(&self, terms: &BTreeSet<String>, passage: &'a Counted) -> Hit<'a> {
-        let (mut score, mut found) = (0.0, 0.0);
+        let (mut score, mut found, mut found_weight) = (0.0, 0, 0.0);
         for term in terms {
             let Some(count) = passage.counts.get(term) else {
                 continue;
@@ -79,12 +79,14 @@ impl Index {
             let relative_length = passage.length / self.mean_length;
             let damping = SATURATION * (1.0 - LENGTH_SHARE + LENGTH_SHARE * relative_length);
             score += weight * count * (SATURATION + 1.0) / (count + damping);
-            found += weight;
+            found += 1;
+            found_weight += weight;
         }
         Hit {
             passage: &passage.passage,
             score,
             found,
+            found_weight,
         }
     }
 
@@ -145,8 +147,16 @@ impl Counted {
 struct Hit<'a> {
     passage: &'a Passage,
     score: f64,
-    /// The weight of the question's terms that are in it.
-    found: f64,
+    /// How many of the question's terms are in it, and what they weigh.
+    found: usize,
+    found_weight: f64,
+}
+
+impl Hit<'_> {
+    /// Most of the question's terms, or those that say the most, are in it.
+    fn is_about(&self, terms: usize, weight: f64) -> bool {
+        self.found * 2 > terms || self.found_weight >= weight * MIN_FOUND
+    }
 }
 
 /// Exact for any number of passages that fits in memory.
@@ -157,7 +167,8 @@ fn as_f64(count: usize) -> f64 {
 /// A longer question is read this far.
 const MAX_TERMS: usize = 64;
 const HEADING_WEIGHT: f64 = 2.0;
-/// The share of the question's weight a passage must hold. Below it the match is one common word.
+/// The share of the question's weight a passage must hold, unless it holds most of its terms. Below it
+/// the match is one common word.
 const MIN_FOUND: f64 = 0.35;
 /// A further passage is worth showing with this share of the best one's score.
 const MIN_OF_BEST: f64 = 0.6;
@@ -191,6 +202,11 @@ Uma senha nunca aparece no registro.
     fn the_section_a_question_is_about_comes_first() {
         assert_eq!(headings("Which port does it listen on?"), ["Ports"]);
         assert_eq!(headings("what do two replicas do?"), ["Replicas"]);
+    }
+
+    #[test]
+    fn common_words_are_enough_when_they_are_most_of_the_question() {
+        assert_eq!(headings("how does a gateway replica cope?"), ["Replicas"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Markdown cut into passages: by headings, then by blocks up to a quotable size. Reads the subset
-//! the project's documents use: ATX headings, paragraphs, lists, tables and fenced code.
+//! Markdown cut into passages: by headings, then by blocks up to a quotable size, a table by its
+//! rows. Reads the subset the project's documents use: ATX headings, paragraphs, lists, tables and
+//! fenced code.
 
 use super::{Document, Passage};
 
@@ -28,10 +29,13 @@ fn push_prose(cutter: &mut Cutter, line: &str) {
     if line.is_empty() || is_rule(line) || line.starts_with("![") {
         return cutter.end_block();
     }
-    if is_row || starts_item(line) {
+    if is_row {
+        return cutter.push_passage(&plain(row(line)));
+    }
+    if starts_item(line) {
         cutter.end_block();
     }
-    cutter.push_line(&plain(if is_row { row(line) } else { line.to_owned() }));
+    cutter.push_line(&plain(line.to_owned()));
 }
 
 /// Collects lines into blocks, blocks into passages.
@@ -61,6 +65,12 @@ impl Cutter {
 
     fn push_line(&mut self, line: &str) {
         push_separated(&mut self.block, line);
+    }
+
+    fn push_passage(&mut self, line: &str) {
+        self.end_passage();
+        self.push_line(line);
+        self.end_passage();
     }
 
     fn end_block(&mut self) {
@@ -124,7 +134,7 @@ fn starts_item(line: &str) -> bool {
 
 fn row(line: &str) -> String {
     let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-    format!("- {}", cells.join(": "))
+    cells.join(": ")
 }
 
 /// The text without marks of emphasis and code, and links reduced to their words.
@@ -179,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn a_table_becomes_a_line_per_row() {
+    fn every_row_of_a_table_stands_alone() {
         assert_eq!(
             cut("| key | what |\n|---|:-:|\n| `A_B` | the **first** |"),
-            [("", "- key: what\n- A_B: the first")]
+            [("", "key: what"), ("", "A_B: the first")]
         );
     }
 

@@ -1,23 +1,19 @@
 //! The broker, through plain librdkafka clients.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use embedded::{Broker, BrokerError, Topic};
-use rdkafka::ClientConfig;
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::{Offset, TopicPartitionList};
-use tokio::task::spawn_blocking;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::kafka::{PATIENCE, Reader, client};
 
 #[tokio::test]
 async fn a_record_comes_back_with_its_key_and_headers() {
     let broker = Broker::start(&[topic("perguntas", 3)]).unwrap();
-    let producer: FutureProducer = client(&broker).create().unwrap();
+    let producer: FutureProducer = client(broker.bootstrap_servers()).create().unwrap();
     let headers = OwnedHeaders::new().insert(Header {
         key: "question-id",
         value: Some("q1"),
@@ -29,17 +25,8 @@ async fn a_record_comes_back_with_its_key_and_headers() {
         .headers(headers);
     producer.send(record, PATIENCE).await.unwrap();
 
-    let consumer: BaseConsumer = client(&broker).set("group.id", "any").create().unwrap();
-    let mut partitions = TopicPartitionList::new();
-    partitions
-        .add_partition_offset("perguntas", 2, Offset::Beginning)
-        .unwrap();
-    consumer.assign(&partitions).unwrap();
-    let record = spawn_blocking(move || {
-        let record = consumer.poll(PATIENCE).unwrap().unwrap();
-        record.detach()
-    });
-    let record = record.await.unwrap();
+    let mut reader = Reader::new(broker.bootstrap_servers(), "perguntas", 3);
+    let record = reader.next().await;
     assert_eq!(record.key(), Some("k".as_bytes()));
     assert_eq!(record.payload(), Some("v".as_bytes()));
     let header = record.headers().unwrap().get_as::<str>(0).unwrap();
@@ -49,7 +36,7 @@ async fn a_record_comes_back_with_its_key_and_headers() {
 #[test]
 fn its_topics_have_their_partitions_before_anybody_connects() {
     let broker = Broker::start(&[topic("perguntas", 3), topic("respostas", 7)]).unwrap();
-    let consumer: BaseConsumer = client(&broker).create().unwrap();
+    let consumer: BaseConsumer = client(broker.bootstrap_servers()).create().unwrap();
     let metadata = consumer.fetch_metadata(None, PATIENCE).unwrap();
     let mut topics: Vec<_> = metadata
         .topics()
@@ -81,14 +68,6 @@ fn a_stopped_broker_leaves_no_port() {
     TcpStream::connect(address).unwrap();
     broker.stop();
     TcpStream::connect(address).unwrap_err();
-}
-
-fn client(broker: &Broker) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", broker.bootstrap_servers())
-        .set("fetch.wait.max.ms", "5");
-    config
 }
 
 fn topic(name: &str, partitions: u16) -> Topic {

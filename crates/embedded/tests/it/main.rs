@@ -4,5 +4,7 @@
     reason = "the helpers of tests panic like the tests"
 )]
 
+mod answerer;
 mod broker;
+mod kafka;
 mod registry;

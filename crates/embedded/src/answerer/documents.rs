@@ -1,0 +1,53 @@
+//! The pages the answerer knows: those of this project, as they were at build time.
+
+use crate::retrieval::{Document, Index};
+
+/// All of them, ready to be searched.
+pub(super) fn index() -> Index {
+    let documents = DOCUMENTS.iter().map(|(path, text)| Document { path, text });
+    Index::new(documents)
+}
+
+/// Path in the repository, text.
+pub(super) const DOCUMENTS: &[(&str, &str)] = &[
+    ("README.md", include_str!("../../../../README.md")),
+    (
+        "docs/architecture.md",
+        include_str!("../../../../docs/architecture.md"),
+    ),
+    (
+        "docs/adr/0006-embedded-demo.md",
+        include_str!("../../../../docs/adr/0006-embedded-demo.md"),
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_page_for_users_is_listed() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let pages: BTreeSet<String> = fs::read_dir(docs)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".md"))
+            .map(|name| format!("docs/{name}"))
+            .collect();
+        let listed = DOCUMENTS.iter().map(|(path, _)| (*path).to_owned());
+        let missing: Vec<_> = pages.difference(&listed.collect()).cloned().collect();
+        assert_eq!(missing, Vec::<String>::new(), "add them to DOCUMENTS");
+    }
+
+    #[test]
+    fn every_listed_page_has_something_to_quote() {
+        for &(path, text) in DOCUMENTS {
+            let index = Index::new([Document { path, text }]);
+            assert!(!index.is_empty(), "{path}");
+        }
+    }
+}
