@@ -1,0 +1,102 @@
+"""What every script shares: where things are, how to speak, how to fail."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+if sys.version_info < (3, 11):  # noqa: UP036 -- this is where an older Python is told
+    sys.exit("these scripts need Python 3.11 or newer: on Debian 12 or later, apt-get install python3")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPTS = REPOSITORY / "scripts"
+E2E = REPOSITORY / "crates" / "testkit" / "e2e"
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_SETUP = 3
+
+
+class Failure(Exception):
+    """Something a person has to look at: what is wrong, and in the next sentence what to do about it."""
+
+    def __init__(self, message: str, exit_code: int = EXIT_FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def say(message: str) -> None:
+    """Progress, for people: on standard error, so that output can be evaluated or piped."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def main_of(main: Callable[[Sequence[str]], int]) -> NoReturn:
+    """Runs a script's `main` and turns what went wrong into one clear line and an exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = main(sys.argv[1:])
+    except Failure as failure:
+        say(f"{Path(sys.argv[0]).name}: {failure}")
+        code = failure.exit_code
+    except KeyboardInterrupt:
+        say(f"{Path(sys.argv[0]).name}: interrupted; it can be started again at any time")
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path = REPOSITORY,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    hint: str = "",
+) -> None:
+    """Runs a command to its end; a failure names it, shows the end of its log if it has one, and gives the hint."""
+    words = [str(word) for word in command]
+    environment = {**os.environ, **(env or {})}
+    try:
+        if log is None:
+            done = subprocess.run(words, cwd=cwd, env=environment, check=False)
+        else:
+            with log.open("ab") as out:
+                done = subprocess.run(
+                    words, cwd=cwd, env=environment, check=False, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                )
+    except FileNotFoundError as missing:
+        raise Failure(f"`{words[0]}` is not there; run scripts/setup", EXIT_SETUP) from missing
+    if done.returncode != 0:
+        tail = f"\n{tail_of(log)}" if log is not None else ""
+        raise Failure(f"`{shlex.join(words)}` failed with exit code {done.returncode}. {hint}{tail}".rstrip())
+
+
+def output_of(command: Sequence[str | Path], *, cwd: Path = REPOSITORY) -> str | None:
+    """What a command prints on standard output, or None when it is not there or fails."""
+    try:
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=cwd,
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+    except (FileNotFoundError, PermissionError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def tail_of(log: Path, lines: int = 25) -> str:
+    """The end of a log, headed by its name."""
+    try:
+        text = log.read_text(errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        text = ["(not written)"]
+    return "\n".join([f"--- the end of {log}", *text, "---"])

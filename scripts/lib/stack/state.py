@@ -1,0 +1,112 @@
+"""What is remembered of one stack, in its folder: ports, passwords and the identities of its processes."""
+
+import json
+import secrets
+import shlex
+import socket
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from common import Failure
+
+_FILE = "state.json"
+_HOST = "127.0.0.1"
+
+# Below the range the kernel takes for outgoing connections: else a client that keeps trying a stopped component's
+# port can be given that very port as its own, and the component cannot come back.
+_PORTS = range(20_000, 32_000)
+
+PORT_NAMES = ("kafka", "kafka_sasl", "kafka_controller", "registry", "registry_auth")
+
+
+@dataclass
+class State:
+    """One stack. `processes` maps a component's name to the identity of its process."""
+
+    directory: Path
+    ports: dict[str, int]
+    kafka_password: str
+    registry_password: str
+    processes: dict[str, str] = field(default_factory=dict)
+
+    KAFKA_USER = "gateway"
+    REGISTRY_USER = "registry-user"
+
+    @classmethod
+    def load(cls, directory: Path) -> "State | None":
+        """The stack of a folder, or None when none was ever started there or it was taken down."""
+        try:
+            values = json.loads((directory / _FILE).read_text())
+        except FileNotFoundError:
+            return None
+        except json.JSONDecodeError as broken:
+            raise Failure(f"{directory / _FILE} cannot be read ({broken}); remove {directory}") from broken
+        return cls(directory=directory, **values)
+
+    @classmethod
+    def new(cls, directory: Path, chosen: dict[str, int]) -> "State":
+        """A stack that was never started, on the chosen ports and otherwise random free ones."""
+        if directory.exists() and any(directory.iterdir()):
+            raise Failure(f"{directory} is not empty and holds no stack; choose another folder with --dir")
+        directory.mkdir(parents=True, exist_ok=True)
+        state = cls(directory, _ports(chosen), secrets.token_urlsafe(18), secrets.token_urlsafe(18))
+        state.save()
+        return state
+
+    def save(self) -> None:
+        """Writes the state; it holds passwords, so only its owner may read it."""
+        values = asdict(self)
+        del values["directory"]
+        fresh = self.directory / f"{_FILE}.new"
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(values, indent=2))
+        fresh.replace(self.directory / _FILE)
+
+    def address(self, port: str) -> str:
+        """`host:port` of a named port."""
+        return f"{_HOST}:{self.ports[port]}"
+
+    def registry_url(self, port: str = "registry") -> str:
+        """The base URL of the registry's Confluent API, behind that port."""
+        return f"http://{self.address(port)}/apis/ccompat/v7"
+
+    def environment(self) -> dict[str, str]:
+        """The variables of `scripts/stack env`."""
+        return {
+            "AG_STACK_DIR": str(self.directory),
+            "AG_STACK_BOOTSTRAP": self.address("kafka"),
+            "AG_STACK_REGISTRY_URL": self.registry_url(),
+            "AG_STACK_SASL_BOOTSTRAP": self.address("kafka_sasl"),
+            "AG_STACK_SASL_USER": self.KAFKA_USER,
+            "AG_STACK_SASL_PASSWORD": self.kafka_password,
+            "AG_STACK_CA": str(self.directory / "tls" / "ca.pem"),
+            "AG_STACK_REGISTRY_AUTH_URL": self.registry_url("registry_auth"),
+            "AG_STACK_REGISTRY_USER": self.REGISTRY_USER,
+            "AG_STACK_REGISTRY_PASSWORD": self.registry_password,
+            "KAFKA_BOOTSTRAP_SERVERS": self.address("kafka"),
+            "KAFKA_SCHEMA_REGISTRY_URL": self.registry_url(),
+        }
+
+    def shell_lines(self) -> str:
+        """The same as lines a shell can evaluate."""
+        return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self.environment().items())
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on that port of the loopback interface now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _ports(chosen: dict[str, int]) -> dict[str, int]:
+    ports = dict(chosen)
+    while missing := [name for name in PORT_NAMES if name not in ports]:
+        port = secrets.choice(_PORTS)
+        if port not in ports.values() and is_free(port):
+            ports[missing[0]] = port
+    return ports

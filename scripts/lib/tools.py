@@ -1,0 +1,112 @@
+"""Everything that is downloaded or built into the cache folder, pinned by version or by the hash of its lock file."""
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import cache
+import java
+from common import E2E, SCRIPTS, run
+
+_CARGO_TOOLS = {"cargo-deny": "0.20.2", "cargo-fuzz": "0.13.2", "cargo-mutants": "27.1.0"}
+_CARGO_MINUTES = {"cargo-deny": 2, "cargo-fuzz": 1, "cargo-mutants": 2}
+
+
+def lint_programs() -> Path:
+    """The folder of `ruff` and `shellcheck`."""
+    return _venv("lint", SCRIPTS / "requirements.txt") / "bin"
+
+
+def e2e_python() -> Path:
+    """The Python of the outside tests."""
+    return _venv("e2e", E2E / "requirements.txt") / "bin" / "python"
+
+
+def e2e_node_modules() -> Path:
+    """What the outside tests' Node clients import, linked beside them because Node looks nowhere else."""
+    lock = E2E / "package-lock.json"
+    folder = cache.install(f"node-{_hash(lock)}", _install_node_modules) / "node_modules"
+    link = E2E / "node_modules"
+    if link.is_symlink() or not link.exists():
+        fresh = E2E / f".node_modules.{os.getpid()}"
+        fresh.symlink_to(folder)
+        fresh.replace(link)
+    return folder
+
+
+def cargo_tool(name: str) -> Path:
+    """The program of a cargo subcommand, such as `cargo-deny`."""
+    version = _CARGO_TOOLS[name]
+
+    def build(folder: Path) -> None:
+        command = ["cargo", "install", "--locked", "--quiet", "--root", folder, "--version", version, name]
+        run(
+            command,
+            env={"CARGO_TARGET_DIR": str(folder / "target")},
+            log=folder / "install.log",
+            hint="Is crates.io reachable?",
+        )
+        shutil.rmtree(folder / "target")
+
+    return cache.install(f"{name}-{version}", build, f"builds for about {_CARGO_MINUTES[name]} min") / "bin" / name
+
+
+def cargo_target() -> Path:
+    """Where checks and tests compile: `CARGO_TARGET_DIR`, else one for all checkouts, so that a clean one is warm."""
+    return Path(os.environ.get("CARGO_TARGET_DIR") or cache.root() / "target")
+
+
+INSTALLERS = {
+    "kafka": java.kafka,
+    "apicurio": java.apicurio,
+    "lint": lint_programs,
+    "e2e-python": e2e_python,
+    "e2e-node": e2e_node_modules,
+    "cargo-deny": lambda: cargo_tool("cargo-deny"),
+    "cargo-fuzz": lambda: cargo_tool("cargo-fuzz"),
+    "cargo-mutants": lambda: cargo_tool("cargo-mutants"),
+}
+
+
+def installed_name(tool: str) -> str:
+    """The name under which the cache folder keeps a tool, version included."""
+    if tool in _CARGO_TOOLS:
+        return f"{tool}-{_CARGO_TOOLS[tool]}"
+    names = {
+        "kafka": lambda: f"kafka-{java.KAFKA}",
+        "apicurio": lambda: f"apicurio-{java.APICURIO}",
+        "lint": lambda: _venv_name("lint", SCRIPTS / "requirements.txt"),
+        "e2e-python": lambda: _venv_name("e2e", E2E / "requirements.txt"),
+        "e2e-node": lambda: f"node-{_hash(E2E / 'package-lock.json')}",
+    }
+    return names[tool]()
+
+
+def _venv_name(name: str, requirements: Path) -> str:
+    return f"venv-{name}-{_hash(requirements, salt=sys.version)}"
+
+
+def _venv(name: str, requirements: Path) -> Path:
+    def build(folder: Path) -> None:
+        log = folder / "install.log"
+        run([sys.executable, "-m", "venv", folder], log=log)
+        run([folder / "bin" / "pip", "install", "--quiet", "-r", requirements], log=log, hint="Is PyPI reachable?")
+
+    return cache.install(_venv_name(name, requirements), build)
+
+
+def _install_node_modules(folder: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(E2E / name, folder)
+    run(
+        ["npm", "ci", "--no-audit", "--no-fund"],
+        cwd=folder,
+        log=folder / "install.log",
+        hint="Is the npm registry reachable?",
+    )
+
+
+def _hash(file: Path, salt: str = "") -> str:
+    return hashlib.sha256(file.read_bytes() + salt.encode()).hexdigest()[:12]
