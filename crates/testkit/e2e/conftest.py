@@ -1,0 +1,71 @@
+"""Fixtures of the outside tests. Without the stack they fail, and say how to start it; they never skip."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from harness.answerer import Answerer
+from harness.gateway import Gateway
+from harness.stack import Access, Stack, StackAwayError
+from harness.topics import Topics, prepared
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The running stack."""
+    try:
+        return Stack.from_environment()
+    except StackAwayError as away:
+        pytest.fail(str(away), pytrace=False)
+
+
+@pytest.fixture
+def access(stack: Stack) -> Access:
+    """How this test reaches Kafka and the registry; the plain way unless a module overrides it."""
+    return stack.open_access()
+
+
+@pytest.fixture
+def topics(access: Access) -> Topics:
+    """Fresh topics with the minimal question schema."""
+    return prepared(access)
+
+
+@pytest.fixture
+def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
+    """Names for log files, one a process."""
+    name = re.sub(r"\W+", "-", request.node.name)[:60]
+    numbers = iter(range(1000))
+    return lambda: tmp_path / f"{name}-{next(numbers)}.log"
+
+
+@pytest.fixture
+def start_gateway(access: Access, logs: Callable[[], Path]) -> Iterator[Callable[..., Gateway]]:
+    """Starts processes under test: `start_gateway(topics, SETTING=value)`; None unsets; each is judged at its end."""
+    with ExitStack() as ending:
+
+        def start(topics: Topics, **settings: str | None) -> Gateway:
+            every = {**access.gateway, **topics.gateway(), **settings}
+            given = {name: value for name, value in every.items() if value is not None}
+            gateway = Gateway(given, logs(), secrets=access.secrets)
+            ending.callback(gateway.kill)
+            ending.callback(gateway.stop)
+            return gateway
+
+        yield start
+
+
+@pytest.fixture
+def gateway(start_gateway: Callable[..., Gateway], topics: Topics) -> Gateway:
+    """One gateway with the defaults, ready."""
+    return start_gateway(topics).wait_ready()
+
+
+@pytest.fixture
+def start_answerer(access: Access, topics: Topics) -> Iterator[Callable[..., Answerer]]:
+    """Starts answering sides: `start_answerer(held, keyed=True)`."""
+    with ExitStack() as ending:
+        yield lambda *reply, **options: ending.enter_context(Answerer(access, topics, *reply, **options).running())

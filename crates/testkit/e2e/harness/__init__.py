@@ -1,0 +1,1 @@
+"""What the outside tests share: the stack, the process under test, the answering side, clients, witnesses."""

@@ -1,0 +1,207 @@
+"""The answering side: confluent-kafka with its own Avro (de)serializers. It knows the topics and nothing else."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from harness.schemas import RESPOSTA
+from harness.stack import Access
+from harness.texts import answer_to
+from harness.topics import PARTITIONS, Topics
+from harness.wait import eventually
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One record of the questions' topic."""
+
+    key: bytes | None
+    headers: Headers
+    fields: dict[str, Any]
+    partition: int
+    offset: int
+
+    @property
+    def wire_id(self) -> str:
+        """What to echo as `session_id`."""
+        return self.fields["session_id"]
+
+    @property
+    def text(self) -> str:
+        """The question itself."""
+        return self.fields["pergunta"]
+
+    def header(self, name: str) -> str | None:
+        """A header's value; fails when it is there more than once."""
+        values = [value.decode() for key, value in self.headers if key == name]
+        assert len(values) <= 1, f"header {name} is there {len(values)} times"
+        return values[0] if values else None
+
+
+# What is said to a question: some texts, or none for silence. Called in the answerer's thread.
+Reply = Callable[[Question], list[str]]
+
+
+def at_once(question: Question) -> list[str]:
+    """The right answer, once."""
+    return [answer_to(question.text)]
+
+
+def twice(question: Question) -> list[str]:
+    """The right answer, twice."""
+    return [answer_to(question.text)] * 2
+
+
+def held(_: Question) -> list[str]:
+    """Nothing, until the test says so."""
+    return []
+
+
+class Answerer:
+    """Reads every question, remembers it, and answers as `reply` says."""
+
+    def __init__(
+        self,
+        access: Access,
+        topics: Topics,
+        reply: Reply = at_once,
+        *,
+        keyed: bool = False,
+        echo_headers: bool = False,
+        schema: str = RESPOSTA,
+        compression: str = "none",
+    ):
+        self.topics = topics
+        self.reply = reply
+        self.keyed = keyed
+        self.echo_headers = echo_headers
+        self._registry = SchemaRegistryClient(dict(access.registry))
+        self._read = AvroDeserializer(self._registry)
+        self._write = AvroSerializer(self._registry, schema)
+        settings = {"linger.ms": 0, "enable.idempotence": True, "compression.type": compression}
+        self._producer = Producer({**access.kafka, **settings})
+        self._consumer = Consumer(
+            {**access.kafka, "group.id": "answerer", "enable.auto.commit": False, "fetch.wait.max.ms": 20}
+        )
+        self._consumer.assign(
+            [TopicPartition(topics.questions, number, OFFSET_BEGINNING) for number in range(PARTITIONS)]
+        )
+        self._questions: list[Question] = []
+        self._failure: BaseException | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="answerer")
+
+    @contextmanager
+    def running(self) -> Iterator["Answerer"]:
+        """Reads and answers until the block ends, then fails if anything went wrong meanwhile."""
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._ending.set()
+            self._thread.join()
+            self._consumer.close()
+        if self._failure:
+            raise self._failure
+
+    @property
+    def questions(self) -> list[Question]:
+        """Every question read so far."""
+        return list(self._questions)
+
+    def question(self, text: str) -> Question:
+        """Waits for the one record that carries this text."""
+        found = eventually(
+            lambda: [question for question in self.questions if question.text == text],
+            f"the question reaches {self.topics.questions}",
+        )
+        assert len(found) == 1, f"one question was published {len(found)} times"
+        return found[0]
+
+    def answer(self, question: Question, text: str, *, headers: Headers | None = None, **fields: Any) -> None:
+        """Writes an answer now; `fields` change or add to the record's fields."""
+        record = {"session_id": question.wire_id, "resposta": text, **fields}
+        key = question.key if self.keyed else None
+        echoed = question.headers if self.echo_headers else None
+        self.write(record, key=key, headers=headers if headers is not None else echoed)
+        self.flush()
+
+    def write(
+        self,
+        record: dict[str, Any],
+        *,
+        key: bytes | None = None,
+        headers: Headers | None = None,
+        partition: int | None = None,
+        schema: str | None = None,
+    ) -> None:
+        """Writes any record of the answers' topic, serialized by confluent-kafka."""
+        write = AvroSerializer(self._registry, schema) if schema else self._write
+        value = write(record, SerializationContext(self.topics.answers, MessageField.VALUE))
+        self.write_bytes(value, key=key, headers=headers, partition=partition)
+
+    def serialized(self, record: dict[str, Any], schema: str) -> bytes:
+        """The bytes `write` would send."""
+        write = AvroSerializer(self._registry, schema)
+        return write(record, SerializationContext(self.topics.answers, MessageField.VALUE))
+
+    def write_bytes(
+        self,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Headers | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """Writes those very bytes."""
+        options = {} if partition is None else {"partition": partition}
+        self._producer.produce(
+            self.topics.answers, value=value, key=key, headers=headers, on_delivery=self._delivered, **options
+        )
+
+    def flush(self) -> None:
+        """Waits until Kafka has everything written so far."""
+        left = self._producer.flush(60)
+        assert left == 0, f"{left} answers are not in Kafka"
+
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._failure = AssertionError(f"an answer was not written: {error}")
+
+    def _work(self) -> None:
+        try:
+            while not self._ending.is_set():
+                for record in self._consumer.consume(num_messages=200, timeout=0.02):
+                    self._take(record)
+                self._producer.poll(0)
+            self.flush()
+        except BaseException as failure:
+            self._failure = failure
+
+    def _take(self, record: Message) -> None:
+        if record.error():
+            return  # A broker that is away; librdkafka connects again by itself.
+        context = SerializationContext(self.topics.questions, MessageField.VALUE)
+        question = Question(
+            key=record.key(),
+            headers=record.headers() or [],
+            fields=self._read(record.value(), context),
+            partition=record.partition(),
+            offset=record.offset(),
+        )
+        self._questions.append(question)
+        for text in self.reply(question):
+            self.write(
+                {"session_id": question.wire_id, "resposta": text},
+                key=question.key if self.keyed else None,
+                headers=question.headers if self.echo_headers else None,
+            )

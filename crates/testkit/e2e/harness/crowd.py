@@ -1,0 +1,136 @@
+"""Many sessions at once, each asking one question after the other, and the log they keep themselves."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from harness import texts
+from harness.gateway import Gateway
+from harness.wait import PATIENCE, eventually
+from harness.ws import FAILED, message
+
+CONNECTING_AT_ONCE = 50
+
+
+@dataclass
+class Exchange:
+    """One question of one session, and what it was sent for it."""
+
+    session: str
+    question: str
+    asked_at: float
+    frame: Any = None
+    close_code: int | None = None
+    took: float = field(default=0.0)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the frame is the right answer."""
+        return self.frame == {"type": "response", "data": texts.answer_to(self.question)}
+
+    @property
+    def failed(self) -> bool:
+        """Whether the frame says that Kafka did not take the question."""
+        return self.frame == FAILED
+
+
+class Crowd:
+    """Sessions, new or given by id, spread over gateways; each asks `questions_each` times, or until told to end."""
+
+    def __init__(
+        self,
+        gateways: Sequence[Gateway],
+        sessions: int | list[str],
+        questions_each: int | None = None,
+        pause: float = 0.0,
+    ) -> None:
+        self.sessions = [texts.session_id() for _ in range(sessions)] if isinstance(sessions, int) else sessions
+        self.exchanges: list[Exchange] = []
+        self.strays: list[Any] = []
+        self._urls = [gateways[number % len(gateways)].url(name) for number, name in enumerate(self.sessions)]
+        self._questions_each = questions_each
+        self._pause = pause
+        self._finishing = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="crowd")
+
+    def run(self) -> list[Exchange]:
+        """Asks every question and returns the log."""
+        with self.running():
+            self._thread.join()
+        return self.exchanges
+
+    @contextmanager
+    def running(self) -> Iterator["Crowd"]:
+        """Asks until the block ends; what waits then gets its frame first."""
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._finishing.set()
+            self._thread.join()
+        if self._failure:
+            raise self._failure
+        assert not self.strays, f"frames nobody asked for: {self.strays[:3]}"
+
+    def wait_all(self, outcome: str, since: float = 0.0) -> None:
+        """Waits until every session has an exchange begun after `since` that is `answered`, or `failed`."""
+
+        def reached() -> bool:
+            log = list(self.exchanges)
+            sessions = {one.session for one in log if getattr(one, outcome) and one.asked_at >= since}
+            assert len(sessions) == len(self.sessions), f"{len(sessions)} of {len(self.sessions)} sessions"
+            return True
+
+        eventually(reached, f"every session has a question {outcome}", patience=2 * PATIENCE)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._everybody())
+        except BaseException as failure:
+            self._failure = failure
+
+    async def _everybody(self) -> None:
+        gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            for session, url in zip(self.sessions, self._urls, strict=True):
+                tasks.create_task(self._somebody(gate, session, url))
+
+    async def _somebody(self, gate: asyncio.Semaphore, session: str, url: str) -> None:
+        async with gate:
+            client = await connect(url, proxy=None, compression=None, open_timeout=PATIENCE, ping_interval=None)
+        async with client:
+            number = 0
+            while not self._finishing.is_set() and number != self._questions_each:
+                number += 1
+                if not await self._ask(client, session, number):
+                    return
+                await asyncio.sleep(self._pause)
+            await self._nothing_more(client)
+
+    async def _ask(self, client: ClientConnection, session: str, number: int) -> bool:
+        exchange = Exchange(session, texts.question(str(number)), time.monotonic())
+        try:
+            await client.send(message(exchange.question))
+            exchange.frame = json.loads(await client.recv())
+        except ConnectionClosed as closed:
+            exchange.close_code = closed.rcvd.code if closed.rcvd else 1006
+        exchange.took = time.monotonic() - exchange.asked_at
+        self.exchanges.append(exchange)
+        return exchange.close_code is None
+
+    async def _nothing_more(self, client: ClientConnection) -> None:
+        try:
+            await (await client.ping())
+            while True:
+                self.strays.append(await asyncio.wait_for(client.recv(), 0.001))
+        except (TimeoutError, ConnectionClosed):
+            pass

@@ -1,0 +1,31 @@
+"""HTTP requests without proxies, redirects or retries."""
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+def get(port: int, path: str, headers: dict[str, str] | None = None) -> Reply:
+    """GET on loopback."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers=headers or {})
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        return Reply(answer.status, {key.lower(): value for key, value in answer.getheaders()}, body)
+    finally:
+        connection.close()

@@ -1,0 +1,91 @@
+"""The records of both topics, as the teams around the gateway may have registered them."""
+
+import json
+
+PERGUNTA = json.dumps(
+    {
+        "type": "record",
+        "name": "Pergunta",
+        "fields": [{"name": "session_id", "type": "string"}, {"name": "pergunta", "type": "string"}],
+    }
+)
+
+PERGUNTA_WITH_ALL_FIELDS = json.dumps(
+    {
+        "type": "record",
+        "name": "Pergunta",
+        "namespace": "com.example.rag",
+        "fields": [
+            {"name": "asked_at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+            {"name": "pergunta", "type": "string"},
+            {"name": "user_name", "type": ["null", "string"], "default": None},
+            {"name": "question_id", "type": "string"},
+            {"name": "conversation_id", "type": ["null", "string"], "default": None},
+            {"name": "session_id", "type": "string"},
+            {"name": "channel", "type": "string", "default": "web"},
+        ],
+    }
+)
+
+RESPOSTA = json.dumps(
+    {
+        "type": "record",
+        "name": "Resposta",
+        "fields": [{"name": "session_id", "type": "string"}, {"name": "resposta", "type": "string"}],
+    }
+)
+
+RESPOSTA_WITH_QUESTION_ID = json.dumps(
+    {
+        "type": "record",
+        "name": "Resposta",
+        "fields": [
+            {"name": "session_id", "type": "string"},
+            {"name": "resposta", "type": ["null", "string"], "default": None},
+            {"name": "question_id", "type": ["null", "string"], "default": None},
+            {"name": "error", "type": ["null", "string"], "default": None},
+        ],
+    }
+)
+
+RESPOSTA_REORDERED = json.dumps(
+    {
+        "type": "record",
+        "name": "RespostaV2",
+        "namespace": "com.example.rag",
+        "fields": [
+            {"name": "resposta", "type": "string"},
+            {"name": "tokens", "type": "int"},
+            {"name": "session_id", "type": "string"},
+        ],
+    }
+)
+
+RESPOSTA_WITH_MORE_FIELDS = json.dumps(
+    {
+        "type": "record",
+        "name": "Resposta",
+        "fields": [
+            {"name": "model", "type": {"type": "enum", "name": "Model", "symbols": ["SMALL", "LARGE"]}},
+            {"name": "sources", "type": {"type": "array", "items": {"type": "map", "values": "string"}}},
+            {"name": "session_id", "type": "string"},
+            {"name": "digest", "type": {"type": "fixed", "name": "Digest", "size": 4}},
+            {"name": "score", "type": ["null", "double"]},
+            {"name": "resposta", "type": "string"},
+            {"name": "inner", "type": ["null", {"type": "record", "name": "Inner", "fields": []}]},
+        ],
+    }
+)
+
+# What Flink SQL registers: a generated name, every column nullable.
+RESPOSTA_OF_FLINK = json.dumps(
+    {
+        "type": "record",
+        "name": "respostas_value",
+        "namespace": "org.apache.flink.avro.generated.record",
+        "fields": [
+            {"name": "session_id", "type": ["null", "string"], "default": None},
+            {"name": "resposta", "type": ["null", "string"], "default": None},
+        ],
+    }
+)

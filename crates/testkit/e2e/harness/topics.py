@@ -1,0 +1,54 @@
+"""Topics of one test: random names, so that tests never meet."""
+
+import uuid
+from dataclasses import dataclass
+
+from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+
+from harness.schemas import PERGUNTA
+from harness.stack import Access
+
+PARTITIONS = 6
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The questions' and the answers' topic of one test."""
+
+    questions: str
+    answers: str
+
+    @classmethod
+    def fresh(cls) -> "Topics":
+        """Names nobody uses."""
+        mark = uuid.uuid4().hex[:10]
+        return cls(questions=f"perguntas-{mark}", answers=f"respostas-{mark}")
+
+    def gateway(self) -> dict[str, str]:
+        """The gateway's settings for them."""
+        return {
+            "GATEWAY__KAFKA__QUESTIONS_TOPIC": self.questions,
+            "GATEWAY__KAFKA__ANSWERS_TOPIC": self.answers,
+        }
+
+
+def create(access: Access, *names: str, partitions: int = PARTITIONS) -> None:
+    """Creates topics and waits until the broker has them."""
+    admin = AdminClient(dict(access.kafka))
+    wanted = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
+    for done in admin.create_topics(wanted, operation_timeout=20).values():
+        done.result(30)
+
+
+def register(access: Access, subject: str, schema: str) -> int:
+    """Registers an Avro schema and returns its id."""
+    return SchemaRegistryClient(dict(access.registry)).register_schema(subject, Schema(schema, "AVRO"))
+
+
+def prepared(access: Access, question_schema: str = PERGUNTA) -> Topics:
+    """Fresh topics that exist, with the question schema registered: what the gateway expects to find."""
+    topics = Topics.fresh()
+    create(access, topics.questions, topics.answers)
+    register(access, f"{topics.questions}-value", question_schema)
+    return topics

@@ -1,0 +1,44 @@
+"""Judges a run from outside: the clients' own log, joined with both topics as kcat read them."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness import schemas
+from harness.crowd import Exchange
+from harness.kcat import Record
+from harness.texts import answer_to
+
+
+def judge(exchanges: Sequence[Exchange], questions: Sequence[Record], answers: Sequence[Record]) -> None:
+    """Fails unless every question went out once and came back once, at its own session and under its own question."""
+    asked = {(one.session, one.question) for one in exchanges}
+    assert len(asked) == len(exchanges), "the crowd asked one question twice; the test is broken"
+    published = Counter(_published(record) for record in questions)
+    written = Counter(_written(record) for record in answers)
+    shown = Counter((one.session, one.frame.get("data")) for one in exchanges if one.frame)
+
+    _same(Counter(asked), published, "questions asked", "questions in the topic")
+    _same(Counter({(session, answer_to(text)): 1 for session, text in asked}), shown, "answers due", "answers shown")
+    _same(written, shown, "answers in the topic", "answers shown")
+    wrong = [one for one in exchanges if not one.answered]
+    assert not wrong, f"{len(wrong)} questions without their own answer, such as {wrong[0]}"
+
+
+def _published(record: Record) -> tuple[str, str]:
+    fields = record.decoded(schemas.PERGUNTA)
+    wire_id = fields["session_id"]
+    assert record.key == wire_id.encode(), f"key {record.key!r} of wire id {wire_id!r}"
+    return wire_id.partition("~")[0], fields["pergunta"]
+
+
+def _written(record: Record) -> tuple[str, str]:
+    fields = record.decoded(schemas.RESPOSTA)
+    return fields["session_id"].partition("~")[0], fields["resposta"]
+
+
+def _same(left: Counter, right: Counter, left_name: str, right_name: str) -> None:
+    only_left, only_right = left - right, right - left
+    assert not only_left + only_right, (
+        f"{sum(only_left.values())} {left_name} have no match in {right_name}, such as {list(only_left)[:2]}; "
+        f"{sum(only_right.values())} {right_name} have none in {left_name}, such as {list(only_right)[:2]}"
+    )

@@ -1,0 +1,112 @@
+"""WebSocket clients: PyPI `websockets`, used the way the known version-1 clients use theirs."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
+from websockets.sync.client import connect as _connect
+
+from harness.wait import PATIENCE
+
+WAIT = {"type": "error", "message": "Please wait for the previous response"}
+FAILED = {"type": "error", "message": "Failed to send question to processing system"}
+INVALID = {"type": "error", "message": "Invalid message format"}
+TIMED_OUT = {"type": "error", "message": "No response in time"}
+
+
+def connect(url: str, **options: Any) -> ClientConnection:
+    """Opens a WebSocket, never through a proxy."""
+    return _connect(url, proxy=None, open_timeout=PATIENCE, close_timeout=5, max_size=None, **options)
+
+
+def message(content: str, user_name: str | None = None) -> str:
+    """The one frame a version-1 client sends."""
+    frame = {"type": "message", "content": content}
+    if user_name is not None:
+        frame["user_name"] = user_name
+    return json.dumps(frame)
+
+
+def response(text: str) -> dict[str, str]:
+    """The frame that carries an answer."""
+    return {"type": "response", "data": text}
+
+
+def send(client: ClientConnection, content: str, user_name: str | None = None) -> None:
+    """Asks."""
+    client.send(message(content, user_name))
+
+
+def receive(client: ClientConnection, timeout: float = PATIENCE) -> Any:
+    """The next frame."""
+    return json.loads(client.recv(timeout=timeout))
+
+
+def ask(client: ClientConnection, content: str, timeout: float = PATIENCE) -> Any:
+    """Sends one frame and reads exactly one."""
+    send(client, content)
+    return receive(client, timeout)
+
+
+def ask_once(url: str, content: str) -> Any:
+    """What the old client does: connect, send one frame, read exactly one, leave."""
+    with connect(url) as client:
+        return ask(client, content)
+
+
+def assert_nothing_more(client: ClientConnection) -> None:
+    """Frames come in order: had the gateway sent one, it would stand before the pong of this ping."""
+    assert client.ping().wait(PATIENCE), "no pong"
+    try:
+        unexpected = client.recv(timeout=0)
+    except TimeoutError:
+        return
+    raise AssertionError(f"a frame nobody asked for: {unexpected!r}")
+
+
+def close_code(client: ClientConnection, timeout: float = PATIENCE) -> int | None:
+    """Reads until the gateway closes; the close code. Fails on any further frame."""
+    try:
+        unexpected = client.recv(timeout=timeout)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+    raise AssertionError(f"a frame where a close was due: {unexpected!r}")
+
+
+def refused(url: str, **options: Any) -> InvalidStatus:
+    """The HTTP refusal of an upgrade; fails when it is not refused."""
+    with pytest.raises(InvalidStatus) as refusal:
+        connect(url, **options).close()
+    return refusal.value
+
+
+@contextmanager
+def deaf(port: int, session: str) -> Iterator[socket.socket]:
+    """A peer that connected and went silent: it never answers a ping."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as peer:
+        request = (
+            f"GET /ws/{session} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        peer.sendall(request.encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += peer.recv(1)
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        yield peer
+
+
+def close_code_of_deaf(peer: socket.socket) -> int:
+    """The code of the close frame that ends what a deaf peer is sent; only pings may stand before it."""
+    received = b""
+    while chunk := peer.recv(4096):
+        received += chunk
+    while received[0] == 0x89:
+        received = received[2 + received[1] :]
+    assert received[0] == 0x88, received
+    return int.from_bytes(received[2:4])

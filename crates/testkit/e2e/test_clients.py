@@ -1,0 +1,88 @@
+"""Clients and answering sides that nobody here wrote, doing what the old ones do."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import texts, ws
+
+pytestmark = pytest.mark.stack
+
+HERE = Path(__file__).resolve().parent
+
+
+def ask_with_npm_ws(url: str, content: str) -> list[dict]:
+    """Runs the old client as it would be written with npm `ws`; every frame it was sent."""
+    assert (HERE / "node_modules" / "ws").is_dir(), f"npm `ws` is not installed; run: npm ci --prefix {HERE}"
+    node = shutil.which("node")
+    assert node, "node is not installed; scripts/setup says where it comes from"
+    done = subprocess.run(
+        [node, HERE / "clients" / "ask.mjs", url, ws.message(content)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(params=[False, True], ids=["unkeyed", "keyed"])
+def keyed(request):
+    return request.param
+
+
+def test_a_websockets_client_gets_its_answer_in_one_frame(gateway, start_answerer, keyed):
+    start_answerer(keyed=keyed)
+    question = texts.question()
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
+        ws.assert_nothing_more(socket)
+
+
+def test_an_npm_ws_client_gets_its_answer_in_one_frame(gateway, start_answerer, keyed):
+    start_answerer(keyed=keyed)
+    question = texts.question()
+    frames = ask_with_npm_ws(gateway.url(texts.session_id()), question)
+    assert frames == [ws.response(texts.answer_to(question))]
+
+
+def test_a_session_asks_one_question_after_the_other(gateway, start_answerer, keyed):
+    start_answerer(keyed=keyed)
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        for number in range(20):
+            question = texts.question(f"número {number}")
+            assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
+        ws.assert_nothing_more(socket)
+
+
+def test_an_answer_reaches_its_own_session_and_no_other(gateway, start_answerer, keyed):
+    answerer = start_answerer(lambda _: [], keyed=keyed)
+    with (
+        ws.connect(gateway.url(texts.session_id())) as first,
+        ws.connect(gateway.url(texts.session_id())) as second,
+    ):
+        asked_first, asked_second = texts.question("primeira"), texts.question("segunda")
+        ws.send(first, asked_first)
+        ws.send(second, asked_second)
+        for asked in (asked_second, asked_first):
+            answerer.answer(answerer.question(asked), texts.answer_to(asked))
+        assert ws.receive(second) == ws.response(texts.answer_to(asked_second))
+        assert ws.receive(first) == ws.response(texts.answer_to(asked_first))
+        ws.assert_nothing_more(first)
+        ws.assert_nothing_more(second)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 900_000])
+def test_answers_of_every_frame_length_arrive_whole(gateway, start_answerer, size):
+    text = "ã" * (size // 2) + "x" * (size % 2)
+    start_answerer(lambda _: [text])
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        assert ws.ask(socket, texts.question()) == ws.response(text)
+
+
+def test_text_of_every_script_survives_both_ways(gateway, start_answerer):
+    text = 'aspas " barra \\ nova\nlinha \t nulo \u0000 emoji 🚆 日本語 עברית \u2028 fim'
+    answerer = start_answerer(lambda question: [question.text])
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        assert ws.ask(socket, text) == ws.response(text)
+    assert [question.text for question in answerer.questions] == [text]

@@ -1,0 +1,94 @@
+"""SIGTERM: nobody is left without a word, and the process ends in time."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from harness import kcat, schemas, texts, ws
+from harness.answerer import held
+from harness.crowd import Crowd
+from harness.wait import eventually
+
+pytestmark = pytest.mark.stack
+
+GRACE = 12.0
+DRAIN = {
+    "GATEWAY__DRAIN__ACCEPT_FOR": "1s",
+    "GATEWAY__DRAIN__BUDGET": "4s",
+    "GATEWAY__DRAIN__GRACE_PERIOD": f"{GRACE:g}s",
+}
+
+
+def refused_while_draining(gateway) -> bool:
+    """Whether new sessions are turned away: by HTTP 503, or by a port that is closed already."""
+    try:
+        with ws.connect(gateway.url(texts.session_id())):
+            return False
+    except ws.InvalidStatus as refusal:
+        return refusal.response.status_code == 503 and "retry-after" in refusal.response.headers
+
+
+def test_at_the_end_waiting_sessions_are_answered_or_told_and_idle_ones_closed(start_gateway, topics, start_answerer):
+    gateway = start_gateway(topics, **DRAIN).wait_ready()
+    answerer = start_answerer(held)
+    with ExitStack() as ending:
+        open_socket = lambda: ending.enter_context(ws.connect(gateway.url(texts.session_id())))  # noqa: E731
+        idle = [open_socket() for _ in range(20)]
+        answered = {texts.question("answered"): open_socket() for _ in range(10)}
+        told = {texts.question("told"): open_socket() for _ in range(10)}
+        for asked, socket in (answered | told).items():
+            ws.send(socket, asked)
+        waiting = [answerer.question(asked) for asked in answered]
+
+        gateway.terminate()
+        since = time.monotonic()
+        gateway.wait_readyz(503)
+        eventually(lambda: refused_while_draining(gateway), "new sessions are refused")
+        for question in waiting:
+            answerer.answer(question, texts.answer_to(question.text))
+        for asked, socket in answered.items():
+            assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+            assert ws.close_code(socket) == 4001
+        for socket in idle:
+            assert ws.close_code(socket) == 4001
+        for socket in told.values():
+            assert ws.receive(socket) == ws.TIMED_OUT
+            assert ws.close_code(socket) == 4001
+        assert gateway.wait_end(GRACE) == 0
+        assert time.monotonic() - since < GRACE
+
+
+def test_sessions_are_still_accepted_right_after_sigterm_while_balancers_take_note(start_gateway, topics):
+    settings = DRAIN | {"GATEWAY__DRAIN__ACCEPT_FOR": "3s", "GATEWAY__DRAIN__BUDGET": "1s"}
+    gateway = start_gateway(topics, **settings).wait_ready()
+    gateway.terminate()
+    gateway.wait_readyz(503)
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        assert ws.close_code(socket) == 4001
+    assert gateway.wait_end(GRACE) == 0
+
+
+def test_sigterm_under_load_leaves_no_published_question_without_a_word(start_gateway, topics, start_answerer, access):
+    gateway = start_gateway(topics, **DRAIN, RUST_LOG="info").wait_ready()
+    start_answerer()
+    with Crowd([gateway], sessions=100, pause=0.01).running() as crowd:
+        crowd.wait_all("answered")
+        gateway.terminate()
+        assert gateway.wait_end(GRACE) == 0
+    cut_off = {one.question: one for one in crowd.exchanges if one.close_code is not None}
+    assert {one.close_code for one in cut_off.values()} == {4001}
+    assert len(cut_off) == 100, "every session was closed"
+    others = [one for one in crowd.exchanges if one.close_code is None]
+    unanswered = [one for one in others if not one.answered and one.frame != ws.TIMED_OUT]
+    assert not unanswered, f"neither answered nor told: {unanswered[:2]}"
+    published = {
+        record.decoded(schemas.PERGUNTA)["pergunta"] for record in kcat.read(access.bootstrap, topics.questions)
+    }
+    assert not published & set(cut_off), "a question that was taken ended without a word"
+
+
+def test_without_sessions_it_ends_at_once(start_gateway, topics):
+    gateway = start_gateway(topics, GATEWAY__DRAIN__ACCEPT_FOR="0s").wait_ready()
+    gateway.terminate()
+    assert gateway.wait_end(5) == 0

@@ -1,0 +1,103 @@
+"""Parts of the stack go away under load and come back: nothing is lost, and everybody is told what he may know."""
+
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from harness import schemas, texts, ws
+from harness.answerer import held
+from harness.crowd import Crowd
+
+pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(300)]
+
+PUBLISH_DEADLINE = 2.0
+# How much later than its deadline an error frame may be read on a busy machine.
+SLACK = 3.0
+
+
+@pytest.fixture
+def without(stack):
+    """`with without("kafka")`: the part is away inside the block and back after it."""
+
+    @contextmanager
+    def away(service):
+        stack.stop(service)
+        try:
+            yield
+        finally:
+            stack.start(service)
+
+    return away
+
+
+def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive(gateway, start_answerer, without):
+    answerer = start_answerer(held)
+    sockets = [ws.connect(gateway.url(texts.session_id())) for _ in range(6)]
+    asked = [texts.question(str(number)) for number in range(6)]
+    for socket, text in zip(sockets, asked, strict=True):
+        ws.send(socket, text)
+    questions = [answerer.question(text) for text in asked]
+    values = [
+        answerer.serialized(
+            {"session_id": question.wire_id, "resposta": texts.answer_to(question.text), "tokens": 1},
+            schemas.RESPOSTA_REORDERED,
+        )
+        for question in questions
+    ]
+    with without("registry"):
+        for number, value in enumerate(values):
+            answerer.write_bytes(value, partition=number % 3)
+        answerer.flush()
+        gateway.wait_metric("answer_gateway_consumer_partitions", 3, state="paused")
+        gateway.wait_readyz(200, naming="registry")
+        for socket in sockets:
+            ws.assert_nothing_more(socket)
+    for socket, text in zip(sockets, asked, strict=True):
+        assert ws.receive(socket, timeout=60) == ws.response(texts.answer_to(text))
+        ws.assert_nothing_more(socket)
+        socket.close()
+    assert gateway.metrics().value("answer_gateway_answers_total", outcome="invalid") == 0
+
+
+def test_questions_and_known_answers_flow_while_the_registry_is_away(gateway, start_answerer, without):
+    start_answerer()
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        question = texts.question("before")
+        assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
+        with without("registry"):
+            for _ in range(20):
+                question = texts.question("meanwhile")
+                assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
+
+
+def test_sessions_outlive_a_broker_that_goes_away_under_load(start_gateway, topics, start_answerer, without):
+    gateway = start_gateway(topics, GATEWAY__KAFKA__PUBLISH_TIMEOUT=f"{PUBLISH_DEADLINE:g}s", RUST_LOG="info")
+    gateway.wait_ready()
+    start_answerer()
+    with Crowd([gateway], sessions=100, pause=0.2).running() as crowd:
+        crowd.wait_all("answered")
+        with without("kafka"):
+            away = time.monotonic()
+            crowd.wait_all("failed", since=away)
+            gateway.wait_readyz(200, naming="kafka")
+        back = time.monotonic()
+        crowd.wait_all("answered", since=back)
+    strange = [one for one in crowd.exchanges if not one.answered and not one.failed]
+    assert not strange, f"{len(strange)} questions got neither their answer nor the error, such as {strange[0]}"
+    slowest = max(one.took for one in crowd.exchanges if one.failed)
+    assert slowest < PUBLISH_DEADLINE + SLACK, f"an error frame took {slowest:.1f} s"
+    gateway.wait_sessions(0)
+
+
+def test_a_question_that_waits_while_the_broker_goes_away_gets_its_answer_afterwards(gateway, start_answerer, without):
+    answerer = start_answerer(held)
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        asked = texts.question()
+        ws.send(socket, asked)
+        question = answerer.question(asked)
+        gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
+        with without("kafka"):
+            ws.assert_nothing_more(socket)
+        answerer.answer(question, texts.answer_to(asked))
+        assert ws.receive(socket, timeout=60) == ws.response(texts.answer_to(asked))

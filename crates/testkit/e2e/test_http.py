@@ -1,0 +1,90 @@
+"""The HTTP surface: what people, orchestrators and scrapers see."""
+
+import pytest
+
+from harness import texts, ws
+from harness.answerer import held
+from harness.wait import eventually
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.mark.parametrize("path", ["/", "/health"])
+def test_the_public_port_says_that_the_process_lives(gateway, path):
+    reply = gateway.get(path)
+    assert reply.status == 200
+    assert reply.headers["content-type"].startswith("application/json")
+    body = reply.json()
+    assert body.pop("version")
+    assert body == {"status": "ok", "service": "answer-gateway"}
+
+
+def test_probes_answer_200_once_it_serves(gateway):
+    assert gateway.admin("/livez").status == 200
+    assert gateway.admin("/readyz").status == 200
+
+
+def test_unknown_paths_are_404(gateway):
+    assert gateway.get("/nowhere").status == 404
+    assert gateway.admin("/nowhere").status == 404
+
+
+def test_the_admin_surface_is_not_on_the_public_port(gateway):
+    for path in ("/metrics", "/readyz", "/livez", "/sessions"):
+        assert gateway.get(path).status == 404, path
+
+
+def test_a_plain_get_of_a_socket_path_is_refused(gateway):
+    assert gateway.get(f"/ws/{texts.session_id()}").status in (400, 426)
+
+
+def test_the_chat_page_is_off_unless_it_is_switched_on(gateway, start_gateway, topics):
+    assert gateway.get("/chat").status == 404
+    with_page = start_gateway(topics, GATEWAY__CHAT__ENABLED="true").wait_ready()
+    page = with_page.get("/chat")
+    assert page.status == 200
+    assert page.headers["content-type"].startswith("text/html")
+
+
+def test_the_four_metrics_of_the_old_document_follow_what_happens(gateway, start_answerer):
+    answerer = start_answerer(held)
+    with ws.connect(gateway.url(texts.session_id())) as socket, ws.connect(gateway.url(texts.session_id())):
+        question = texts.question()
+        ws.send(socket, question)
+        waiting = answerer.question(question)
+        eventually(
+            lambda: gateway.metrics().value("answer_gateway_sessions", state="waiting") == 1, "one session waits"
+        )
+        assert gateway.metrics().value("answer_gateway_sessions", state="idle") == 1
+        answerer.write_bytes(b"no avro")
+        answerer.answer(waiting, texts.answer_to(question))
+        assert ws.receive(socket) == ws.response(texts.answer_to(question))
+        eventually(
+            lambda: gateway.metrics().value("answer_gateway_records_total", result="error") == 1,
+            "the invalid record is counted",
+        )
+        metrics = gateway.metrics()
+        assert metrics.value("answer_gateway_records_total", result="ok") == 1
+        assert metrics.value("answer_gateway_errors_total") >= 1
+        assert metrics.value("answer_gateway_deliveries_total", result="success") == 1
+        assert metrics.value("answer_gateway_sessions", state="idle") == 2
+    gateway.wait_sessions(0)
+
+
+def test_the_ledger_adds_up(start_gateway, topics, start_answerer):
+    gateway = start_gateway(topics, GATEWAY__SESSION__ANSWER_TIMEOUT="1s").wait_ready()
+    answerer = start_answerer(lambda question: [] if "held" in question.text else [texts.answer_to(question.text)])
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        for _ in range(5):
+            assert ws.ask(socket, texts.question())["type"] == "response"
+        assert ws.ask(socket, texts.question("held")) == ws.TIMED_OUT
+        gone = texts.question("held")
+        ws.send(socket, gone)
+        answerer.question(gone)
+    gateway.wait_sessions(0)
+    metrics = gateway.metrics()
+    assert metrics.value("answer_gateway_questions_accepted_total") == 7
+    assert metrics.value("answer_gateway_questions_total", outcome="answered") == 5
+    assert metrics.value("answer_gateway_questions_total", outcome="expired") == 1
+    assert metrics.value("answer_gateway_questions_total", outcome="undeliverable") == 1
+    assert metrics.value("answer_gateway_questions_pending") == 0

@@ -1,0 +1,103 @@
+"""Records that are no answers stand between those that are, and harm none of them."""
+
+import json
+
+import pytest
+
+from harness import schemas, texts, ws
+from harness.answerer import held
+from harness.topics import register
+
+pytestmark = pytest.mark.stack
+
+NO_SESSION = json.dumps({"type": "record", "name": "Other", "fields": [{"name": "resposta", "type": "string"}]})
+WRONG_TYPES = json.dumps(
+    {
+        "type": "record",
+        "name": "Resposta",
+        "fields": [{"name": "session_id", "type": "int"}, {"name": "resposta", "type": ["null", "boolean"]}],
+    }
+)
+UNKNOWN_ID = (2_000_000_000).to_bytes(4)
+
+
+def invalid_values(answerer, access, valid: bytes, session: str) -> dict[str, bytes]:
+    """Ten kinds of bytes that are no answer, most of them made from one that is."""
+    head, body = valid[:5], valid[5:]
+    for_session = bytes([2 * len(session)]) + session.encode()
+    bare_string = register(access, f"{answerer.topics.answers}-other", '"string"').to_bytes(4)
+    return {
+        "empty": b"",
+        "json": b'{"session_id":"%s","resposta":"x"}' % session.encode(),
+        "wrong magic byte": b"\1" + valid[1:],
+        "frame cut off": valid[:3],
+        "no body": head,
+        "body cut off": valid[:-1],
+        "length beyond the end": head + for_session + b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f" + b"x",
+        "negative length": head + for_session + b"\x01" + b"x",
+        "no UTF-8": head + for_session + b"\x04\xc3\x28",
+        "endless varint": head + b"\xff" * 20 + body,
+        "a bare string": b"\0" + bare_string + for_session,
+        "no session": answerer.serialized({"resposta": "x"}, NO_SESSION),
+        "wrong types": answerer.serialized({"session_id": 7, "resposta": True}, WRONG_TYPES),
+    }
+
+
+def test_every_kind_of_invalid_answer_is_counted_and_every_valid_one_arrives(gateway, start_answerer, access):
+    answerer = start_answerer(held)
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        invalid = None
+        number = 0
+        while invalid is None or number < len(invalid):
+            asked = texts.question()
+            ws.send(socket, asked)
+            question = answerer.question(asked)
+            record = {"session_id": question.wire_id, "resposta": texts.answer_to(asked)}
+            valid = answerer.serialized(record, schemas.RESPOSTA)
+            invalid = invalid_values(answerer, access, valid, question.wire_id)
+            answerer.write_bytes(list(invalid.values())[number], key=question.key, partition=0)
+            answerer.write_bytes(valid, key=question.key, partition=0)
+            answerer.flush()
+            kind = list(invalid)[number]
+            assert ws.receive(socket) == ws.response(texts.answer_to(asked)), f"after a value of kind {kind!r}"
+            number += 1
+            counted = gateway.metrics().value("answer_gateway_answers_total", outcome="invalid")
+            assert counted == number, f"a value of kind {kind!r} is not counted as invalid"
+    assert len(invalid) >= 10
+    assert gateway.metrics().value("answer_gateway_records_total", result="error") == len(invalid)
+
+
+def test_a_tombstone_is_skipped_and_counted(gateway, start_answerer):
+    answerer = start_answerer(held)
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        asked = texts.question()
+        ws.send(socket, asked)
+        question = answerer.question(asked)
+        answerer.write_bytes(None, key=question.key, partition=0)
+        answerer.write(
+            {"session_id": question.wire_id, "resposta": texts.answer_to(asked)}, key=question.key, partition=0
+        )
+        answerer.flush()
+        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+    assert gateway.metrics().value("answer_gateway_records_total", result="skipped") == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_schema_id_the_registry_does_not_know_holds_its_partition_for_30_s_at_most(gateway, start_answerer):
+    answerer = start_answerer(held)
+    with (
+        ws.connect(gateway.url(texts.session_id())) as behind,
+        ws.connect(gateway.url(texts.session_id())) as beside,
+    ):
+        asked_behind, asked_beside = texts.question("behind"), texts.question("beside")
+        ws.send(behind, asked_behind)
+        ws.send(beside, asked_beside)
+        answerer.write_bytes(b"\0" + UNKNOWN_ID + b"\2x\2y", partition=0)
+        for asked, partition in ((asked_behind, 0), (asked_beside, 1)):
+            question = answerer.question(asked)
+            record = {"session_id": question.wire_id, "resposta": texts.answer_to(asked)}
+            answerer.write(record, partition=partition)
+        answerer.flush()
+        assert ws.receive(beside, timeout=20) == ws.response(texts.answer_to(asked_beside))
+        assert ws.receive(behind, timeout=60) == ws.response(texts.answer_to(asked_behind))
+    gateway.wait_metric("answer_gateway_answers_total", 1, outcome="invalid")

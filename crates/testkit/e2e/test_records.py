@@ -1,0 +1,156 @@
+"""What stands in the questions' topic, and which records of the answers' topic are understood."""
+
+import re
+import time
+import uuid
+
+import pytest
+
+from harness import kcat, schemas, texts, ws
+from harness.answerer import held
+from harness.topics import prepared
+
+pytestmark = pytest.mark.stack
+
+TRACE_PARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def test_a_question_record_is_what_the_contract_says(gateway, start_answerer, topics):
+    answerer = start_answerer()
+    session, asked = texts.session_id(), texts.question()
+    assert ws.ask_once(gateway.url(session), asked)["type"] == "response"
+    question = answerer.question(asked)
+    assert question.key == session.encode()
+    assert question.fields == {"session_id": session, "pergunta": asked}
+    names = [name for name, _ in question.headers]
+    assert {"question-id", "session-id", "traceparent", "reply-topic"} <= set(names)
+    assert set(names) <= {"question-id", "session-id", "traceparent", "tracestate", "reply-topic"}
+    assert len(names) == len(set(names))
+    assert re.fullmatch("[0-9a-f]{32}", question.header("question-id"))
+    assert question.header("session-id") == session
+    assert question.header("reply-topic") == topics.answers
+    assert TRACE_PARENT.fullmatch(question.header("traceparent"))
+
+
+def test_a_question_record_is_confluent_framed_for_a_reader_that_is_not_ours(gateway, start_answerer, topics, access):
+    start_answerer()
+    session, asked = texts.session_id(), texts.question()
+    assert ws.ask_once(gateway.url(session), asked)["type"] == "response"
+    (record,) = kcat.read(access.bootstrap, topics.questions)
+    assert record.key == session.encode()
+    assert record.value[:1] == b"\0"
+    assert record.decoded(schemas.PERGUNTA) == {"session_id": session, "pergunta": asked}
+
+
+def test_the_session_header_is_plain_when_the_wire_id_is_not(start_gateway, start_answerer, topics):
+    gateway = start_gateway(topics, GATEWAY__SESSION__WIRE_ID="question").wait_ready()
+    answerer = start_answerer()
+    session, asked = texts.session_id(), texts.question()
+    assert ws.ask_once(gateway.url(session), asked) == ws.response(texts.answer_to(asked))
+    question = answerer.question(asked)
+    assert question.wire_id.startswith(f"{session}~")
+    assert question.key == question.wire_id.encode()
+    assert question.header("session-id") == session
+
+
+def test_optional_fields_are_filled_when_the_registered_schema_has_them(access, start_gateway, start_answerer, topics):
+    wide = prepared(access, schemas.PERGUNTA_WITH_ALL_FIELDS)
+    gateway = start_gateway(wide, GATEWAY__KAFKA__ANSWERS_TOPIC=topics.answers).wait_ready()
+    session, asked, name = texts.session_id(), texts.question(), texts.user_name()
+    before = time.time()
+    with ws.connect(gateway.url(session)) as socket:
+        ws.send(socket, asked, user_name=name)
+        gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
+    (record,) = kcat.read(access.bootstrap, wide.questions)
+    fields = record.decoded(schemas.PERGUNTA_WITH_ALL_FIELDS)
+    assert before - 1 <= fields.pop("asked_at").timestamp() <= time.time() + 1
+    assert re.fullmatch("[0-9a-f]{32}", fields.pop("question_id"))
+    assert fields == {
+        "session_id": session,
+        "conversation_id": session,
+        "pergunta": asked,
+        "user_name": name,
+        "channel": "web",
+    }
+
+
+def test_every_question_has_an_id_and_a_trace_of_its_own(gateway, start_answerer):
+    answerer = start_answerer()
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        for _ in range(10):
+            assert ws.ask(socket, texts.question())["type"] == "response"
+    assert len({question.header("question-id") for question in answerer.questions}) == 10
+    assert len({question.header("traceparent") for question in answerer.questions}) == 10
+
+
+def test_the_trace_of_the_client_is_carried_into_the_question_record(gateway, start_answerer):
+    answerer = start_answerer(echo_headers=True)
+    trace = uuid.uuid4().hex
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "tracestate": "vendor=1"}
+    asked = texts.question()
+    with ws.connect(gateway.url(texts.session_id()), additional_headers=headers) as socket:
+        assert ws.ask(socket, asked) == ws.response(texts.answer_to(asked))
+    question = answerer.question(asked)
+    assert question.header("traceparent").split("-")[1] == trace
+    assert question.header("tracestate") == "vendor=1"
+
+
+@pytest.mark.parametrize("parent", ["", "garbage", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "ff-" + "a" * 52])
+def test_an_answer_with_a_broken_trace_header_is_delivered_all_the_same(gateway, start_answerer, parent):
+    answerer = start_answerer(held)
+    asked = texts.question()
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        ws.send(socket, asked)
+        question = answerer.question(asked)
+        answerer.answer(question, texts.answer_to(asked), headers=[("traceparent", parent.encode())])
+        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+
+
+@pytest.mark.parametrize(
+    ("schema", "more"),
+    [
+        (schemas.RESPOSTA_REORDERED, {"tokens": 7}),
+        (
+            schemas.RESPOSTA_WITH_MORE_FIELDS,
+            {"model": "LARGE", "sources": [{"a": "b"}, {}], "digest": b"abcd", "score": None, "inner": {}},
+        ),
+        (schemas.RESPOSTA_OF_FLINK, {}),
+    ],
+    ids=["reordered", "more-fields", "flink"],
+)
+def test_answers_of_every_compatible_schema_are_understood(gateway, start_answerer, schema, more):
+    answerer = start_answerer(held)
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        for writer, extra in ((schemas.RESPOSTA, {}), (schema, more), (schemas.RESPOSTA, {})):
+            asked = texts.question()
+            ws.send(socket, asked)
+            question = answerer.question(asked)
+            record = {"session_id": question.wire_id, "resposta": texts.answer_to(asked), **extra}
+            answerer.write(record, schema=writer)
+            answerer.flush()
+            assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_answers_in_compressed_batches_are_read(gateway, start_answerer, codec):
+    start_answerer(compression=codec)
+    asked = texts.question()
+    assert ws.ask_once(gateway.url(texts.session_id()), asked) == ws.response(texts.answer_to(asked))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"resposta": None, "error": "não sei"}, {"resposta": None, "error": None}],
+    ids=["error", "null"],
+)
+def test_an_answer_that_is_an_error_ends_its_question(gateway, start_answerer, fields):
+    answerer = start_answerer(held, schema=schemas.RESPOSTA_WITH_QUESTION_ID)
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        asked = texts.question()
+        ws.send(socket, asked)
+        answerer.answer(answerer.question(asked), "", **fields)
+        assert ws.receive(socket) in (ws.FAILED, ws.TIMED_OUT)
+        asked = texts.question()
+        ws.send(socket, asked)
+        answerer.answer(answerer.question(asked), texts.answer_to(asked))
+        assert ws.receive(socket) == ws.response(texts.answer_to(asked))

@@ -1,0 +1,49 @@
+"""Starting before everything else is there: not ready, saying what is missing, and ready when it comes."""
+
+import pytest
+
+from harness import texts, ws
+from harness.schemas import PERGUNTA
+from harness.topics import Topics, create, register
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.mark.parametrize("missing", ["questions", "answers"])
+def test_a_missing_topic_is_named_until_it_appears(start_gateway, access, missing):
+    topics = Topics.fresh()
+    register(access, f"{topics.questions}-value", PERGUNTA)
+    absent = getattr(topics, missing)
+    create(access, ({topics.questions, topics.answers} - {absent}).pop())
+    gateway = start_gateway(topics)
+    gateway.wait_readyz(503, naming=absent)
+    assert gateway.admin("/livez").status == 200
+    assert ws.refused(gateway.url(texts.session_id())).response.status_code == 503
+    create(access, absent)
+    gateway.wait_readyz(200)
+
+
+def test_a_topic_that_appears_after_the_start_brings_its_answers(start_gateway, access, topics, start_answerer):
+    start_answerer()
+    late = Topics(questions=topics.questions, answers=Topics.fresh().answers)
+    gateway = start_gateway(late)
+    gateway.wait_readyz(503, naming=late.answers)
+    create(access, late.answers)
+    gateway.wait_ready()
+
+
+def test_a_missing_question_schema_is_named_until_it_is_registered(start_gateway, access, start_answerer):
+    topics = Topics.fresh()
+    create(access, topics.questions, topics.answers)
+    subject = f"{topics.questions}-value"
+    gateway = start_gateway(topics)
+    gateway.wait_readyz(503, naming=subject)
+    register(access, subject, PERGUNTA)
+    gateway.wait_ready()
+
+
+def test_the_minimal_schema_is_registered_when_that_is_switched_on(start_gateway, access):
+    topics = Topics.fresh()
+    create(access, topics.questions, topics.answers)
+    start_gateway(topics, GATEWAY__REGISTRY__AUTO_REGISTER="true").wait_ready()
+    assert register(access, f"{topics.questions}-value", PERGUNTA) > 0
