@@ -2,7 +2,7 @@
 //! the passages of the project's documentation it is about, and writes the answers back.
 //!
 //! Knows nothing of the gateway but the two topics and their schemas. A record it cannot read is
-//! skipped with a log line; at most [`MAX_AT_ONCE`] questions are thought about at a time.
+//! skipped with a log line; at most 64 questions are thought about at a time.
 
 mod documents;
 mod record;
