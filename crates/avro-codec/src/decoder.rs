@@ -1,0 +1,109 @@
+//! Answers from bytes, under any compatible writer's schema: fields are found by name, whatever the
+//! record is called and wherever they stand; everything else is passed over.
+
+use types::{AnswerError, AnswerText};
+
+use crate::cursor::Cursor;
+use crate::plan::{Node, Plan};
+use crate::{AnswerFields, DecodeError, SchemaSet, frame};
+
+/// Decodes the records of the answers' topic.
+#[derive(Debug, Clone)]
+pub struct AnswerDecoder {
+    fields: AnswerFields,
+    max_text: usize,
+}
+
+/// What a record says, before anybody has looked whom it concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodedAnswer {
+    /// The wire id, unchecked.
+    pub session_id: String,
+    /// The question it says it answers, unchecked.
+    pub question_id: Option<String>,
+    /// The answer; `None` when null or absent.
+    pub text: Option<AnswerText>,
+    /// What went wrong, if the answering side said so.
+    pub error: Option<AnswerError>,
+}
+
+impl AnswerDecoder {
+    /// A decoder for fields of these names; a text of more than `max_text` bytes is an error.
+    pub fn new(fields: AnswerFields, max_text: usize) -> Self {
+        Self { fields, max_text }
+    }
+
+    /// Decodes one record; `header` is the record's `__value_schema_id`.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::UnknownSchema`] when the set lacks the writer's schema; anything else is the
+    /// writer's mistake and stays wrong.
+    pub fn decode(
+        &self,
+        value: &[u8],
+        header: Option<&[u8]>,
+        schemas: &SchemaSet,
+    ) -> Result<DecodedAnswer, DecodeError> {
+        let framed = frame(value, header)?;
+        let plan = schemas
+            .plan(framed.schema)
+            .ok_or(DecodeError::UnknownSchema(framed.schema))?;
+        let mut cursor = Cursor(framed.datum);
+        let mut session_id = None;
+        let mut question_id = None;
+        let mut answer = None;
+        let mut error = None;
+        for field in &plan.fields {
+            let slot = if field.name == self.fields.session_id {
+                &mut session_id
+            } else if field.name == self.fields.text {
+                &mut answer
+            } else if field.name == self.fields.question_id {
+                &mut question_id
+            } else if field.name == self.fields.error {
+                &mut error
+            } else {
+                plan.skip(&mut cursor, field.node)?;
+                continue;
+            };
+            *slot = self.text(plan, &mut cursor, field.node)?;
+        }
+        if !cursor.0.is_empty() {
+            return Err(DecodeError::Trailing);
+        }
+        Ok(DecodedAnswer {
+            session_id: session_id.ok_or(DecodeError::MissingField)?,
+            question_id,
+            text: answer.map(AnswerText::new),
+            error: error.map(AnswerError::new),
+        })
+    }
+
+    /// A string, bytes that are one, or a union of such with null.
+    fn text(
+        &self,
+        plan: &Plan,
+        cursor: &mut Cursor<'_>,
+        node: usize,
+    ) -> Result<Option<String>, DecodeError> {
+        match plan.node(node)? {
+            Node::Null => Ok(None),
+            Node::Text => {
+                let bytes = cursor.prefixed()?;
+                if bytes.len() > self.max_text {
+                    return Err(DecodeError::TooLarge);
+                }
+                let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8)?;
+                Ok(Some(text.to_owned()))
+            }
+            Node::Union(branches) => {
+                let branch = branches.get(cursor.size()?).ok_or(DecodeError::Malformed)?;
+                self.text(plan, cursor, *branch)
+            }
+            Node::Varint | Node::Fixed(_) | Node::Array(_) | Node::Map(_) | Node::Record(_) => {
+                Err(DecodeError::FieldType)
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The fields' names, which can be configured, and the minimal schemas.
+
+/// The smallest question schema that works.
+pub const MINIMAL_QUESTION: &str = r#"{"type":"record","name":"Pergunta","fields":[{"name":"session_id","type":"string"},{"name":"pergunta","type":"string"}]}"#;
+
+/// The smallest answer schema that works.
+pub const MINIMAL_ANSWER: &str = r#"{"type":"record","name":"Resposta","fields":[{"name":"session_id","type":"string"},{"name":"resposta","type":"string"}]}"#;
+
+/// What the fields of a question are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuestionFields {
+    /// Required: the wire id.
+    pub session_id: String,
+    /// Required: the question.
+    pub text: String,
+    /// Optional: the question's id.
+    pub question_id: String,
+    /// Optional: the session's own id, without suffix.
+    pub conversation_id: String,
+    /// Optional: who asks.
+    pub user_name: String,
+    /// Optional, a long: milliseconds since 1970.
+    pub asked_at: String,
+}
+
+/// What the fields of an answer are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerFields {
+    /// Required: the wire id.
+    pub session_id: String,
+    /// The answer.
+    pub text: String,
+    /// Optional: the question's id.
+    pub question_id: String,
+    /// Optional: what went wrong.
+    pub error: String,
+}
+
+impl Default for QuestionFields {
+    fn default() -> Self {
+        Self {
+            session_id: "session_id".to_owned(),
+            text: "pergunta".to_owned(),
+            question_id: "question_id".to_owned(),
+            conversation_id: "conversation_id".to_owned(),
+            user_name: "user_name".to_owned(),
+            asked_at: "asked_at".to_owned(),
+        }
+    }
+}
+
+impl Default for AnswerFields {
+    fn default() -> Self {
+        Self {
+            session_id: "session_id".to_owned(),
+            text: "resposta".to_owned(),
+            question_id: "question_id".to_owned(),
+            error: "error".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! A writer's schema compiled into what the reader has to do: skip this, take that.
+//!
+//! Nodes stand in one table and refer to each other by index, so that recursive schemas compile.
+
+use std::collections::HashMap;
+
+use apache_avro::Schema;
+use apache_avro::schema::{InnerDecimalSchema, Name, RecordSchema, UuidSchema};
+
+use crate::cursor::Cursor;
+use crate::{DecodeError, SchemaError};
+
+/// How deep values may nest before they are refused as malformed.
+const MAX_DEPTH: usize = 64;
+/// How many types a schema may have.
+const MAX_NODES: usize = 10_000;
+
+type NodeId = usize;
+
+/// One type of the writer's schema, by its binary form.
+#[derive(Debug)]
+pub(crate) enum Node {
+    /// Nothing on the wire.
+    Null,
+    /// A variable-length integer.
+    Varint,
+    /// So many bytes.
+    Fixed(usize),
+    /// A string, or bytes that promote to one.
+    Text,
+    /// A branch number and its value.
+    Union(Vec<NodeId>),
+    /// Blocks of values.
+    Array(NodeId),
+    /// Blocks of keys and values.
+    Map(NodeId),
+    /// One value after the other.
+    Record(Vec<NodeId>),
+}
+
+/// A compiled writer's schema: its types, and the fields of the record at the top.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    nodes: Vec<Node>,
+    /// Name, aliases and type of each top-level field, in the writer's order.
+    pub(crate) fields: Vec<Field>,
+}
+
+/// A top-level field.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) node: NodeId,
+}
+
+impl Plan {
+    /// Compiles `schema`; `references` are the other schemas it names.
+    pub(crate) fn compile(schema: &str, references: &[String]) -> Result<Self, SchemaError> {
+        let (schema, references) =
+            Schema::parse_str_with_list(schema, references).map_err(|_| SchemaError::Invalid)?;
+        let mut compiler = Compiler {
+            nodes: Vec::new(),
+            names: HashMap::new(),
+            others: &references,
+        };
+        let Schema::Record(record) = &schema else {
+            return Err(SchemaError::NotARecord);
+        };
+        let top = compiler.node(&schema)?;
+        let Some(Node::Record(types)) = compiler.nodes.get(top) else {
+            return Err(SchemaError::NotARecord);
+        };
+        let fields = record.fields.iter().zip(types);
+        let fields = fields.map(|(field, node)| Field {
+            name: field.name.clone(),
+            node: *node,
+        });
+        Ok(Self {
+            fields: fields.collect(),
+            nodes: compiler.nodes,
+        })
+    }
+
+    /// The type of a node.
+    pub(crate) fn node(&self, id: NodeId) -> Result<&Node, DecodeError> {
+        self.nodes.get(id).ok_or(DecodeError::Malformed)
+    }
+
+    /// Passes over one value.
+    pub(crate) fn skip(&self, cursor: &mut Cursor<'_>, id: NodeId) -> Result<(), DecodeError> {
+        self.skip_at(cursor, id, 0)
+    }
+
+    fn skip_at(
+        &self,
+        cursor: &mut Cursor<'_>,
+        id: NodeId,
+        depth: usize,
+    ) -> Result<(), DecodeError> {
+        if depth > MAX_DEPTH {
+            return Err(DecodeError::Malformed);
+        }
+        match self.node(id)? {
+            Node::Null => Ok(()),
+            Node::Varint => cursor.long().map(drop),
+            Node::Fixed(size) => cursor.bytes(*size).map(drop),
+            Node::Text => cursor.prefixed().map(drop),
+            Node::Union(branches) => {
+                let branch = branches.get(cursor.size()?).ok_or(DecodeError::Malformed)?;
+                self.skip_at(cursor, *branch, depth + 1)
+            }
+            Node::Array(item) => self.skip_blocks(cursor, *item, false, depth),
+            Node::Map(value) => self.skip_blocks(cursor, *value, true, depth),
+            Node::Record(fields) => fields
+                .iter()
+                .try_for_each(|field| self.skip_at(cursor, *field, depth + 1)),
+        }
+    }
+
+    fn skip_blocks(
+        &self,
+        cursor: &mut Cursor<'_>,
+        item: NodeId,
+        keyed: bool,
+        depth: usize,
+    ) -> Result<(), DecodeError> {
+        loop {
+            let count = cursor.long()?;
+            if count == 0 {
+                return Ok(());
+            }
+            if count < 0 {
+                // A negative count is followed by the block's size in bytes.
+                let size = cursor.size()?;
+                cursor.bytes(size)?;
+                continue;
+            }
+            for _ in 0..count {
+                let before = cursor.0.len();
+                if keyed {
+                    cursor.prefixed()?;
+                }
+                self.skip_at(cursor, item, depth + 1)?;
+                if cursor.0.len() == before {
+                    // Items without bytes: whatever their count says, there is nothing to pass over.
+                    break;
+                }
+            }
+        }
+    }
+}
+
+struct Compiler<'s> {
+    nodes: Vec<Node>,
+    names: HashMap<Name, NodeId>,
+    others: &'s [Schema],
+}
+
+impl Compiler<'_> {
+    fn node(&mut self, schema: &Schema) -> Result<NodeId, SchemaError> {
+        if self.nodes.len() >= MAX_NODES {
+            return Err(SchemaError::Invalid);
+        }
+        let node = match schema {
+            Schema::Null => Node::Null,
+            Schema::Boolean => Node::Fixed(1),
+            Schema::Float => Node::Fixed(4),
+            Schema::Double => Node::Fixed(8),
+            Schema::Int
+            | Schema::Long
+            | Schema::Date
+            | Schema::TimeMillis
+            | Schema::TimeMicros
+            | Schema::TimestampMillis
+            | Schema::TimestampMicros
+            | Schema::TimestampNanos
+            | Schema::LocalTimestampMillis
+            | Schema::LocalTimestampMicros
+            | Schema::LocalTimestampNanos => Node::Varint,
+            Schema::Bytes
+            | Schema::String
+            | Schema::BigDecimal
+            | Schema::Uuid(UuidSchema::String | UuidSchema::Bytes) => Node::Text,
+            Schema::Enum(named) => return Ok(self.named(&named.name, Node::Varint)),
+            Schema::Fixed(fixed)
+            | Schema::Duration(fixed)
+            | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
+                return Ok(self.named(&fixed.name, Node::Fixed(fixed.size)));
+            }
+            Schema::Decimal(decimal) => match &decimal.inner {
+                InnerDecimalSchema::Bytes => Node::Text,
+                InnerDecimalSchema::Fixed(fixed) => {
+                    return Ok(self.named(&fixed.name, Node::Fixed(fixed.size)));
+                }
+            },
+            Schema::Array(array) => Node::Array(self.node(&array.items)?),
+            Schema::Map(map) => Node::Map(self.node(&map.types)?),
+            Schema::Union(union) => {
+                let branches = union.variants().iter().map(|branch| self.node(branch));
+                Node::Union(branches.collect::<Result<_, _>>()?)
+            }
+            Schema::Record(record) => return self.record(record),
+            Schema::Ref { name } => return self.reference(name),
+        };
+        Ok(self.push(node))
+    }
+
+    fn record(&mut self, record: &RecordSchema) -> Result<NodeId, SchemaError> {
+        // Known before its fields are, so that they may refer to it.
+        let id = self.named(&record.name, Node::Record(Vec::new()));
+        let fields = record.fields.iter().map(|field| self.node(&field.schema));
+        let fields = fields.collect::<Result<_, _>>()?;
+        if let Some(node) = self.nodes.get_mut(id) {
+            *node = Node::Record(fields);
+        }
+        Ok(id)
+    }
+
+    fn reference(&mut self, name: &Name) -> Result<NodeId, SchemaError> {
+        if let Some(known) = self.names.get(name) {
+            return Ok(*known);
+        }
+        let others = self.others;
+        let other = others.iter().find(|other| other.name() == Some(name));
+        self.node(other.ok_or(SchemaError::Invalid)?)
+    }
+
+    fn named(&mut self, name: &Name, node: Node) -> NodeId {
+        let id = self.push(node);
+        self.names.insert(name.clone(), id);
+        id
+    }
+
+    fn push(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+}

@@ -1,0 +1,52 @@
+//! The writers' schemas this process has met, compiled once each.
+
+use std::collections::HashMap;
+
+use crate::plan::Plan;
+use crate::{SchemaError, SchemaRef};
+
+/// A bounded set of compiled writers' schemas.
+#[derive(Debug, Default)]
+pub struct SchemaSet {
+    plans: HashMap<SchemaRef, Plan>,
+}
+
+impl SchemaSet {
+    /// How many schemas are kept. When one more comes the set starts anew: schemas are immutable and
+    /// can be fetched again, and a topic with so many writers is a mistake elsewhere.
+    pub const MAX_SCHEMAS: usize = 1_000;
+    /// The longest schema text that is accepted, in bytes.
+    pub const MAX_TEXT: usize = 1 << 20;
+
+    /// Compiles a schema and keeps it. `references` are the other schemas it names.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] when it is no usable record schema; the set is then unchanged.
+    pub fn insert(
+        &mut self,
+        schema_ref: SchemaRef,
+        schema: &str,
+        references: &[String],
+    ) -> Result<(), SchemaError> {
+        let length = schema.len() + references.iter().map(String::len).sum::<usize>();
+        if length > Self::MAX_TEXT {
+            return Err(SchemaError::Invalid);
+        }
+        let plan = Plan::compile(schema, references)?;
+        if self.plans.len() >= Self::MAX_SCHEMAS {
+            self.plans.clear();
+        }
+        self.plans.insert(schema_ref, plan);
+        Ok(())
+    }
+
+    /// Whether the schema is known.
+    pub fn contains(&self, schema_ref: SchemaRef) -> bool {
+        self.plans.contains_key(&schema_ref)
+    }
+
+    pub(crate) fn plan(&self, schema_ref: SchemaRef) -> Option<&Plan> {
+        self.plans.get(&schema_ref)
+    }
+}

@@ -1,0 +1,228 @@
+//! Answers are read under any compatible writer's schema, and nothing else is.
+
+use apache_avro::types::Value;
+use apache_avro::writer::datum::GenericDatumWriter;
+use apache_avro::{Schema, types::Record};
+use avro_codec::{
+    AnswerDecoder, AnswerFields, DecodeError, DecodedAnswer, MINIMAL_ANSWER, SchemaError,
+    SchemaRef, SchemaSet,
+};
+use proptest::prelude::*;
+
+const FLINK: &str = r#"{"type":"record","name":"record","namespace":"org.apache.flink.avro.generated",
+  "fields":[{"name":"extra","type":["null",{"type":"array","items":{"type":"map","values":"double"}}]},
+  {"name":"resposta","type":["null","string"]},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}},
+  {"name":"session_id","type":["null","string"]},{"name":"error","type":["null","string"]},
+  {"name":"question_id","type":["null","string"]},
+  {"name":"tree","type":["null",{"type":"record","name":"Tree","fields":[{"name":"next","type":["null","Tree"]}]}]}]}"#;
+
+fn set(schema: &str) -> SchemaSet {
+    let mut set = SchemaSet::default();
+    set.insert(SchemaRef::Id(7), schema, &[]).unwrap();
+    set
+}
+
+fn decode(value: &[u8], schema: &str) -> Result<DecodedAnswer, DecodeError> {
+    AnswerDecoder::new(AnswerFields::default(), 1_000).decode(value, None, &set(schema))
+}
+
+fn written(schema: &str, fill: impl FnOnce(&mut Record<'_>)) -> Vec<u8> {
+    let schema = Schema::parse_str(schema).unwrap();
+    let mut record = Record::new(&schema).unwrap();
+    fill(&mut record);
+    let mut bytes = vec![0, 0, 0, 0, 7];
+    let writer = GenericDatumWriter::builder(&schema).build().unwrap();
+    writer.write_value(&mut bytes, Value::from(record)).unwrap();
+    bytes
+}
+
+fn minimal(session: &str, text: &str) -> Vec<u8> {
+    written(MINIMAL_ANSWER, |record| {
+        record.put("session_id", session);
+        record.put("resposta", text);
+    })
+}
+
+fn null() -> Value {
+    Value::Union(0, Box::new(Value::Null))
+}
+
+fn flink(session: Value, text: Value) -> Vec<u8> {
+    let leaf = Value::Record(vec![("next".to_owned(), null())]);
+    let map = Value::Map([("k".to_owned(), Value::Double(1.5))].into());
+    written(FLINK, |record| {
+        record.put("extra", Value::Union(1, Box::new(Value::Array(vec![map]))));
+        record.put("resposta", text);
+        record.put("at", Value::TimestampMillis(1));
+        record.put("session_id", session);
+        record.put("error", null());
+        record.put(
+            "question_id",
+            Value::Union(1, Box::new(Value::String("q".to_owned()))),
+        );
+        record.put("tree", Value::Union(1, Box::new(leaf)));
+    })
+}
+
+fn some(text: &str) -> Value {
+    Value::Union(1, Box::new(Value::String(text.to_owned())))
+}
+
+#[test]
+fn the_minimal_answer_is_read() {
+    let answer = decode(&minimal("s~x", "olá"), MINIMAL_ANSWER).unwrap();
+    assert_eq!(
+        (&*answer.session_id, answer.text.unwrap().expose()),
+        ("s~x", "olá")
+    );
+    assert_eq!((answer.question_id, answer.error), (None, None));
+}
+
+#[test]
+fn fields_are_found_by_name_among_others_whatever_the_record_is_called() {
+    let answer = decode(&flink(some("s"), some("sim")), FLINK).unwrap();
+    assert_eq!(
+        (&*answer.session_id, answer.text.unwrap().expose()),
+        ("s", "sim")
+    );
+    assert_eq!(answer.question_id.as_deref(), Some("q"));
+}
+
+#[test]
+fn a_null_text_is_no_text_and_a_null_session_is_an_error() {
+    assert_eq!(decode(&flink(some("s"), null()), FLINK).unwrap().text, None);
+    assert_eq!(
+        decode(&flink(null(), some("x")), FLINK),
+        Err(DecodeError::MissingField)
+    );
+}
+
+#[test]
+fn an_unknown_schema_is_a_value_that_names_it() {
+    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let error = decoder.decode(&[0, 0, 0, 0, 9, 1], None, &SchemaSet::default());
+    assert_eq!(error, Err(DecodeError::UnknownSchema(SchemaRef::Id(9))));
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    for (value, schema) in [
+        (minimal("s", "text"), MINIMAL_ANSWER),
+        (flink(some("s"), some("t")), FLINK),
+    ] {
+        for end in 0..value.len() {
+            assert!(decode(&value[..end], schema).is_err(), "cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn lying_lengths_and_counts_are_errors_and_no_allocations() {
+    let huge = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    let value = [&[0, 0, 0, 0, 7], &huge[..]].concat();
+    assert_eq!(decode(&value, MINIMAL_ANSWER), Err(DecodeError::Truncated));
+    assert_eq!(
+        decode(&[0, 0, 0, 0, 7, 1], MINIMAL_ANSWER),
+        Err(DecodeError::Malformed)
+    );
+    let endless = [&[0, 0, 0, 0, 7], &[0xff; 11][..]].concat();
+    assert_eq!(
+        decode(&endless, MINIMAL_ANSWER),
+        Err(DecodeError::Malformed)
+    );
+    // An array of nulls may say any count and has no bytes to show for it.
+    let nulls = r#"{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"array","items":"null"}}]}"#;
+    let value = [&[0, 0, 0, 0, 7], &huge[..], &[0]].concat();
+    assert_eq!(decode(&value, nulls), Err(DecodeError::MissingField));
+}
+
+#[test]
+fn the_rest_of_what_can_be_wrong_has_a_name_each() {
+    let mut trailing = minimal("s", "t");
+    trailing.push(0);
+    assert_eq!(
+        decode(&trailing, MINIMAL_ANSWER),
+        Err(DecodeError::Trailing)
+    );
+    assert_eq!(
+        decode(&minimal("s", &"x".repeat(1_001)), MINIMAL_ANSWER),
+        Err(DecodeError::TooLarge)
+    );
+    assert_eq!(
+        decode(&[0, 0, 0, 0, 7, 2, 0xff, 0], MINIMAL_ANSWER),
+        Err(DecodeError::Utf8)
+    );
+    let typed = MINIMAL_ANSWER.replace(
+        r#""session_id","type":"string""#,
+        r#""session_id","type":"long""#,
+    );
+    assert_eq!(
+        decode(&[0, 0, 0, 0, 7, 2, 0], &typed),
+        Err(DecodeError::FieldType)
+    );
+}
+
+#[test]
+fn nesting_beyond_the_bound_is_an_error() {
+    let mut value = minimal("s", "t");
+    let deep = r#"{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]}"#;
+    value.truncate(5);
+    value.extend([2_u8; 1_000]);
+    value.push(0);
+    assert_eq!(decode(&value, deep), Err(DecodeError::Malformed));
+}
+
+#[test]
+fn what_is_no_record_schema_is_refused_and_the_set_stays_bounded() {
+    let mut set = SchemaSet::default();
+    let insert = |set: &mut SchemaSet, schema: &str| set.insert(SchemaRef::Id(1), schema, &[]);
+    assert_eq!(insert(&mut set, "\"string\""), Err(SchemaError::NotARecord));
+    assert_eq!(insert(&mut set, "{"), Err(SchemaError::Invalid));
+    let long = format!("{MINIMAL_ANSWER}{}", " ".repeat(SchemaSet::MAX_TEXT));
+    assert_eq!(insert(&mut set, &long), Err(SchemaError::Invalid));
+    for id in 0..=SchemaSet::MAX_SCHEMAS {
+        set.insert(SchemaRef::Id(id.try_into().unwrap()), MINIMAL_ANSWER, &[])
+            .unwrap();
+    }
+    assert!(
+        !set.contains(SchemaRef::Id(0)),
+        "the set started anew at its bound"
+    );
+    assert!(set.contains(SchemaRef::Id(SchemaSet::MAX_SCHEMAS.try_into().unwrap())));
+}
+
+#[test]
+fn a_schema_that_names_another_is_read_with_it() {
+    let schema = r#"{"type":"record","name":"R","fields":[{"name":"place","type":"shared.Place"},
+        {"name":"session_id","type":"string"},{"name":"resposta","type":"string"}]}"#;
+    let place = r#"{"type":"record","name":"Place","namespace":"shared","fields":[{"name":"x","type":"int"}]}"#;
+    let mut set = SchemaSet::default();
+    set.insert(SchemaRef::Id(7), schema, &[place.to_owned()])
+        .unwrap();
+    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let answer = decoder
+        .decode(&[0, 0, 0, 0, 7, 4, 2, b's', 2, b't'], None, &set)
+        .unwrap();
+    assert_eq!(answer.session_id, "s");
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_is_read(session in "[a-z0-9~-]{1,40}", text in ".{0,200}") {
+        let answer = decode(&minimal(&session, &text), MINIMAL_ANSWER).unwrap();
+        prop_assert_eq!(&answer.session_id, &session);
+        let read = answer.text.unwrap();
+        prop_assert_eq!(read.expose(), &text);
+        let answer = decode(&flink(some(&session), some(&text)), FLINK).unwrap();
+        let read = answer.text.unwrap();
+        prop_assert_eq!(read.expose(), &text);
+    }
+
+    #[test]
+    fn any_bytes_are_an_answer_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let value = [&[0, 0, 0, 0, 7], &bytes[..]].concat();
+        for schema in [MINIMAL_ANSWER, FLINK] {
+            drop(decode(&value, schema));
+        }
+    }
+}
