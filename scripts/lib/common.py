@@ -1,5 +1,6 @@
 """What every script shares: where things are, how to speak, how to fail."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -58,23 +59,48 @@ def run(
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
     hint: str = "",
+    limit: float | None = None,
 ) -> None:
-    """Runs a command to its end; a failure names it, shows the end of its log if it has one, and gives the hint."""
+    """Runs a command to its end; a failure names it, shows the end of its log if it has one, and gives the hint.
+
+    Whatever ends this call early, an interrupt or the limit in seconds, ends the command's whole process group too.
+    """
     words = [str(word) for word in command]
-    environment = {**os.environ, **(env or {})}
-    try:
-        if log is None:
-            done = subprocess.run(words, cwd=cwd, env=environment, check=False)
-        else:
-            with log.open("ab") as out:
-                done = subprocess.run(
-                    words, cwd=cwd, env=environment, check=False, stdin=subprocess.DEVNULL, stdout=out, stderr=out
-                )
-    except FileNotFoundError as missing:
-        raise Failure(f"`{words[0]}` is not there; run scripts/setup", EXIT_SETUP) from missing
-    if done.returncode != 0:
-        tail = f"\n{tail_of(log)}" if log is not None else ""
-        raise Failure(f"`{shlex.join(words)}` failed with exit code {done.returncode}. {hint}{tail}".rstrip())
+    with contextlib.ExitStack() as files:
+        out = files.enter_context(log.open("ab")) if log else None
+        try:
+            child = subprocess.Popen(
+                words, cwd=cwd, env={**os.environ, **(env or {})}, process_group=0,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            )  # fmt: skip
+        except FileNotFoundError as missing:
+            raise Failure(f"`{words[0]}` is not there; run scripts/setup", EXIT_SETUP) from missing
+        try:
+            code = child.wait(limit)
+        except subprocess.TimeoutExpired as late:
+            raise Failure(f"`{_short(words)}` was stopped: it took more than {limit:.0f} s") from late
+        finally:
+            _end_group(child)
+    if code != 0:
+        tail = f"\n{tail_of(log)}" if log else ""
+        raise Failure(f"`{_short(words)}` failed with exit code {code}. {hint}".rstrip() + tail)
+
+
+def _short(words: Sequence[str]) -> str:
+    text = shlex.join(words)
+    return text if len(text) < 160 else f"{text[:150]} …"
+
+
+def _end_group(leader: subprocess.Popen) -> None:
+    """Ends what is left of a command's process group: nothing after a normal end."""
+    for what, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(leader.pid, what if leader.poll() is None else signal.SIGKILL)
+            leader.wait(patience)
+        except (ProcessLookupError, PermissionError):
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def output_of(command: Sequence[str | Path], *, cwd: Path = REPOSITORY) -> str | None:
