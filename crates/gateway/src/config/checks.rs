@@ -1,0 +1,253 @@
+//! What spans several settings: contradictions, and what is allowed but worth a warning.
+//!
+//! Each check looks at the values it needs and passes when one of them is wrong by itself, so that
+//! one mistake is reported once and hides no other.
+
+use std::net::IpAddr;
+
+use super::choice::{SaslMechanism, SecurityProtocol};
+use super::kind;
+use super::problem::Problem;
+use super::values::Values;
+
+/// Every contradiction.
+pub(crate) fn contradictions(values: &Values) -> Vec<Problem> {
+    let mut problems = not_above(values);
+    problems.extend(together(values));
+    problems.extend(fields_differ(values));
+    problems.extend(
+        [
+            drain_fits(values),
+            topics_differ(values),
+            ports_differ(values),
+            one_registry_login(values),
+        ]
+        .into_iter()
+        .flatten(),
+    );
+    problems.extend(sasl_is_complete(values));
+    problems
+}
+
+/// Pairs of which the first must not be above the second.
+fn not_above(values: &Values) -> Vec<Problem> {
+    const DURATIONS: [(&str, &str); 3] = [
+        ("kafka.publish_timeout", "session.answer_timeout"),
+        ("session.answer_timeout", "session.answer_ttl"),
+        ("ws.pong_timeout", "ws.ping_interval"),
+    ];
+    const SIZES: [(&str, &str); 2] = [
+        ("ws.max_question_bytes", "ws.max_frame_bytes"),
+        ("ws.max_response_bytes", "ws.outbound_bytes"),
+    ];
+    let too_long = DURATIONS.iter().filter(|(small, large)| {
+        let both = values.duration(small).zip(values.duration(large));
+        both.is_some_and(|(small, large)| small > large)
+    });
+    let too_large = SIZES.iter().filter(|(small, large)| {
+        let both = values
+            .value(small, &kind::SIZE)
+            .zip(values.value(large, &kind::SIZE));
+        both.is_some_and(|(small, large)| small > large)
+    });
+    let (sessions, connections) = ("limits.connections", "server.max_connections");
+    let both = values
+        .value(sessions, &kind::COUNT)
+        .zip(values.value(connections, &kind::COUNT));
+    let too_many = both.filter(|(sessions, connections)| sessions > connections);
+    let too_many = too_many.map(|_| (sessions, connections));
+    too_long
+        .chain(too_large)
+        .copied()
+        .chain(too_many)
+        .map(|(small, large)| beyond(values, small, large))
+        .collect()
+}
+
+fn beyond(values: &Values, small: &str, large: &str) -> Problem {
+    let limit = values.shown(large);
+    values.conflict(
+        small,
+        format!("must not be more than `{large}`, which is {limit}"),
+    )
+}
+
+/// Settings that mean something only together.
+fn together(values: &Values) -> Vec<Problem> {
+    const PAIRS: [(&str, &str); 3] = [
+        ("kafka.ssl_certificate", "kafka.ssl_key"),
+        ("registry.api_key", "registry.api_secret"),
+        ("kafka.ssl_key_password", "kafka.ssl_key"),
+    ];
+    let both_ways = PAIRS[..2].iter().map(|(one, other)| (*other, *one));
+    PAIRS
+        .into_iter()
+        .chain(both_ways)
+        .filter(|(one, other)| values.is_set(one) && !values.is_set(other))
+        .map(|(one, other)| values.conflict(one, format!("needs `{other}` as well")))
+        .collect()
+}
+
+/// What the chosen way to log in to Kafka needs.
+fn sasl_is_complete(values: &Values) -> Vec<Problem> {
+    let protocol = values.value(
+        "kafka.security_protocol",
+        &kind::choice::<SecurityProtocol>(),
+    );
+    let mechanism = values.value("kafka.sasl_mechanism", &kind::choice::<SaslMechanism>());
+    let (Some(SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl), Some(mechanism)) =
+        (protocol, mechanism)
+    else {
+        return Vec::new();
+    };
+    let needed: &[&str] = match mechanism {
+        SaslMechanism::OauthBearer => &[
+            "kafka.oauth_token_url",
+            "kafka.oauth_client_id",
+            "kafka.oauth_client_secret",
+        ],
+        SaslMechanism::Plain | SaslMechanism::ScramSha256 | SaslMechanism::ScramSha512 => {
+            &["kafka.api_key", "kafka.api_secret"]
+        }
+    };
+    let missing = needed.iter().filter(|name| !values.is_set(name));
+    let mechanism = values.shown("kafka.sasl_mechanism");
+    let protocol = values.shown("kafka.security_protocol");
+    missing
+        .map(|name| {
+            let right = format!("is not set; `{protocol}` with `{mechanism}` needs it");
+            values.conflict(name, right)
+        })
+        .collect()
+}
+
+fn drain_fits(values: &Values) -> Option<Problem> {
+    let accept_for = values.duration("drain.accept_for")?;
+    let budget = values.duration("drain.budget")?;
+    let grace_period = values.duration("drain.grace_period")?;
+    (accept_for + budget >= grace_period).then(|| {
+        let together = humantime::format_duration(accept_for + budget);
+        let right = format!(
+            "must be more than `drain.accept_for` and `drain.budget` together, which are {together}"
+        );
+        values.conflict("drain.grace_period", right)
+    })
+}
+
+fn topics_differ(values: &Values) -> Option<Problem> {
+    let (answers, questions) = ("kafka.answers_topic", "kafka.questions_topic");
+    let same = values.value(answers, &kind::TOPIC)? == values.value(questions, &kind::TOPIC)?;
+    same.then(|| {
+        values.conflict(
+            answers,
+            format!("is `{questions}` too; give each a topic of its own"),
+        )
+    })
+}
+
+fn ports_differ(values: &Values) -> Option<Problem> {
+    let port = values.value("admin.port", &kind::PORT)?;
+    let meets =
+        |one: IpAddr, other: IpAddr| one == other || one.is_unspecified() || other.is_unspecified();
+    let address = values.value("admin.address", &kind::ADDRESS)?;
+    let same = port != 0
+        && port == values.value("server.port", &kind::PORT)?
+        && meets(address, values.value("server.address", &kind::ADDRESS)?);
+    same.then(|| {
+        values.conflict(
+            "admin.port",
+            "is `server.port` too; give each a port of its own",
+        )
+    })
+}
+
+fn one_registry_login(values: &Values) -> Option<Problem> {
+    let both = values.is_set("registry.bearer_token") && values.is_set("registry.api_key");
+    both.then(|| {
+        values.conflict(
+            "registry.bearer_token",
+            "and `registry.api_key` are both set; keep one of them",
+        )
+    })
+}
+
+/// Two fields of one record cannot have one name.
+fn fields_differ(values: &Values) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for section in super::keys::SECTIONS
+        .iter()
+        .filter(|section| section.name.starts_with("schema."))
+    {
+        for (place, key) in section.keys.iter().enumerate() {
+            let name = values.value(key.name, &kind::AVRO_NAME);
+            let earlier = section.keys[..place].iter();
+            let twin = earlier
+                .filter(|_| name.is_some())
+                .find(|earlier| values.value(earlier.name, &kind::AVRO_NAME) == name);
+            if let Some(twin) = twin {
+                let right = format!("is `{}` too; give each field a name of its own", twin.name);
+                problems.push(values.conflict(key.name, right));
+            }
+        }
+    }
+    problems
+}
+
+/// What is allowed, and worth a line at start.
+pub(crate) fn warnings(values: &Values) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if values
+        .value("security.allowed_origins", &kind::ORIGINS)
+        .is_some_and(|origins| origins.is_empty())
+    {
+        warnings.push(
+            "`security.allowed_origins` is empty: pages of every origin may connect".to_owned(),
+        );
+    }
+    for name in ["session.token_key", "resume.window"]
+        .into_iter()
+        .filter(|name| values.is_given(name))
+    {
+        warnings.push(format!(
+            "`{name}` has no effect: this version does not serve version 2 of the protocol"
+        ));
+    }
+    warnings.extend(unused_kafka_login(values));
+    warnings
+}
+
+/// Credentials that the chosen protocol does not use.
+fn unused_kafka_login(values: &Values) -> Option<String> {
+    const SASL: [&str; 4] = [
+        "kafka.api_key",
+        "kafka.api_secret",
+        "kafka.oauth_client_id",
+        "kafka.oauth_client_secret",
+    ];
+    const TLS: [&str; 3] = ["kafka.ssl_ca", "kafka.ssl_certificate", "kafka.ssl_key"];
+    let protocol = values.value(
+        "kafka.security_protocol",
+        &kind::choice::<SecurityProtocol>(),
+    )?;
+    let sasl = matches!(
+        protocol,
+        SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
+    );
+    let tls = matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl);
+    let unused = SASL
+        .iter()
+        .filter(|_| !sasl)
+        .chain(TLS.iter().filter(|_| !tls));
+    let unused: Vec<_> = unused
+        .filter(|name| values.is_given(name))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let protocol = values.shown("kafka.security_protocol");
+    let said = || {
+        format!(
+            "{} is not used: `kafka.security_protocol` is {protocol}",
+            unused.join(", ")
+        )
+    };
+    (!unused.is_empty()).then(said)
+}

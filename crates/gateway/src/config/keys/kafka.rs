@@ -1,0 +1,140 @@
+//! Settings of Kafka and the schema registry.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::choice::{OffsetReset, SaslMechanism, SecurityProtocol};
+use crate::config::key::{Default, section};
+use crate::config::kind;
+use crate::config::properties::Properties;
+use crate::config::secret::Secret;
+use crate::config::values::Values;
+
+section! {
+    /// The broker, the topics and how to log in.
+    Kafka "kafka" {
+        /// The brokers to ask first. `demo` brings its own.
+        bootstrap_servers: String = kind::BOOTSTRAP,
+            Default::ByCommand { run: None, demo: "127.0.0.1:0" },
+            aliases: &["KAFKA_BOOTSTRAP_SERVERS"], outside_demo: true;
+        /// The topic questions are written to. Never created by the gateway.
+        questions_topic: String = kind::TOPIC, Default::Is("perguntas");
+        /// The topic answers are read from. Never created by the gateway.
+        answers_topic: String = kind::TOPIC, Default::Is("respostas");
+        /// The consumer group of `delivery.mode = group`; without effect in mode `broadcast`.
+        group_id: String = kind::TEXT, Default::Is("rag-flink-ui-group"),
+            aliases: &["KAFKA_CONSUMER_GROUP_ID", "KAFKA_CONSUMER_GROUP"];
+        /// Where a group without offsets starts; without effect in mode `broadcast`.
+        auto_offset_reset: OffsetReset = kind::choice::<OffsetReset>(), Default::Is("latest"),
+            aliases: &["KAFKA_AUTO_OFFSET_RESET"];
+        /// Whether connections are encrypted, and whether they log in.
+        security_protocol: SecurityProtocol = kind::choice::<SecurityProtocol>(), Default::Is("PLAINTEXT"),
+            aliases: &["KAFKA_SECURITY_PROTOCOL"], outside_demo: true;
+        /// How to log in where the protocol is a `SASL_` one.
+        sasl_mechanism: SaslMechanism = kind::choice::<SaslMechanism>(), Default::Is("PLAIN"),
+            aliases: &["KAFKA_SASL_MECHANISM"], outside_demo: true;
+        /// SASL user name, or API key.
+        api_key: Option<Secret> = kind::SECRET, Default::Unset,
+            aliases: &["KAFKA_API_KEY"], outside_demo: true;
+        /// SASL password, or the API key's secret.
+        api_secret: Option<Secret> = kind::SECRET, Default::Unset,
+            aliases: &["KAFKA_API_SECRET"], outside_demo: true;
+        /// Certificates (PEM) to trust instead of the system's.
+        ssl_ca: Option<PathBuf> = kind::READABLE_FILE, Default::Unset, outside_demo: true;
+        /// Client certificate (PEM), with `kafka.ssl_key`.
+        ssl_certificate: Option<PathBuf> = kind::READABLE_FILE, Default::Unset, outside_demo: true;
+        /// Private key (PEM) of `kafka.ssl_certificate`.
+        ssl_key: Option<PathBuf> = kind::READABLE_FILE, Default::Unset, outside_demo: true;
+        /// Password of `kafka.ssl_key`, if it has one.
+        ssl_key_password: Option<Secret> = kind::SECRET, Default::Unset, outside_demo: true;
+        /// `OAUTHBEARER`: where tokens are fetched (OpenID Connect token endpoint).
+        oauth_token_url: Option<String> = kind::HTTP_URL, Default::Unset, outside_demo: true;
+        /// `OAUTHBEARER`: client id.
+        oauth_client_id: Option<String> = kind::TEXT, Default::Unset, outside_demo: true;
+        /// `OAUTHBEARER`: client secret.
+        oauth_client_secret: Option<Secret> = kind::SECRET, Default::Unset, outside_demo: true;
+        /// `OAUTHBEARER`: scope to ask for.
+        oauth_scope: Option<String> = kind::TEXT, Default::Unset, outside_demo: true;
+        /// Further librdkafka properties by name: a table in a file, `a.b=c;d.e=f` in the
+        /// environment, `--set kafka.properties.a.b=c` as flags. Layers add up, name by name.
+        properties: Properties = kind::PROPERTIES, Default::Is("");
+        /// How long Kafka may take to confirm a question. After it the client is told to ask again.
+        publish_timeout: Duration = kind::DURATION,
+            Default::From { says: "the smaller of `5s` and `session.answer_timeout`", compute: publish_timeout };
+    }
+}
+
+section! {
+    /// The schema registry (Confluent's REST API).
+    Registry "registry" {
+        /// Its base URL. `demo` brings its own.
+        url: String = kind::HTTP_URL,
+            Default::ByCommand { run: None, demo: "http://127.0.0.1:0" },
+            aliases: &["KAFKA_SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_URL"], outside_demo: true;
+        /// Whether to register the minimal question schema when the subject has none. Otherwise
+        /// the gateway does not become ready without one.
+        auto_register: bool = kind::SWITCH, Default::ByCommand { run: Some("false"), demo: "true" };
+        /// Basic authentication: user name, or API key.
+        api_key: Option<Secret> = kind::SECRET, Default::Unset,
+            aliases: &["SCHEMA_REGISTRY_API_KEY"], outside_demo: true;
+        /// Basic authentication: password, or the API key's secret.
+        api_secret: Option<Secret> = kind::SECRET, Default::Unset,
+            aliases: &["SCHEMA_REGISTRY_API_SECRET"], outside_demo: true;
+        /// Bearer authentication: the token.
+        bearer_token: Option<Secret> = kind::SECRET, Default::Unset, outside_demo: true;
+        /// Certificates (PEM) to trust besides the system's.
+        ssl_ca: Option<PathBuf> = kind::READABLE_FILE, Default::Unset, outside_demo: true;
+        /// The subject whose latest schema questions are written with.
+        question_subject: String = kind::TEXT,
+            Default::From { says: "`kafka.questions_topic` and `-value`", compute: question_subject };
+        /// How often the latest question schema is looked up again.
+        refresh_interval: Duration = kind::DURATION, Default::Is("30s");
+        /// How long one request may take.
+        request_timeout: Duration = kind::DURATION, Default::Is("5s");
+    }
+}
+
+section! {
+    /// Names of the fields of a question's record. Those but the first two are filled when the
+    /// registered schema has them.
+    QuestionFields "schema.question" {
+        /// The wire id: the session's id, with a suffix where one is needed.
+        session_id: String = kind::AVRO_NAME, Default::Is("session_id");
+        /// The question.
+        text: String = kind::AVRO_NAME, Default::Is("pergunta");
+        /// The question's id.
+        question_id: String = kind::AVRO_NAME, Default::Is("question_id");
+        /// The session's own id, never with a suffix.
+        conversation_id: String = kind::AVRO_NAME, Default::Is("conversation_id");
+        /// The asker's name, as the client gave it.
+        user_name: String = kind::AVRO_NAME, Default::Is("user_name");
+        /// When it was asked.
+        asked_at: String = kind::AVRO_NAME, Default::Is("asked_at");
+    }
+}
+
+section! {
+    /// Names of the fields of an answer's record. Those but the first two are read when the
+    /// writer's schema has them.
+    AnswerFields "schema.answer" {
+        /// The wire id, as it stood in the question.
+        session_id: String = kind::AVRO_NAME, Default::Is("session_id");
+        /// The answer.
+        text: String = kind::AVRO_NAME, Default::Is("resposta");
+        /// The question's id.
+        question_id: String = kind::AVRO_NAME, Default::Is("question_id");
+        /// Why there is no answer.
+        error: String = kind::AVRO_NAME, Default::Is("error");
+    }
+}
+
+fn publish_timeout(values: &Values) -> Option<String> {
+    let answer_timeout = values.duration("session.answer_timeout")?;
+    let timeout = answer_timeout.min(Duration::from_secs(5));
+    Some(humantime::format_duration(timeout).to_string())
+}
+
+fn question_subject(values: &Values) -> Option<String> {
+    let topic = values.value("kafka.questions_topic", &kind::TOPIC)?;
+    Some(format!("{topic}-value"))
+}

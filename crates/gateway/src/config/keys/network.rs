@@ -1,0 +1,80 @@
+//! Settings of what people connect to.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::config::key::{Default, section};
+use crate::config::kind;
+
+section! {
+    /// Where WebSockets and HTTP are served.
+    Server "server" {
+        /// Address to listen on.
+        address: IpAddr = kind::ADDRESS, Default::ByCommand { run: Some("0.0.0.0"), demo: "127.0.0.1" };
+        /// Port to listen on.
+        port: u16 = kind::PORT, Default::Is("8080"), aliases: &["PORT"];
+        /// How long a client may take to send the head of a request.
+        header_timeout: Duration = kind::DURATION, Default::Is("10s");
+        /// TCP connections open at once, upgraded to WebSocket or not; more wait in the system's queue.
+        max_connections: usize = kind::COUNT, Default::Is("16000");
+    }
+}
+
+section! {
+    /// Where probes and metrics are served. Not for the public: on loopback unless set.
+    Admin "admin" {
+        /// Address to listen on. `0.0.0.0` lets an orchestrator's probes and a metrics scraper in.
+        address: IpAddr = kind::ADDRESS, Default::Is("127.0.0.1");
+        /// Port to listen on.
+        port: u16 = kind::PORT, Default::Is("9090");
+    }
+}
+
+section! {
+    /// WebSocket frames and heartbeat.
+    WebSocket "ws" {
+        /// Longest question, in bytes of UTF-8. A longer one is refused with an error frame.
+        max_question_bytes: usize = kind::SIZE, Default::Is("32KiB");
+        /// Longest frame from a client. A longer one closes the connection with 1009.
+        max_frame_bytes: usize = kind::SIZE, Default::Is("64KiB");
+        /// Longest answer handed on. A longer one ends its question with an error frame and is counted.
+        max_response_bytes: usize = kind::SIZE, Default::Is("1MiB");
+        /// Bytes that may wait for one client to read them. More closes the connection with 4008.
+        outbound_bytes: usize = kind::SIZE, Default::Is("1MiB");
+        /// How often a quiet connection is pinged.
+        ping_interval: Duration = kind::DURATION, Default::Is("25s");
+        /// How long a pong may take. No pong closes the connection with 4012.
+        pong_timeout: Duration = kind::DURATION, Default::Is("10s");
+    }
+}
+
+section! {
+    /// How much one process, and one address, may hold.
+    Limits "limits" {
+        /// WebSockets open at once. Below the process's limit of open files.
+        connections: usize = kind::COUNT, Default::Is("15000");
+        /// WebSockets open at once from one address. Behind a proxy everybody shares the proxy's
+        /// address: raise it there, or take 0.
+        connections_per_address: Option<NonZeroU32> = kind::LIMIT, Default::Is("1000");
+        /// WebSockets opened in a second, from all addresses together.
+        connects_per_second: Option<NonZeroU32> = kind::LIMIT, Default::Is("1000");
+    }
+}
+
+section! {
+    /// Which pages may connect.
+    Security "security" {
+        /// Values of the header `Origin` that may open a WebSocket. Empty: all, with a warning at
+        /// start. Clients that are no browsers send none and are not held to it.
+        allowed_origins: Vec<String> = kind::ORIGINS, Default::Is("");
+    }
+}
+
+section! {
+    /// The web page.
+    Chat "chat" {
+        /// Whether `GET /chat` serves a page to ask questions on.
+        enabled: bool = kind::SWITCH, Default::ByCommand { run: Some("false"), demo: "true" };
+    }
+}

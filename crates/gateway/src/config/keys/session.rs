@@ -1,0 +1,61 @@
+//! Settings of sessions: how long they wait, and how their answers are told apart.
+
+use std::time::Duration;
+
+use crate::config::choice::{AuthMode, DeliveryMode, WireId};
+use crate::config::key::{Default, section};
+use crate::config::kind;
+use crate::config::secret::Secret;
+use crate::config::values::Values;
+
+section! {
+    /// Which replica reads which answers.
+    Delivery "delivery" {
+        /// `broadcast`: every replica reads every answer and keeps those of its sessions; right
+        /// with any number of replicas. (`group`, one consumer group, comes with a later version.)
+        mode: DeliveryMode = kind::choice::<DeliveryMode>(), Default::Is("broadcast");
+    }
+}
+
+section! {
+    /// One question at a time, and how long it waits.
+    Session "session" {
+        /// How long a question waits for its answer.
+        answer_timeout: Duration = kind::DURATION, Default::Is("120s");
+        /// How long after a timeout, a lost connection or an uncertain publish an answer may still
+        /// come, and the session's questions carry a suffix.
+        answer_ttl: Duration = kind::DURATION,
+            Default::From { says: "2 × `session.answer_timeout`", compute: answer_ttl };
+        /// What a question carries as `session_id` in Kafka. `plain`: the session's id, with a
+        /// suffix only after an ambiguity. `question`: always with a fresh suffix, which makes
+        /// attribution exact with any answering side that copies the field.
+        wire_id: WireId = kind::choice::<WireId>(), Default::Is("plain");
+        /// Departed sessions remembered as still owed an answer. While they are that many, every
+        /// further question carries a suffix.
+        max_owed: usize = kind::COUNT, Default::Is("100000");
+        /// Key of the resume tokens of version 2 of the protocol, which this version does not
+        /// serve: checked, and without effect.
+        token_key: Option<Secret> = kind::SECRET, Default::Unset;
+    }
+}
+
+section! {
+    /// Who may connect.
+    Auth "auth" {
+        /// `none`: everybody. (`jwt` comes with a later version.)
+        mode: AuthMode = kind::choice::<AuthMode>(), Default::Is("none");
+    }
+}
+
+section! {
+    /// Resuming on another connection: version 2 of the protocol, which this version does not serve.
+    Resume "resume" {
+        /// How long a lost session can be resumed: checked, and without effect.
+        window: Duration = kind::DURATION, Default::Is("10min");
+    }
+}
+
+fn answer_ttl(values: &Values) -> Option<String> {
+    let answer_timeout = values.duration("session.answer_timeout")?;
+    Some(humantime::format_duration(answer_timeout * 2).to_string())
+}

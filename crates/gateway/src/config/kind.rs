@@ -1,0 +1,309 @@
+//! Kinds of values: how each is read from what a person wrote, and what to tell who wrote it wrong.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing_subscriber::filter::EnvFilter;
+use url::Url;
+
+use super::choice::Choice;
+use super::properties::Properties;
+use super::secret::Secret;
+
+/// A value as it was written, before anybody knows what it means.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Raw {
+    /// A text: everything from the environment and from flags, strings of a file.
+    Text(String),
+    /// A number or boolean of a file.
+    Scalar(String),
+    /// A list of a file.
+    List(Vec<String>),
+    /// Values by name.
+    Map(BTreeMap<String, String>),
+    /// Something else of a file: nothing is written so.
+    Other,
+}
+
+/// How one kind of value is read.
+pub(crate) struct Kind<T> {
+    /// What a right value looks like: the end of "give …".
+    pub(crate) right: &'static str,
+    /// True when its values must not be shown.
+    pub(crate) secret: bool,
+    /// True when it holds values by free names.
+    pub(crate) map: bool,
+    pub(crate) parse: fn(&Raw) -> Result<T, Fault>,
+}
+
+/// Why a value was not taken. Never holds a part of a secret.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Fault {
+    /// It does not look like a right one.
+    Shape,
+    /// It does, and still is not right.
+    Reason(String),
+}
+
+impl<T> Kind<T> {
+    const fn new(right: &'static str, parse: fn(&Raw) -> Result<T, Fault>) -> Self {
+        Self {
+            right,
+            secret: false,
+            map: false,
+            parse,
+        }
+    }
+}
+
+/// One of an enum's words.
+pub(crate) const fn choice<T: Choice>() -> Kind<T> {
+    Kind::new(T::RIGHT, |raw| {
+        let word = scalar(raw)?;
+        let same = |known: &str| known.eq_ignore_ascii_case(word);
+        if let Some((_, value)) = T::WORDS.iter().find(|(known, _)| same(known)) {
+            return Ok(*value);
+        }
+        if T::LATER.iter().any(|later| same(later)) {
+            let reason = "is not available in this version";
+            return Err(Fault::Reason(reason.to_owned()));
+        }
+        Err(Fault::Shape)
+    })
+}
+
+pub(crate) const ADDRESS: Kind<IpAddr> =
+    Kind::new("an IP address like `127.0.0.1`, `0.0.0.0` or `::`", |raw| {
+        scalar(raw)?.parse().map_err(|_| Fault::Shape)
+    });
+
+pub(crate) const PORT: Kind<u16> =
+    Kind::new("a port from 1 to 65535, or 0 for any free one", number);
+
+pub(crate) const SWITCH: Kind<bool> = Kind::new("`true` or `false`", |raw| match scalar(raw)? {
+    "true" => Ok(true),
+    "false" => Ok(false),
+    _ => Err(Fault::Shape),
+});
+
+/// The longest duration taken: far below what overflows a clock.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+pub(crate) const DURATION: Kind<Duration> = Kind::new(
+    "a duration from `1ms` to `7days`, like `500ms`, `30s` or `2m`",
+    |raw| match duration(raw)? {
+        Duration::ZERO => Err(Fault::Shape),
+        duration => Ok(duration),
+    },
+);
+
+pub(crate) const DURATION_OR_ZERO: Kind<Duration> = Kind::new(
+    "a duration from `0s` to `7days`, like `500ms`, `30s` or `2m`",
+    duration,
+);
+
+pub(crate) const SIZE: Kind<usize> = Kind::new(
+    "a size from `1B` to `1GiB`, like `512B`, `64KiB` or `1MiB`",
+    size,
+);
+
+pub(crate) const COUNT: Kind<usize> = Kind::new("a whole number from 1 to 100000000", |raw| {
+    let count = number(raw)?;
+    (1..=100_000_000)
+        .contains(&count)
+        .then_some(count)
+        .ok_or(Fault::Shape)
+});
+
+pub(crate) const PER_SECOND: Kind<NonZeroU32> =
+    Kind::new("a whole number from 1 to 4294967295", number);
+
+pub(crate) const LIMIT: Kind<Option<NonZeroU32>> = Kind::new(
+    "a whole number from 1 to 4294967295, or 0 for no limit",
+    |raw| number(raw).map(NonZeroU32::new),
+);
+
+pub(crate) const TEXT: Kind<String> = Kind::new("a text that is not empty", |raw| {
+    text(raw).map(str::to_owned)
+});
+
+pub(crate) const SECRET: Kind<Secret> = Kind {
+    right: "a text that is not empty, or its file in the variable with `_FILE` at the end",
+    secret: true,
+    map: false,
+    parse: |raw| text(raw).map(Secret::new),
+};
+
+pub(crate) const READABLE_FILE: Kind<PathBuf> =
+    Kind::new("the path of a file this process can read", |raw| {
+        let path = PathBuf::from(text(raw)?);
+        match File::open(&path).and_then(|file| file.metadata()) {
+            Ok(metadata) if metadata.is_file() => Ok(path),
+            Ok(_) => Err(Fault::Reason("is not a file".to_owned())),
+            Err(error) => Err(Fault::Reason(format!("cannot be read ({})", error.kind()))),
+        }
+    });
+
+pub(crate) const BOOTSTRAP: Kind<String> = Kind::new(
+    "`host:port`, several separated by commas, like `kafka-1:9092,kafka-2:9092`",
+    |raw| {
+        let brokers = list(raw)?;
+        if !brokers.is_empty() && brokers.iter().all(|broker| is_broker(broker)) {
+            Ok(brokers.join(","))
+        } else {
+            Err(Fault::Shape)
+        }
+    },
+);
+
+pub(crate) const HTTP_URL: Kind<String> = Kind::new(
+    "a URL like `http://schema-registry:8081`, without user name and password in it",
+    |raw| {
+        let text = text(raw)?.trim();
+        let url = Url::parse(text).map_err(|_| Fault::Shape)?;
+        let http = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let bare = url.username().is_empty() && url.password().is_none();
+        if http && bare && url.query().is_none() && url.fragment().is_none() {
+            Ok(text.trim_end_matches('/').to_owned())
+        } else {
+            Err(Fault::Shape)
+        }
+    },
+);
+
+pub(crate) const TOPIC: Kind<String> = Kind::new(
+    "a topic name: 1 to 249 characters of `A-Z a-z 0-9 . _ -`",
+    |raw| {
+        let topic = text(raw)?;
+        let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let named = topic.len() <= 249 && topic.chars().all(accepted);
+        (named && topic != "." && topic != "..")
+            .then(|| topic.to_owned())
+            .ok_or(Fault::Shape)
+    },
+);
+
+pub(crate) const AVRO_NAME: Kind<String> = Kind::new(
+    "the name of an Avro field: letters, digits and `_`, no digit first",
+    |raw| {
+        let name = text(raw)?;
+        let accepted = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        (name.chars().all(accepted) && !name.starts_with(|c: char| c.is_ascii_digit()))
+            .then(|| name.to_owned())
+            .ok_or(Fault::Shape)
+    },
+);
+
+pub(crate) const ORIGINS: Kind<Vec<String>> = Kind::new(
+    "origins like `https://chat.example.org`, separated by commas; empty allows all",
+    |raw| {
+        let origins = list(raw)?;
+        if origins.iter().all(|origin| is_origin(origin)) {
+            Ok(origins.iter().map(|o| o.to_ascii_lowercase()).collect())
+        } else {
+            Err(Fault::Shape)
+        }
+    },
+);
+
+pub(crate) const LOG_FILTER: Kind<String> = Kind::new(
+    "a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by target like `info,kafka_ingest=debug`",
+    |raw| {
+        let filter = text(raw)?;
+        EnvFilter::try_new(filter)
+            .map(|_| filter.to_owned())
+            .map_err(|_| Fault::Shape)
+    },
+);
+
+pub(crate) const PROPERTIES: Kind<Properties> = Kind {
+    right: "librdkafka properties, like `client.id=gateway-1;socket.keepalive.enable=true`",
+    secret: false,
+    map: true,
+    parse: |raw| match raw {
+        Raw::Map(map) => Ok(Properties::new(map.clone())),
+        Raw::Text(_) | Raw::Scalar(_) | Raw::List(_) | Raw::Other => Err(Fault::Shape),
+    },
+};
+
+/// A text as it was written, quoted if it came from a file: `0123` unquoted would lose its zero.
+fn text(raw: &Raw) -> Result<&str, Fault> {
+    match raw {
+        Raw::Text(text) if !text.is_empty() => Ok(text),
+        Raw::Scalar(_) => Err(Fault::Reason("is not a text: put it in quotes".to_owned())),
+        Raw::Text(_) | Raw::List(_) | Raw::Map(_) | Raw::Other => Err(Fault::Shape),
+    }
+}
+
+fn scalar(raw: &Raw) -> Result<&str, Fault> {
+    match raw {
+        Raw::Text(text) | Raw::Scalar(text) => Ok(text.trim()),
+        Raw::List(_) | Raw::Map(_) | Raw::Other => Err(Fault::Shape),
+    }
+}
+
+/// A list of a file, or texts separated by commas.
+fn list(raw: &Raw) -> Result<Vec<String>, Fault> {
+    match raw {
+        Raw::List(items) => Ok(items.clone()),
+        Raw::Text(text) => Ok(text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()),
+        Raw::Scalar(_) | Raw::Map(_) | Raw::Other => Err(Fault::Shape),
+    }
+}
+
+fn number<T: std::str::FromStr>(raw: &Raw) -> Result<T, Fault> {
+    scalar(raw)?.parse().map_err(|_| Fault::Shape)
+}
+
+fn duration(raw: &Raw) -> Result<Duration, Fault> {
+    let duration = humantime::parse_duration(scalar(raw)?).map_err(|_| Fault::Shape)?;
+    let whole_millis = duration.subsec_nanos() % 1_000_000 == 0;
+    (whole_millis && duration <= LONGEST)
+        .then_some(duration)
+        .ok_or(Fault::Shape)
+}
+
+fn size(raw: &Raw) -> Result<usize, Fault> {
+    const UNITS: [(&str, usize); 4] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("B", 1),
+    ];
+    let text = scalar(raw)?;
+    let (count, unit) = UNITS
+        .iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
+        .ok_or(Fault::Shape)?;
+    let count: usize = count.trim_end().parse().map_err(|_| Fault::Shape)?;
+    let bytes = count.checked_mul(unit).ok_or(Fault::Shape)?;
+    (1..=1 << 30)
+        .contains(&bytes)
+        .then_some(bytes)
+        .ok_or(Fault::Shape)
+}
+
+fn is_broker(broker: &str) -> bool {
+    let (host, port) = broker.rsplit_once(':').unwrap_or((broker, "9092"));
+    let named =
+        !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/@,".contains(c));
+    let single = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+    named && single && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn is_origin(origin: &str) -> bool {
+    let Some((scheme, host)) = origin.split_once("://") else {
+        return false;
+    };
+    let accepted = |c: char| c.is_ascii_alphanumeric() || ".-+[]:_".contains(c);
+    !scheme.is_empty() && !host.is_empty() && origin.replace("://", "").chars().all(accepted)
+}

@@ -1,0 +1,81 @@
+//! The reference page, made from the key table.
+
+use std::fmt::Write;
+
+use super::key::{Default, Key, Table};
+use super::keys;
+use super::properties::REFUSED;
+
+const INTRODUCTION: &str = include_str!("introduction.md");
+
+const REFUSED_INTRODUCTION: &str = "
+## librdkafka properties that are not taken
+
+Everything else that librdkafka knows passes through `kafka.properties`. These are refused at start,
+by name, because a promise of the gateway rests on them or because they have a setting of their own.
+A name that ends in `.` stands for all that begin with it.
+
+| property | why, or what to set instead |
+|---|---|
+";
+
+/// The reference in Markdown: every setting with its names, its default and its meaning.
+pub fn reference() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    for section in keys::SECTIONS {
+        write_section(&mut page, section);
+    }
+    page.push_str(REFUSED_INTRODUCTION);
+    for refused in REFUSED {
+        line(
+            &mut page,
+            format_args!("| `{}` | {} |", refused.name, refused.reason),
+        );
+    }
+    page
+}
+
+fn write_section(page: &mut String, section: &Table) {
+    line(
+        page,
+        format_args!("\n## {}\n\n{}\n", section.name, section.doc.trim()),
+    );
+    page.push_str("| setting | environment | default | what it is |\n|---|---|---|---|\n");
+    for key in section.keys {
+        let names: Vec<_> = key.env_names().map(|name| format!("`{name}`")).collect();
+        let (names, default, doc) = (names.join("<br>"), default(key), key.doc.trim());
+        let secret = if key.secret { " A secret." } else { "" };
+        let right = key.right;
+        line(
+            page,
+            format_args!(
+                "| `{}` | {names} | {default} | {doc}{secret} Takes {right}. |",
+                key.name
+            ),
+        );
+    }
+}
+
+fn default(key: &Key) -> String {
+    let code = |text: &str| {
+        if text.is_empty() {
+            "empty".to_owned()
+        } else {
+            format!("`{text}`")
+        }
+    };
+    match key.default {
+        Default::Unset => "–".to_owned(),
+        Default::Is(text) => code(text),
+        Default::ByCommand {
+            run: Some(run),
+            demo,
+        } => format!("{}, in the demo {}", code(run), code(demo)),
+        Default::ByCommand { run: None, .. } => "must be set".to_owned(),
+        Default::From { says, .. } => says.to_owned(),
+    }
+}
+
+fn line(page: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(page, "{line}").expect("writing to a String cannot fail");
+}
