@@ -87,11 +87,12 @@ impl Seconds {
         meter: &Meter,
         name: &'static str,
         label: &'static str,
+        unit: &'static str,
         description: &'static str,
     ) -> Self {
         let histogram = meter
             .f64_histogram(name)
-            .with_unit("s")
+            .with_unit(unit)
             .with_description(description)
             .with_boundaries(Self::BOUNDARIES.to_vec())
             .build();
