@@ -58,6 +58,21 @@ def cargo_target() -> Path:
     return Path(os.environ.get("CARGO_TARGET_DIR") or cache.root() / "target")
 
 
+def cargo_environment() -> dict[str, str]:
+    """What cargo is run with."""
+    return {"CARGO_TARGET_DIR": str(cargo_target())}
+
+
+def locked() -> list[str]:
+    """In a check of what is to be merged, a lock file that lags behind is a mistake."""
+    return ["--locked"] if os.environ.get("CI") else []
+
+
+def on_path(name: str) -> dict[str, str]:
+    """A PATH on which `cargo` finds that subcommand."""
+    return {"PATH": f"{cargo_tool(name).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
 INSTALLERS = {
     "kafka": java.kafka,
     "apicurio": java.apicurio,

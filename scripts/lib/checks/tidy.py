@@ -50,6 +50,22 @@ def is_script(path: Path) -> bool:
         return start.read(2) == b"#!"
 
 
+def python_files(tree: Path) -> list[Path]:
+    """Every Python file, scripts without an ending too."""
+    return [file for file in files(tree) if file.suffix == ".py" or _interpreter(tree / file) == "python3"]
+
+
+def shell_files(tree: Path) -> list[Path]:
+    """Every shell script."""
+    return [file for file in files(tree) if file.suffix == ".sh" or _interpreter(tree / file) in ("sh", "bash")]
+
+
+def _interpreter(path: Path) -> str:
+    if not is_script(path):
+        return ""
+    return path.read_text().split("\n", 1)[0].replace("/", " ").split()[-1]
+
+
 def _rust(file: Path, source: str) -> Iterator[str]:
     if not source.startswith("//!"):
         yield f"{file}:1 does not begin with `//!`: say what the file owns and must not know"
