@@ -7,7 +7,8 @@ use types::{Answer, AnswerFloor, QuestionId, QuestionText, SessionKey, Suffix, U
 /// One thing that happened. Closed and comparable, so that tests are data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// A socket was accepted. Its generation is larger than any before it.
+    /// A socket was accepted. Its generation is larger than any before it; one that is older than
+    /// its session's connection all the same lost a race and is told to close.
     Connected {
         /// The session and its new connection.
         key: SessionKey,

@@ -9,19 +9,25 @@
 //!
 //! Getters: [`Registry::stats`], [`Registry::is_here`]. Everything else is an input or an effect.
 
+mod debts;
 mod effect;
 mod input;
 mod ledger;
 mod on_answer;
 mod on_ask;
-mod on_connection;
+mod on_connected;
+mod on_disconnected;
 mod on_drain;
-mod on_report;
-mod on_time;
+mod on_publish_failed;
+mod on_published;
+mod on_timeout;
+mod question;
 mod registry;
 mod session;
 mod settings;
+mod state;
 mod timer;
+mod wire_id;
 
 pub use effect::{CloseReason, Effect, Event, Reply};
 pub use input::{Ask, Input, Persisted};

@@ -7,17 +7,18 @@
 use std::time::Instant;
 
 use types::{
-    Answer, AnswerBody, AnswerOutcome, QuestionId, QuestionIdEcho, QuestionOutcome, SessionKey,
+    Answer, AnswerBody, AnswerOutcome, QuestionId, QuestionIdEcho, QuestionOutcome, SessionId,
 };
 
-use crate::registry::Stage;
+use crate::question::Pending;
 use crate::session::Answered;
+use crate::state::State;
 use crate::{Event, Registry, Reply};
 
 /// What a record is to the open questions.
 enum Attribution {
-    /// It answers this one.
-    To(SessionKey),
+    /// It answers the one this session waits for.
+    To(SessionId),
     /// It names a question of one session and carries the id of another.
     Contradiction,
     /// It answers none of them.
@@ -26,14 +27,12 @@ enum Attribution {
 
 impl Registry {
     pub(crate) fn on_answer(&mut self, now: Instant, answer: Answer) {
-        match self.attribute(&answer) {
-            Attribution::To(key) => self.deliver(now, key, answer.body),
-            Attribution::Contradiction => self.decided(AnswerOutcome::Invalid),
-            Attribution::None => {
-                let outcome = self.explain(now, &answer);
-                self.decided(outcome);
-            }
-        }
+        let outcome = match self.attribute(&answer) {
+            Attribution::To(id) => return self.deliver(now, &id, answer.body),
+            Attribution::Contradiction => AnswerOutcome::Invalid,
+            Attribution::None => self.explain(now, &answer),
+        };
+        self.note(Event::AnswerDecided { outcome });
     }
 
     fn attribute(&self, answer: &Answer) -> Attribution {
@@ -45,16 +44,9 @@ impl Registry {
     }
 
     fn attribute_by_question(&self, id: QuestionId, session: &str) -> Attribution {
-        let open = self
-            .questions
-            .get(&id)
-            .filter(|tracked| match tracked.stage {
-                Stage::Unconfirmed | Stage::Accepted => true,
-                Stage::Ended(_) => false,
-            });
-        match open {
-            Some(tracked) if tracked.key.id.as_str() == session => {
-                Attribution::To(tracked.key.clone())
+        match self.pending.get(&id) {
+            Some(question) if question.key.id.as_str() == session => {
+                Attribution::To(question.key.id.clone())
             }
             Some(_) => Attribution::Contradiction,
             None => Attribution::None,
@@ -62,52 +54,55 @@ impl Registry {
     }
 
     fn attribute_by_wire_id(&self, answer: &Answer) -> Attribution {
-        let Some((id, session)) = self.sessions.get_key_value(answer.wire_id.session()) else {
-            return Attribution::None;
-        };
-        let (Some(connection), Some(question)) = (&session.connection, session.question()) else {
-            return Attribution::None;
-        };
-        let exact = !answer.wire_id.is_plain();
-        let possible = exact || (!answer.replayed && !question.floor.excludes(answer.position));
-        if question.wire_id == answer.wire_id && possible {
-            Attribution::To(SessionKey {
-                id: id.clone(),
-                generation: connection.generation,
-            })
-        } else {
-            Attribution::None
+        match self.waited_for(answer.wire_id.session()) {
+            Some(question)
+                if question.wire_id == answer.wire_id && could_answer(question, answer) =>
+            {
+                Attribution::To(question.key.id.clone())
+            }
+            Some(_) | None => Attribution::None,
+        }
+    }
+
+    /// The question this session waits for.
+    fn waited_for(&self, session: &str) -> Option<&Pending> {
+        match self.sessions.get(session)?.state {
+            State::Waiting(question_id) => self.pending.get(&question_id),
+            State::Departed { .. } | State::Idle | State::Closing => None,
         }
     }
 
     /// The one place where an answer goes to a socket.
-    fn deliver(&mut self, now: Instant, key: SessionKey, body: AnswerBody) {
-        let Some(question) = self.take_question(&key.id) else {
-            return;
-        };
-        // The answer proves that the question is in Kafka, report or not.
-        self.accept(now, question.question_id);
+    fn deliver(&mut self, now: Instant, id: &SessionId, body: AnswerBody) {
+        let question = self
+            .free(id)
+            .expect("an answer is attributed to a waiting session only");
+        let total = now - question.asked;
+        if question.accepted.is_none() {
+            // The answer proves that the question is in Kafka.
+            self.accepted(question.key.clone(), total);
+        }
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.answered = Some(Box::new(Answered::new(&question)));
+        }
         let (outcome, reply) = match body {
             AnswerBody::Text(text) => {
-                let (publish, total) = (question.accepted_after, now - question.asked);
-                (
-                    QuestionOutcome::Answered,
-                    Reply::Answer {
-                        text,
-                        publish,
-                        total,
-                    },
-                )
+                let publish = question.accepted;
+                let reply = Reply::Answer {
+                    text,
+                    publish,
+                    total,
+                };
+                (QuestionOutcome::Answered, reply)
             }
             AnswerBody::Failed(_) => (QuestionOutcome::Failed, Reply::AnswerFailed),
         };
-        if let Some(session) = self.sessions.get_mut(&key.id) {
-            session.answered = Some(Box::new(Answered::new(&question)));
-        }
-        self.send(key.clone(), reply);
-        self.end(now, question.question_id, outcome);
-        self.decided(AnswerOutcome::Delivered);
-        self.close_if_draining(key);
+        self.send(question.key.clone(), reply);
+        self.ended(question.key, outcome, total);
+        self.note(Event::AnswerDecided {
+            outcome: AnswerOutcome::Delivered,
+        });
+        self.close_if_draining(id);
     }
 
     /// Why an answer goes to nobody.
@@ -115,23 +110,27 @@ impl Registry {
         let Some(session) = self.sessions.get_mut(answer.wire_id.session()) else {
             return AnswerOutcome::Foreign;
         };
-        let settles = answer.wire_id.is_plain() && session.debts.settle_plain(now);
-        if session.connection.is_none() {
-            return AnswerOutcome::Undeliverable;
+        let again = session.was_answered(answer.question_id, &answer.wire_id);
+        let plain = answer.wire_id.is_plain();
+        let owed = plain && !again && session.debts.settle_plain(now);
+        // Neither open, nor owed, nor put back by an operator: something was answered twice, so the
+        // next plain question of any session could get the second answer to its last one.
+        let twice = plain && !owed && !answer.replayed;
+        let outcome = match session.state {
+            State::Departed { .. } => return AnswerOutcome::Undeliverable,
+            State::Idle | State::Closing if again || twice => AnswerOutcome::Duplicate,
+            State::Waiting(_) if again => AnswerOutcome::Duplicate,
+            State::Idle | State::Closing | State::Waiting(_) => AnswerOutcome::Late,
+        };
+        if twice {
+            self.duplicates_seen(now);
         }
-        let again = |answered: &Answered| answered.matches(answer.question_id, &answer.wire_id);
-        if session.answered.as_deref().is_some_and(again) {
-            return AnswerOutcome::Duplicate;
-        }
-        let anonymous = answer.question_id == QuestionIdEcho::Absent && answer.wire_id.is_plain();
-        let unexplained = anonymous && !settles && !answer.replayed;
-        if unexplained && session.question().is_none() {
-            // The answering side answered one plain question twice, so the next plain question of
-            // any session could get the second answer to its last one.
-            self.suffix_all(now + self.settings.answer_ttl);
-            self.note(Event::DuplicatesSeen);
-            return AnswerOutcome::Duplicate;
-        }
-        AnswerOutcome::Late
+        outcome
     }
+}
+
+/// Whether a record under the question's own wire id could be its answer. A suffix is exact; the
+/// plain id is not, so a record from before the question, or put back from the dead letters, is none.
+fn could_answer(question: &Pending, answer: &Answer) -> bool {
+    !answer.wire_id.is_plain() || (!answer.replayed && !question.floor.excludes(answer.position))
 }

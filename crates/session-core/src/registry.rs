@@ -5,50 +5,35 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
-use types::{AnswerOutcome, QuestionId, QuestionOutcome, SessionId, SessionKey};
+use types::{QuestionId, SessionId, SessionKey};
 
-use crate::session::{OpenQuestion, Session};
+use crate::question::{Pending, Unreported};
+use crate::session::Session;
+use crate::state::State;
 use crate::{CloseReason, Effect, Event, Input, Ledger, Reply, Settings, Timer};
 
 /// All sessions and questions. See the crate's documentation for the contract.
+///
+/// Its size is bounded by the connections it is told of and by [`Settings::max_owed`].
 #[derive(Debug)]
 pub struct Registry {
     pub(crate) settings: Settings,
     /// Connected sessions, and departed ones that may still be owed an answer.
     pub(crate) sessions: HashMap<SessionId, Session>,
-    /// Open questions, and ended ones whose delivery report is still to come.
-    pub(crate) questions: HashMap<QuestionId, Tracked>,
-    /// One entry an open question, one a departed session; removed with what it belongs to.
-    pub(crate) deadlines: BTreeSet<(Instant, Timer, SessionId)>,
-    /// Until when every question takes a suffix: the answering side answered twice, or a debt could
-    /// not be remembered.
-    pub(crate) suffix_all_until: Option<Instant>,
-    /// `Some` once draining: the sessions to look at, in order.
-    pub(crate) drain: Option<VecDeque<SessionId>>,
+    /// How many of them have a socket.
     pub(crate) connected: usize,
-    pub(crate) open: usize,
-    pub(crate) departed: usize,
+    /// One entry a waiting session.
+    pub(crate) pending: HashMap<QuestionId, Pending>,
+    /// Ended questions whose delivery report is still to come; at most [`Settings::max_owed`].
+    pub(crate) unreported: HashMap<QuestionId, Unreported>,
+    /// One entry a waiting session, one a departed session; removed with what it belongs to.
+    pub(crate) deadlines: BTreeSet<(Instant, Timer, SessionId)>,
+    /// Until when every question takes a suffix.
+    pub(crate) suffix_all_until: Option<Instant>,
+    /// `Some` once draining: the idle sessions that were not yet told to close.
+    pub(crate) draining: Option<BTreeSet<SessionId>>,
     pub(crate) ledger: Ledger,
     effects: VecDeque<Effect>,
-}
-
-/// A question as the accounts know it.
-#[derive(Debug)]
-pub(crate) struct Tracked {
-    pub(crate) key: SessionKey,
-    pub(crate) asked: Instant,
-    pub(crate) stage: Stage,
-}
-
-/// Where a question stands in the accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Its session waits; Kafka has not confirmed it.
-    Unconfirmed,
-    /// Its session waits; it is in Kafka.
-    Accepted,
-    /// Nobody waits any more; it counts under this outcome if Kafka confirms it after all.
-    Ended(QuestionOutcome),
 }
 
 /// How much there is of what, for gauges, for the drain, and for tests.
@@ -60,6 +45,8 @@ pub struct Stats {
     pub waiting: usize,
     /// Departed sessions that may still be owed an answer; at most [`Settings::max_owed`].
     pub owed: usize,
+    /// Ended questions whose delivery report is still to come; at most [`Settings::max_owed`].
+    pub unreported: usize,
     /// The ledger.
     pub ledger: Ledger,
 }
@@ -70,13 +57,12 @@ impl Registry {
         Self {
             settings,
             sessions: HashMap::new(),
-            questions: HashMap::new(),
+            connected: 0,
+            pending: HashMap::new(),
+            unreported: HashMap::new(),
             deadlines: BTreeSet::new(),
             suffix_all_until: None,
-            drain: None,
-            connected: 0,
-            open: 0,
-            departed: 0,
+            draining: None,
             ledger: Ledger::default(),
             effects: VecDeque::new(),
         }
@@ -86,19 +72,17 @@ impl Registry {
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Connected { key } => self.on_connected(now, key),
-            Input::Disconnected { key } => self.on_disconnected(now, &key),
+            Input::Disconnected { key } => self.on_disconnected(now, key),
             Input::Ask { key, ask } => self.on_ask(now, key, ask),
             Input::Published { question_id } => self.on_published(now, question_id),
             Input::PublishFailed {
                 question_id,
                 persisted,
-            } => {
-                self.on_publish_failed(now, question_id, persisted);
-            }
+            } => self.on_publish_failed(now, question_id, persisted),
             Input::Answer(answer) => self.on_answer(now, answer),
             Input::Drain { closes } => self.on_drain(closes),
             Input::DrainExpired => self.on_drain_expired(now),
-            Input::Tick => self.on_tick(now),
+            Input::Tick => self.on_timeout(now),
         }
     }
 
@@ -112,93 +96,27 @@ impl Registry {
         self.deadlines.first().map(|(at, timer, _)| (*at, *timer))
     }
 
-    /// Whether the session at the front of a wire id is connected here.
-    pub fn is_here(&self, session: &str) -> bool {
+    /// Whether the session of this wire id, plain or suffixed, is connected here. Costs one look-up:
+    /// meant for the key of a record that is not decoded yet.
+    pub fn is_here(&self, wire_id: &str) -> bool {
+        let session = wire_id.split_once('~').map_or(wire_id, |(id, _)| id);
         self.sessions
             .get(session)
-            .is_some_and(|session| session.connection.is_some())
+            .is_some_and(|session| session.state.is_here())
     }
 
     /// How much there is of what.
     pub fn stats(&self) -> Stats {
         Stats {
             connected: self.connected,
-            waiting: self.open,
-            owed: self.departed,
+            waiting: self.pending.len(),
+            owed: self.departed(),
+            unreported: self.unreported.len(),
             ledger: self.ledger,
         }
     }
 
-    // === what the handlers share ===
-
-    /// Takes the open question away from its session, and its deadline with it.
-    pub(crate) fn take_question(&mut self, id: &SessionId) -> Option<Box<OpenQuestion>> {
-        let question = self
-            .sessions
-            .get_mut(id)?
-            .connection
-            .as_mut()?
-            .question
-            .take()?;
-        self.deadlines
-            .remove(&(question.deadline, Timer::AnswerDeadline, id.clone()));
-        self.open -= 1;
-        Some(question)
-    }
-
-    /// Ends a question whose answer may still come: its session is owed it for the time to live.
-    pub(crate) fn abandon(
-        &mut self,
-        now: Instant,
-        id: &SessionId,
-        question: &OpenQuestion,
-        outcome: QuestionOutcome,
-    ) {
-        let until = now + self.settings.answer_ttl;
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.debts.incur(now, until, &question.wire_id);
-        }
-        let Some(tracked) = self.questions.get_mut(&question.question_id) else {
-            return;
-        };
-        if tracked.stage == Stage::Accepted {
-            self.end(now, question.question_id, outcome);
-        } else {
-            tracked.stage = Stage::Ended(outcome);
-        }
-    }
-
-    /// Counts a question as accepted, once.
-    pub(crate) fn accept(&mut self, now: Instant, question_id: QuestionId) {
-        let Some(tracked) = self.questions.get_mut(&question_id) else {
-            return;
-        };
-        if tracked.stage != Stage::Accepted {
-            tracked.stage = Stage::Accepted;
-            self.ledger.accept();
-            let (key, after) = (tracked.key.clone(), now - tracked.asked);
-            self.note(Event::QuestionAccepted { key, after });
-        }
-    }
-
-    /// Counts a question as ended and forgets it.
-    pub(crate) fn end(&mut self, now: Instant, question_id: QuestionId, outcome: QuestionOutcome) {
-        let Some(tracked) = self.questions.remove(&question_id) else {
-            return;
-        };
-        self.ledger.end(outcome);
-        let after = now - tracked.asked;
-        self.note(Event::QuestionEnded {
-            key: tracked.key,
-            outcome,
-            after,
-        });
-    }
-
-    /// Until `until`, every question takes a suffix.
-    pub(crate) fn suffix_all(&mut self, until: Instant) {
-        self.suffix_all_until = self.suffix_all_until.max(Some(until));
-    }
+    // === what the handlers share: outputs ===
 
     pub(crate) fn publish(&mut self, key: SessionKey, question: types::Question) {
         self.effects.push_back(Effect::Publish { key, question });
@@ -208,15 +126,21 @@ impl Registry {
         self.effects.push_back(Effect::Send { key, reply });
     }
 
-    /// Tells a socket to close, once.
-    pub(crate) fn close(&mut self, key: SessionKey, reason: CloseReason) {
-        let connection = self
-            .sessions
-            .get_mut(&key.id)
-            .and_then(|session| session.current(key.generation));
-        if let Some(connection) = connection.filter(|connection| !connection.closing) {
-            connection.closing = true;
-            self.effects.push_back(Effect::Close { key, reason });
+    /// Tells an idle session's socket to close.
+    pub(crate) fn close(&mut self, id: &SessionId, reason: CloseReason) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        match session.state {
+            State::Idle => {
+                session.state = State::Closing;
+                let key = SessionKey {
+                    id: id.clone(),
+                    generation: session.generation,
+                };
+                self.effects.push_back(Effect::Close { key, reason });
+            }
+            State::Departed { .. } | State::Waiting(_) | State::Closing => {}
         }
     }
 
@@ -225,11 +149,12 @@ impl Registry {
         self.effects.push_back(Effect::Close { key, reason });
     }
 
-    pub(crate) fn decided(&mut self, outcome: AnswerOutcome) {
-        self.note(Event::AnswerDecided { outcome });
-    }
-
     pub(crate) fn note(&mut self, event: Event) {
         self.effects.push_back(Effect::Note(event));
+    }
+
+    /// How many departed sessions are remembered.
+    pub(crate) fn departed(&self) -> usize {
+        self.sessions.len() - self.connected
     }
 }

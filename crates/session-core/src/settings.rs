@@ -14,6 +14,7 @@ pub struct Settings {
     pub answer_ttl: Duration,
     /// How many departed sessions that may still be owed an answer are remembered. When they are
     /// that many nothing is evicted: every further question takes a suffix until there is room.
+    /// Also how many ended questions are remembered until their delivery report comes.
     pub max_owed: usize,
 }
 

@@ -1,0 +1,59 @@
+//! A socket was accepted. It replaces an older one of its session and never inherits its question.
+
+use std::cmp::Ordering;
+use std::time::Instant;
+
+use types::{QuestionOutcome, SessionKey};
+
+use crate::session::Session;
+use crate::state::State;
+use crate::{CloseReason, Registry, Timer};
+
+impl Registry {
+    pub(crate) fn on_connected(&mut self, now: Instant, key: SessionKey) {
+        let before = self.sessions.get(&key.id);
+        match before.map(|session| (session.state, session.generation)) {
+            None => {
+                self.connected += 1;
+                let session = Session::new(key.generation);
+                self.sessions.insert(key.id.clone(), session);
+            }
+            Some((State::Departed { until }, _)) => self.recall(&key, until),
+            Some((State::Idle | State::Waiting(_) | State::Closing, older)) => {
+                match key.generation.cmp(&older) {
+                    // Two sockets raced and the newer one was first: this one is the replaced one.
+                    Ordering::Less => return self.refuse(key, CloseReason::Superseded),
+                    Ordering::Equal => return,
+                    Ordering::Greater => self.supersede(now, &key),
+                }
+            }
+        }
+        if let Some(idle) = &mut self.draining {
+            idle.insert(key.id);
+        }
+    }
+
+    /// A departed session is back, with all that it may be owed.
+    fn recall(&mut self, key: &SessionKey, until: Instant) {
+        self.connected += 1;
+        self.deadlines
+            .remove(&(until, Timer::DebtExpiry, key.id.clone()));
+        self.take_over(key);
+    }
+
+    /// The older socket of a session is told to close, and its question ends.
+    fn supersede(&mut self, now: Instant, newer: &SessionKey) {
+        if let Some(question) = self.free(&newer.id) {
+            self.abandon(now, question, QuestionOutcome::Undeliverable);
+        }
+        self.close(&newer.id, CloseReason::Superseded);
+        self.take_over(newer);
+    }
+
+    fn take_over(&mut self, key: &SessionKey) {
+        if let Some(session) = self.sessions.get_mut(&key.id) {
+            session.generation = key.generation;
+            session.state = State::Idle;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Kafka or the registry did not take a question: its session is free again.
+
+use std::time::Instant;
+
+use types::{QuestionId, QuestionOutcome};
+
+use crate::question::Pending;
+use crate::{Persisted, Registry, Reply};
+
+impl Registry {
+    pub(crate) fn on_publish_failed(
+        &mut self,
+        now: Instant,
+        question_id: QuestionId,
+        persisted: Persisted,
+    ) {
+        if let Some(ended) = self.unreported.remove(&question_id) {
+            // Its session was told, and what it may be owed noted, when it ended.
+            self.ended(ended.key, QuestionOutcome::PublishFailed, now - ended.asked);
+            return;
+        }
+        let unreported = |question: &&Pending| question.accepted.is_none();
+        let Some(question) = self.pending.get(&question_id).filter(unreported) else {
+            return;
+        };
+        let id = question.key.id.clone();
+        let Some(question) = self.free(&id) else {
+            return;
+        };
+        match persisted {
+            Persisted::Maybe => self.incur(now, &question),
+            Persisted::No => {}
+        }
+        self.send(question.key.clone(), Reply::PublishFailed);
+        self.ended(
+            question.key,
+            QuestionOutcome::PublishFailed,
+            now - question.asked,
+        );
+        self.close_if_draining(&id);
+    }
+}

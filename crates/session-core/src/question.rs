@@ -1,0 +1,119 @@
+//! Questions as the accounts know them: waited for, or ended before their delivery report.
+
+use std::time::{Duration, Instant};
+
+use types::{AnswerFloor, QuestionId, QuestionOutcome, SessionId, SessionKey, WireId};
+
+use crate::state::State;
+use crate::{Event, Registry, Timer};
+
+/// A question whose session waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) question_id: QuestionId,
+    pub(crate) key: SessionKey,
+    pub(crate) wire_id: WireId,
+    /// A record below it was written before this question.
+    pub(crate) floor: AnswerFloor,
+    pub(crate) asked: Instant,
+    /// From asking to the delivery report, once there is one.
+    pub(crate) accepted: Option<Duration>,
+}
+
+/// A question nobody waits for any more and whose delivery report is still to come.
+#[derive(Debug)]
+pub(crate) struct Unreported {
+    pub(crate) key: SessionKey,
+    pub(crate) asked: Instant,
+    /// How it ended, should Kafka have it.
+    pub(crate) outcome: QuestionOutcome,
+}
+
+impl Registry {
+    /// Makes the session wait for this question, until its deadline.
+    pub(crate) fn wait(&mut self, question: Pending) {
+        let id = &question.key.id;
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.state = State::Waiting(question.question_id);
+        }
+        let deadline = question.asked + self.settings.answer_timeout;
+        self.deadlines
+            .insert((deadline, Timer::AnswerDeadline, id.clone()));
+        self.pending.insert(question.question_id, question);
+    }
+
+    /// Frees a waiting session: it is idle again and its question is the caller's to end. `None`
+    /// when it does not wait.
+    pub(crate) fn free(&mut self, id: &SessionId) -> Option<Pending> {
+        let session = self.sessions.get_mut(id)?;
+        let question_id = match session.state {
+            State::Waiting(question_id) => question_id,
+            State::Departed { .. } | State::Idle | State::Closing => return None,
+        };
+        session.state = State::Idle;
+        let question = self.pending.remove(&question_id)?;
+        let deadline = question.asked + self.settings.answer_timeout;
+        self.deadlines
+            .remove(&(deadline, Timer::AnswerDeadline, id.clone()));
+        Some(question)
+    }
+
+    /// Ends a question whose answer may still come. An unreported one is counted when its report
+    /// comes; when too many such reports are awaited, at once and as accepted: rather one too many in
+    /// the accounts than one that nobody accounts for.
+    pub(crate) fn abandon(&mut self, now: Instant, question: Pending, outcome: QuestionOutcome) {
+        self.incur(now, &question);
+        let Pending {
+            question_id,
+            key,
+            asked,
+            accepted,
+            ..
+        } = question;
+        let after = now - asked;
+        if accepted.is_none() {
+            if self.unreported.len() < self.settings.max_owed {
+                let unreported = Unreported {
+                    key,
+                    asked,
+                    outcome,
+                };
+                self.unreported.insert(question_id, unreported);
+                return;
+            }
+            self.accepted(key.clone(), after);
+        }
+        self.ended(key, outcome, after);
+    }
+
+    /// Notes that the session may be owed an answer to this question: an ambiguity.
+    pub(crate) fn incur(&mut self, now: Instant, question: &Pending) {
+        let until = now + self.settings.answer_ttl;
+        if let Some(session) = self.sessions.get_mut(&question.key.id) {
+            session.debts.incur(now, until, &question.wire_id);
+        }
+    }
+
+    /// Counts a question as in Kafka.
+    pub(crate) fn accepted(&mut self, key: SessionKey, after: Duration) {
+        self.ledger.accept();
+        self.note(Event::QuestionAccepted { key, after });
+    }
+
+    /// Counts how a question ended.
+    pub(crate) fn ended(&mut self, key: SessionKey, outcome: QuestionOutcome, after: Duration) {
+        self.ledger.end(outcome);
+        self.note(Event::QuestionEnded {
+            key,
+            outcome,
+            after,
+        });
+    }
+
+    /// Where the session stands, if it still has this connection.
+    pub(crate) fn current(&self, key: &SessionKey) -> Option<State> {
+        let session = self.sessions.get(&key.id)?;
+        let current = session.state.is_here() && session.generation == key.generation;
+        current.then_some(session.state)
+    }
+}

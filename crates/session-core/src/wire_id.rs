@@ -1,0 +1,60 @@
+//! What a question carries as `session_id` in Kafka: the session's own id while an answer under it
+//! can belong to no other question, else `id~suffix`.
+
+use std::time::Instant;
+
+use types::{SessionId, Suffix, WireId};
+
+use crate::{Event, Registry, WireIdMode};
+
+impl Registry {
+    /// The wire id of a question that this session asks now.
+    pub(crate) fn mint_wire_id(&self, now: Instant, id: &SessionId, suffix: Suffix) -> WireId {
+        let suffixed = match self.settings.wire_id {
+            WireIdMode::Question => true,
+            WireIdMode::Plain => {
+                self.is_owed(now, id)
+                    || self.suffix_all_until.is_some_and(|until| now < until)
+                    || self.owed_table_is_full()
+            }
+        };
+        if suffixed {
+            WireId::suffixed(id, suffix)
+        } else {
+            WireId::plain(id)
+        }
+    }
+
+    /// Whether the session may be owed an answer.
+    fn is_owed(&self, now: Instant, id: &SessionId) -> bool {
+        let session = self.sessions.get(id);
+        session.is_some_and(|session| session.debts.outstanding(now).is_some())
+    }
+
+    /// Whether no further departed session could be remembered.
+    pub(crate) fn owed_table_is_full(&self) -> bool {
+        self.departed() >= self.settings.max_owed
+    }
+
+    /// The answering side answered twice: no plain id is safe for a while.
+    pub(crate) fn duplicates_seen(&mut self, now: Instant) {
+        match self.settings.wire_id {
+            WireIdMode::Plain => {
+                self.suffix_all(now);
+                self.note(Event::DuplicatesSeen);
+            }
+            // There are no plain questions whose answers could be confused.
+            WireIdMode::Question => {}
+        }
+    }
+
+    /// A debt was not remembered: no plain id is safe for a while.
+    pub(crate) fn debt_forgotten(&mut self, now: Instant) {
+        self.suffix_all(now);
+        self.note(Event::OwedTableFull);
+    }
+
+    fn suffix_all(&mut self, now: Instant) {
+        self.suffix_all_until = Some(now + self.settings.answer_ttl);
+    }
+}
