@@ -30,6 +30,14 @@ class Failure(Exception):
         self.exit_code = exit_code
 
 
+class CommandFailed(Failure):
+    """A command ran to its end and says that it failed, with that code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def say(message: str) -> None:
     """Progress, for people: on standard error, so that output can be evaluated or piped."""
     print(message, file=sys.stderr, flush=True)
@@ -83,7 +91,7 @@ def run(
             _end_group(child)
     if code != 0:
         tail = f"\n{tail_of(log)}" if log else ""
-        raise Failure(f"`{_short(words)}` failed with exit code {code}. {hint}".rstrip() + tail)
+        raise CommandFailed(f"`{_short(words)}` failed with exit code {code}. {hint}".rstrip() + tail, code)
 
 
 def _short(words: Sequence[str]) -> str:
@@ -103,12 +111,15 @@ def _end_group(leader: subprocess.Popen) -> None:
             continue
 
 
-def output_of(command: Sequence[str | Path], *, cwd: Path = REPOSITORY) -> str | None:
+def output_of(
+    command: Sequence[str | Path], *, cwd: Path = REPOSITORY, env: Mapping[str, str] | None = None
+) -> str | None:
     """What a command prints on standard output, or None when it is not there or fails."""
     try:
         done = subprocess.run(
             [str(word) for word in command],
             cwd=cwd,
+            env={**os.environ, **(env or {})},
             check=False,
             capture_output=True,
             text=True,

@@ -30,7 +30,7 @@ class Outcome:
         """One row of the table."""
         word = "ok" if not self.problem else "FAILED"
         over = f", over its budget of {self.step.budget:.0f} s" if self.seconds > self.step.budget else ""
-        return f"{self.step.name:10} {word:7} {self.seconds:7.1f} s of {self.step.budget:5.0f} s{over}"
+        return f"{self.step.name:8} {word:7} {self.seconds:7.1f} s of {self.step.budget:5.0f} s{over}"
 
 
 def run_all(steps: Sequence[Step]) -> int:
@@ -58,6 +58,13 @@ def chosen(steps: Sequence[Step], only: Sequence[str]) -> list[Step]:
         if step.name in wanted:
             wanted.update(step.needs)
     return [step for step in steps if step.name in wanted]
+
+
+def show(steps: Sequence[Step]) -> int:
+    """Prints the names, for `--list`."""
+    for step in steps:
+        print(f"{step.name:8} {step.purpose} (budget {step.budget:.0f} s)")
+    return 0
 
 
 def _run(step: Step, failed: set[str]) -> Outcome:

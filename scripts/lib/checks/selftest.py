@@ -41,11 +41,14 @@ def problems(tree: Path) -> Iterator[str]:
 
 
 def copy_tree(tree: Path, into: Path) -> None:
-    """A copy of everything that is the project's, those files not yet committed too, as a repository of its own."""
+    """A copy of everything that is the project's, those files not yet committed too, as a repository of its own.
+
+    The copies are as new as they look: cargo goes by file times, and would take a changed back file for unchanged.
+    """
     for file in tidy.files(tree):
         target = into / file
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(tree / file, target)
+        shutil.copy(tree / file, target)
     subprocess.run(["git", "init", "--quiet", str(into)], check=True, capture_output=True)
 
 
