@@ -16,6 +16,14 @@ pub(super) const DOCUMENTS: &[(&str, &str)] = &[
         include_str!("../../../../docs/architecture.md"),
     ),
     (
+        "docs/configuration.md",
+        include_str!("../../../../docs/configuration.md"),
+    ),
+    (
+        "docs/protocol-v1.md",
+        include_str!("../../../../docs/protocol-v1.md"),
+    ),
+    (
         "docs/adr/0006-embedded-demo.md",
         include_str!("../../../../docs/adr/0006-embedded-demo.md"),
     ),
