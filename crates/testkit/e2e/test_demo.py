@@ -1,0 +1,128 @@
+"""The demo, as a newcomer meets it: one process, a page in a real browser, and the `ask` line it prints."""
+
+import shlex
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import page, texts, ws
+from harness.gateway import Gateway, bare_environment, binary, free_port
+from harness.wait import PATIENCE, eventually
+
+pytestmark = pytest.mark.demo
+
+QUESTION = "Which topics does the gateway use?"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A running demo."""
+    gateway = Gateway({"RUST_LOG": "info"}, tmp_path_factory.mktemp("demo") / "demo.log", command="demo")
+    try:
+        yield gateway.wait_ready()
+        gateway.stop()
+    finally:
+        gateway.kill()
+
+
+@pytest.fixture
+def chat(demo: Gateway) -> Iterator[page.Page]:
+    """The demo's page, open in a browser."""
+    with page.opened(f"http://127.0.0.1:{demo.port}/chat") as opened:
+        yield opened
+        assert opened.complaints() == []
+
+
+@pytest.mark.browser
+def test_a_question_typed_into_the_page_is_answered_with_its_source(chat):
+    chat.ask(QUESTION)
+    answer = chat.wait_message("answer")
+    assert "respostas" in answer
+    assert "— " in answer, "the passage's source is named"
+    assert chat.messages("question") == [QUESTION]
+    assert chat.messages("waiting") == []
+    assert chat.messages("error") == []
+
+
+@pytest.mark.browser
+def test_the_page_shows_that_it_waits(chat):
+    assert chat.ask_at_once(QUESTION) == ["question", "waiting"]
+    chat.wait_message("answer")
+    assert chat.messages("waiting") == []
+
+
+@pytest.mark.browser
+def test_a_question_asked_while_one_waits_is_refused_and_the_first_one_answered(chat):
+    chat.ask_at_once(QUESTION, "And this one?")
+    assert chat.wait_message("error") == ws.WAIT["message"]
+    assert "respostas" in chat.wait_message("answer")
+    chat.ask("How does a session wait for its answer?")
+    eventually(lambda: len(chat.messages("answer")) == 2, "the next question is answered")
+
+
+def test_a_client_nobody_here_wrote_is_answered(demo):
+    answer = ws.ask_once(demo.url(texts.session_id()), QUESTION)
+    assert answer["type"] == "response"
+    assert "respostas" in answer["data"]
+
+
+def test_the_ask_line_it_prints_works(demo):
+    line = eventually(
+        lambda: next((line for line in demo.log.read_text().splitlines() if " ask " in line), None),
+        "the demo prints an ask line",
+    )
+    words = shlex.split(line)
+    arguments = words[words.index("ask") :]
+    asked = subprocess.run(
+        [binary(), *arguments],
+        env=bare_environment({}),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stdout.strip()
+
+
+@pytest.mark.parametrize(("setting", "other"), [("PORT", "GATEWAY__ADMIN__PORT"), ("GATEWAY__ADMIN__PORT", "PORT")])
+def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(setting, other):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [binary(), "demo"],
+            env=bare_environment({setting: str(port), other: str(free_port())}),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert ended.returncode != 0
+    assert str(port) in ended.stderr
+    assert setting in ended.stderr
+    assert "panicked" not in ended.stderr
+
+
+def test_it_starts_again_on_the_same_ports_right_after_its_end(once: Callable[[dict[str, str]], None]):
+    ports = {"PORT": str(free_port()), "GATEWAY__ADMIN__PORT": str(free_port())}
+    once(ports)
+    once(ports)
+
+
+@pytest.fixture
+def once(tmp_path: Path) -> Callable[[dict[str, str]], None]:
+    """Starts a demo on those ports, waits until it is ready, and ends it well."""
+
+    def start(ports: dict[str, str]) -> None:
+        gateway = Gateway(ports, tmp_path / "demo.log", command="demo")
+        gateway.port, gateway.admin_port = int(ports["PORT"]), int(ports["GATEWAY__ADMIN__PORT"])
+        try:
+            gateway.wait_ready()
+            gateway.stop()
+        finally:
+            gateway.kill()
+
+    return start
