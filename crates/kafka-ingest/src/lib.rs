@@ -1,1 +1,36 @@
-//! placeholder
+//! Kafka for answer-gateway: answers in, questions out, and the schemas of both.
+//!
+//! [`KafkaResponseConsumer`] reads every partition of the answers' topic on a thread of its own and
+//! hands each answer to an [`AnswerSink`]. [`QuestionPublisher`] produces questions and reports
+//! exactly once what became of each. Both keep a [`status`] that says what is missing. Neither knows
+//! WebSockets or sessions; nothing but the types of the crate `types` passes out of here.
+//!
+//! What is promised of the answers: an answer that is in the topic after the consumer has said that
+//! it is positioned is handed to the sink, unless it is undecodable, which is counted and logged. A
+//! broker or a registry that is away delays answers and loses none. An answer may be handed over
+//! more than once (after a topic came back, for example): the sink tells duplicates apart.
+
+mod assignment;
+mod backoff;
+mod client_config;
+mod client_context;
+mod error;
+mod events;
+mod floor;
+mod lookups;
+mod native;
+mod parking;
+mod positions;
+mod record;
+mod registry;
+mod registry_reply;
+mod schema_fetcher;
+pub mod status;
+mod throttle;
+
+pub use avro_codec::{AnswerFields, QuestionFields};
+pub use client_config::{
+    ClientCertificate, KafkaSettings, OauthBearer, REFUSED_PROPERTIES, Sasl, Secret, Security, Tls,
+};
+pub use error::StartError;
+pub use registry::{RegistryAuth, RegistrySettings};

@@ -1,0 +1,163 @@
+//! Which partitions of the answers' topic this process reads, and from where. Pure.
+//!
+//! The one mode there is: broadcast, every partition, by manual assignment. Another mode is another
+//! type with these methods; the worker asks nothing else.
+
+use types::RecordPosition;
+
+/// Every partition, each from its next unread offset.
+///
+/// What was in the topic before the first positioning cannot answer a question of this process, so
+/// that starts at the end. Whatever appears later can, so that starts at the beginning.
+#[derive(Debug, Default)]
+pub(crate) struct Broadcast {
+    /// By partition number.
+    starts: Vec<Start>,
+    /// Whether the partitions were ever positioned.
+    positioned: bool,
+}
+
+/// Where reading a partition goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// At the oldest record there is.
+    Beginning,
+    /// At this offset.
+    At(i64),
+}
+
+impl Broadcast {
+    /// The topic has `partitions` partitions now: those whose end must be resolved before they can
+    /// be read, ascending. Empty once positioned: what is new is then read from its beginning.
+    pub(crate) fn unresolved(&self, partitions: usize) -> Vec<i32> {
+        if self.positioned {
+            return Vec::new();
+        }
+        (0..partitions).filter_map(number).collect()
+    }
+
+    /// Takes the ends of all [`Self::unresolved`] partitions, in that order. Every partition has a
+    /// start from now on.
+    pub(crate) fn position(&mut self, partitions: usize, ends: &[i64]) {
+        if !self.positioned {
+            self.starts = ends.iter().map(|end| Start::At(*end)).collect();
+            self.positioned = true;
+        }
+        self.grow(partitions);
+    }
+
+    /// The topic has `partitions` partitions now: the ones added since, to be read from their
+    /// beginning.
+    pub(crate) fn grow(&mut self, partitions: usize) -> Vec<i32> {
+        let known = self.starts.len();
+        self.starts.resize(partitions.max(known), Start::Beginning);
+        (known..partitions).filter_map(number).collect()
+    }
+
+    /// A record was read: its partition goes on behind it. Follows the log when it goes back.
+    pub(crate) fn on_read(&mut self, at: RecordPosition) {
+        let start = usize::try_from(at.partition)
+            .ok()
+            .and_then(|partition| self.starts.get_mut(partition));
+        if let Some(start) = start {
+            *start = Start::At(at.offset + 1);
+        }
+    }
+
+    /// The topic is gone: if it comes back it is another one, read from its beginning.
+    pub(crate) fn on_topic_gone(&mut self) {
+        self.starts.clear();
+    }
+
+    /// Every partition and where to go on.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = (i32, Start)> {
+        self.starts
+            .iter()
+            .enumerate()
+            .filter_map(|(partition, start)| Some((number(partition)?, *start)))
+    }
+
+    /// How many partitions are read.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+}
+
+/// Kafka's partition numbers are 31 bits.
+fn number(partition: usize) -> Option<i32> {
+    i32::try_from(partition).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts(broadcast: &Broadcast) -> Vec<(i32, Start)> {
+        broadcast.starts().collect()
+    }
+
+    fn positioned() -> Broadcast {
+        let mut broadcast = Broadcast::default();
+        assert_eq!(broadcast.unresolved(2), [0, 1]);
+        broadcast.position(2, &[10, 20]);
+        broadcast
+    }
+
+    #[test]
+    fn the_first_positioning_is_at_the_ends() {
+        let broadcast = positioned();
+        assert_eq!(starts(&broadcast), [(0, Start::At(10)), (1, Start::At(20))]);
+        assert_eq!(broadcast.unresolved(2), [], "never a jump to the end again");
+    }
+
+    #[test]
+    fn reading_goes_on_behind_what_was_read() {
+        let mut broadcast = positioned();
+        broadcast.on_read(RecordPosition {
+            partition: 1,
+            offset: 25,
+        });
+        broadcast.position(2, &[]);
+        assert_eq!(starts(&broadcast), [(0, Start::At(10)), (1, Start::At(26))]);
+    }
+
+    #[test]
+    fn an_added_partition_is_read_from_its_beginning() {
+        let mut broadcast = positioned();
+        assert_eq!(broadcast.grow(4), [2, 3]);
+        assert_eq!(broadcast.grow(4), []);
+        assert_eq!(broadcast.grow(1), [], "partitions are never taken away");
+        assert_eq!(
+            starts(&broadcast)[2..],
+            [(2, Start::Beginning), (3, Start::Beginning)]
+        );
+    }
+
+    #[test]
+    fn partitions_added_while_away_are_read_from_their_beginning() {
+        let mut broadcast = positioned();
+        broadcast.position(3, &[]);
+        assert_eq!(starts(&broadcast)[2..], [(2, Start::Beginning)]);
+    }
+
+    #[test]
+    fn a_topic_that_comes_back_is_read_from_its_beginning() {
+        let mut broadcast = positioned();
+        broadcast.on_topic_gone();
+        assert_eq!(broadcast.len(), 0);
+        broadcast.position(1, &[]);
+        assert_eq!(starts(&broadcast), [(0, Start::Beginning)]);
+    }
+
+    #[test]
+    fn a_record_of_an_unknown_partition_changes_nothing() {
+        let mut broadcast = positioned();
+        for partition in [-1, 2] {
+            broadcast.on_read(RecordPosition {
+                partition,
+                offset: 5,
+            });
+        }
+        assert_eq!(starts(&broadcast), starts(&positioned()));
+    }
+}

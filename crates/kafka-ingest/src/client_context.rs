@@ -1,0 +1,128 @@
+//! What librdkafka says of itself while it is polled: its log, its errors and, once a second, its
+//! statistics, of which a digest is kept.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+
+use crate::events::{Client, Events};
+
+/// The context of either client.
+#[derive(Debug)]
+pub(crate) struct Context {
+    client: Client,
+    topic: Arc<str>,
+    events: Arc<Events>,
+    digest: Mutex<Option<Digest>>,
+    disconnects: Mutex<i64>,
+    failed: AtomicBool,
+    problem: Mutex<Option<RDKafkaErrorCode>>,
+}
+
+/// What matters of one round of statistics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Digest {
+    /// Whether any broker is connected.
+    pub(crate) connected: bool,
+    /// How many partitions the topic has, as far as this client knows.
+    pub(crate) partitions: usize,
+    /// Records between the position and the end, over all partitions.
+    pub(crate) lag_sum: u64,
+    /// The same of the partition that is furthest behind.
+    pub(crate) lag_max: u64,
+}
+
+impl Context {
+    pub(crate) fn new(client: Client, topic: Arc<str>, events: Arc<Events>) -> Self {
+        Self {
+            client,
+            topic,
+            events,
+            digest: Mutex::new(None),
+            disconnects: Mutex::new(0),
+            failed: AtomicBool::new(false),
+            problem: Mutex::new(None),
+        }
+    }
+
+    /// The latest statistics, once.
+    pub(crate) fn take_digest(&self) -> Option<Digest> {
+        lock(&self.digest).take()
+    }
+
+    /// The latest error of the client as a whole, once.
+    pub(crate) fn take_problem(&self) -> Option<RDKafkaErrorCode> {
+        lock(&self.problem).take()
+    }
+
+    /// True once the client has failed for good.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    fn count_reconnects(&self, statistics: &Statistics) {
+        let brokers = statistics.brokers.values();
+        let now: i64 = brokers.filter_map(|broker| broker.disconnects).sum();
+        let before = std::mem::replace(&mut *lock(&self.disconnects), now);
+        let times = u64::try_from(now - before).unwrap_or(0);
+        if times > 0 {
+            self.events.reconnected(self.client, times);
+        }
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, _facility: &str, line: &str) {
+        self.events.librdkafka(self.client, level, line);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.count_reconnects(&statistics);
+        *lock(&self.digest) = Some(Digest::new(&statistics, &self.topic));
+    }
+
+    fn error(&self, error: KafkaError, _reason: &str) {
+        let Some(code) = error.rdkafka_error_code() else {
+            return;
+        };
+        if code == RDKafkaErrorCode::Fatal {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        *lock(&self.problem) = Some(code);
+    }
+}
+
+impl ConsumerContext for Context {}
+
+impl Digest {
+    fn new(statistics: &Statistics, topic: &str) -> Self {
+        let partitions = statistics.topics.get(topic).map(|topic| &topic.partitions);
+        // -1 stands for records whose partition is not decided yet.
+        let partitions = partitions
+            .into_iter()
+            .flatten()
+            .filter_map(|(number, partition)| (*number >= 0).then_some(partition));
+        // -1 stands for not known yet.
+        let lags = partitions
+            .clone()
+            .map(|partition| u64::try_from(partition.consumer_lag).unwrap_or(0));
+        Self {
+            connected: statistics
+                .brokers
+                .values()
+                .any(|broker| broker.state == "UP"),
+            partitions: partitions.count(),
+            lag_sum: lags.clone().sum(),
+            lag_max: lags.max().unwrap_or(0),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

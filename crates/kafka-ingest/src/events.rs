@@ -1,0 +1,352 @@
+//! Everything this crate logs or counts, one function per thing that happens.
+//!
+//! What can repeat writes one line per cause and interval; the lines held back are counted and their
+//! number stands in the next one. No key, value, header or secret is ever in a line.
+
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use avro_codec::SchemaRef;
+use rdkafka::config::RDKafkaLogLevel;
+use telemetry::Instruments;
+use tracing::{debug, error, info, trace, warn};
+use types::{AnswerOutcome, RecordPosition};
+
+use crate::status::Missing;
+use crate::throttle::Throttle;
+
+/// Which librdkafka client is meant. The metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    Consumer,
+    Producer,
+}
+
+/// The way to say that something happened.
+#[derive(Debug)]
+pub(crate) struct Events {
+    instruments: Arc<Instruments>,
+    throttle: Mutex<Throttle>,
+}
+
+/// How a request to the registry ended. The metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LookupResult {
+    Ok,
+    NotFound,
+    Unavailable,
+    Unauthorized,
+    Invalid,
+}
+
+impl Events {
+    pub(crate) fn new(instruments: Arc<Instruments>) -> Self {
+        Self {
+            instruments,
+            throttle: Mutex::new(Throttle::new(LINE_INTERVAL)),
+        }
+    }
+
+    // === both clients ===
+
+    pub(crate) fn kafka_up(&self, client: Client) {
+        self.instruments.kafka_up.set(1, client.label());
+        info!(client = client.label(), "Kafka answers");
+    }
+
+    pub(crate) fn kafka_down(&self, client: Client, problem: &str) {
+        self.instruments.kafka_up.set(0, client.label());
+        self.instruments.errors.one("kafka_down");
+        warn!(
+            client = client.label(),
+            problem, "Kafka does not answer; trying again"
+        );
+    }
+
+    pub(crate) fn reconnected(&self, client: Client, times: u64) {
+        self.instruments.kafka_reconnects.add(times, client.label());
+    }
+
+    /// Somebody has to put this right.
+    pub(crate) fn missing(&self, client: Client, what: &Missing) {
+        self.instruments.errors.one("missing");
+        if let Some(held_back) = self.admit("missing", client.label()) {
+            warn!(client = client.label(), %what, held_back, "cannot go on; trying again");
+        }
+    }
+
+    /// A line librdkafka wrote: names of hosts and causes of failures, never a record.
+    pub(crate) fn librdkafka(&self, client: Client, level: RDKafkaLogLevel, line: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => {
+                if let Some(held_back) = self.admit("librdkafka", client.label()) {
+                    warn!(client = client.label(), line, held_back, "librdkafka");
+                }
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                debug!(client = client.label(), line, "librdkafka");
+            }
+        }
+    }
+
+    // === the consumer ===
+
+    pub(crate) fn consumer_started(&self, topic: &str) {
+        self.instruments.kafka_up.set(0, Client::Consumer.label());
+        info!(topic, "consumer started");
+    }
+
+    pub(crate) fn consumer_positioned(&self, topic: &str, partitions: usize) {
+        info!(
+            topic,
+            partitions, "consumer positioned: no answer from here on is missed"
+        );
+    }
+
+    pub(crate) fn consumer_stopped(&self, topic: &str) {
+        self.instruments.kafka_up.set(0, Client::Consumer.label());
+        info!(topic, "consumer stopped");
+    }
+
+    /// librdkafka gave up on its consumer; a new one goes on where it stood.
+    pub(crate) fn consumer_failed(&self, reason: &dyn Display) {
+        self.instruments.errors.one("consumer_failed");
+        error!(%reason, "consumer failed; starting another from where it stood");
+    }
+
+    pub(crate) fn partitions_added(&self, topic: &str, partitions: usize, added: &[i32]) {
+        info!(
+            topic,
+            partitions,
+            ?added,
+            "partitions added, read from their beginning"
+        );
+    }
+
+    pub(crate) fn topic_gone(&self, topic: &str) {
+        self.instruments.errors.one("topic_gone");
+        warn!(
+            topic,
+            "topic is gone; if it comes back it is read from its beginning"
+        );
+    }
+
+    /// Offsets went back: the log was cut, or the topic made anew.
+    pub(crate) fn log_went_back(&self, topic: &str, at: RecordPosition) {
+        self.instruments.errors.one("log_went_back");
+        if let Some(held_back) = self.admit("log_went_back", "") {
+            let RecordPosition { partition, offset } = at;
+            warn!(
+                topic,
+                partition, offset, held_back, "the partition's log went back"
+            );
+        }
+    }
+
+    /// A record was decoded and handed to the sink.
+    pub(crate) fn record_delivered(&self, at: RecordPosition) {
+        self.instruments.records.one("ok");
+        trace!(
+            partition = at.partition,
+            offset = at.offset,
+            "record handed over"
+        );
+    }
+
+    pub(crate) fn tombstone_skipped(&self, at: RecordPosition) {
+        self.instruments.records.one("skipped");
+        debug!(
+            partition = at.partition,
+            offset = at.offset,
+            "tombstone skipped"
+        );
+    }
+
+    /// A session id that was never minted here, so that no replica waits for the record.
+    pub(crate) fn record_foreign(&self, at: RecordPosition) {
+        self.instruments.records.one("skipped");
+        self.instruments
+            .answers
+            .one(AnswerOutcome::Foreign.as_str());
+        debug!(
+            partition = at.partition,
+            offset = at.offset,
+            "record with a foreign session id"
+        );
+    }
+
+    /// Nobody can read this record, now or later.
+    pub(crate) fn record_undecodable(&self, topic: &str, at: RecordPosition, reason: &'static str) {
+        self.instruments.records.one("error");
+        self.instruments
+            .answers
+            .one(AnswerOutcome::Invalid.as_str());
+        self.instruments.errors.one(reason);
+        if let Some(held_back) = self.admit("record_undecodable", reason) {
+            let RecordPosition { partition, offset } = at;
+            error!(
+                topic,
+                partition, offset, reason, held_back, "record skipped: undecodable"
+            );
+        }
+    }
+
+    pub(crate) fn schema_wanted(&self, schema: SchemaRef) {
+        debug!(%schema, "looking up a schema");
+    }
+
+    pub(crate) fn schema_found(&self, schema: SchemaRef, records: usize) {
+        debug!(%schema, records, "schema found for parked records");
+    }
+
+    /// A schema that does not exist or is of no use: records under it are skipped for a while.
+    pub(crate) fn schema_refused(&self, schema: SchemaRef, reason: &'static str) {
+        if let Some(held_back) = self.admit("schema_refused", reason) {
+            warn!(%schema, reason, held_back, "schema refused; its records are skipped");
+        }
+    }
+
+    pub(crate) fn partition_paused(&self, topic: &str, partition: i32) {
+        warn!(
+            topic,
+            partition, "partition paused until the schema registry answers"
+        );
+    }
+
+    pub(crate) fn partition_resumed(&self, topic: &str, partition: i32) {
+        info!(topic, partition, "partition resumed");
+    }
+
+    pub(crate) fn partitions(&self, assigned: usize, paused: usize) {
+        self.instruments
+            .consumer_partitions
+            .set(assigned, "assigned");
+        self.instruments.consumer_partitions.set(paused, "paused");
+    }
+
+    pub(crate) fn parked(&self, used: usize, limit: usize) {
+        self.instruments.parked_records.set(used, "used");
+        self.instruments.parked_records.set(limit, "limit");
+    }
+
+    pub(crate) fn lag(&self, sum: u64, max: u64) {
+        self.instruments.consumer_lag.set(sum, "sum");
+        self.instruments.consumer_lag.set(max, "max");
+    }
+
+    // === the schema registry ===
+
+    pub(crate) fn registry_asked(&self, result: LookupResult) {
+        self.instruments.registry_lookups.one(result.label());
+    }
+
+    pub(crate) fn registry_up(&self) {
+        self.instruments.registry_up.set(1, "gateway");
+        info!("schema registry answers");
+    }
+
+    pub(crate) fn registry_down(&self, problem: &str) {
+        self.instruments.registry_up.set(0, "gateway");
+        self.instruments.errors.one("registry_down");
+        if let Some(held_back) = self.admit("registry_down", "") {
+            warn!(
+                problem,
+                held_back, "schema registry does not answer; trying again"
+            );
+        }
+    }
+
+    // === the publisher ===
+
+    pub(crate) fn publisher_started(&self, topic: &str) {
+        self.instruments.kafka_up.set(0, Client::Producer.label());
+        info!(topic, "publisher started");
+    }
+
+    pub(crate) fn publisher_stopped(&self, topic: &str) {
+        self.instruments.kafka_up.set(0, Client::Producer.label());
+        info!(topic, "publisher stopped");
+    }
+
+    pub(crate) fn question_schema_used(&self, subject: &str, schema: u32) {
+        info!(subject, schema, "questions are written with this schema");
+    }
+
+    pub(crate) fn question_schema_registered(&self, subject: &str) {
+        info!(
+            subject,
+            "minimal question schema registered: the subject had none"
+        );
+    }
+
+    /// The latest schema is of no use; the last good one stays, if there is one.
+    pub(crate) fn question_schema_unusable(
+        &self,
+        subject: &str,
+        schema: u32,
+        reason: &dyn Display,
+    ) {
+        self.instruments.errors.one("question_schema_unusable");
+        warn!(subject, schema, %reason, "latest question schema cannot be used");
+    }
+
+    /// A question was not, or not provably, written.
+    pub(crate) fn publish_failed(&self, cause: &'static str, detail: &dyn Display) {
+        self.instruments.errors.one(cause);
+        if let Some(held_back) = self.admit("publish_failed", cause) {
+            warn!(cause, %detail, held_back, "question not published");
+        }
+    }
+
+    pub(crate) fn producer_queue(&self, used: usize, limit: usize) {
+        self.instruments.producer_queue.set(used, "used");
+        self.instruments.producer_queue.set(limit, "limit");
+    }
+
+    /// librdkafka gave up on its producer. What was in flight counts as possibly written.
+    pub(crate) fn producer_failed(&self, reason: &dyn Display) {
+        self.instruments.errors.one("producer_failed");
+        error!(%reason, "producer failed; starting another");
+    }
+
+    pub(crate) fn producer_replaced(&self) {
+        info!("producer replaced");
+    }
+
+    fn admit(&self, event: &'static str, cause: &'static str) -> Option<u64> {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        let admitted = throttle.admit(Instant::now(), event, cause);
+        if admitted.is_none() {
+            self.instruments.logs_held_back.one(event);
+        }
+        admitted
+    }
+}
+
+impl Client {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Consumer => "consumer",
+            Self::Producer => "producer",
+        }
+    }
+}
+
+impl LookupResult {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotFound => "not_found",
+            Self::Unavailable => "unavailable",
+            Self::Unauthorized => "unauthorized",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+const LINE_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,0 +1,285 @@
+//! The schema registry's client: schemas by id, by GUID and by subject, with what they refer to.
+//!
+//! One request after another and no retry: whoever asks decides what an error means and when to ask
+//! again. The requests are `schema_registry_converter`'s, none of its caches is used (they keep
+//! errors), and [`crate::registry_reply`] looks at every reply first.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use avro_codec::{SchemaRef, SchemaSet};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Certificate, ClientBuilder};
+use schema_registry_converter::async_impl::schema_registry::{
+    SrSettings, get_schema_by_guid, get_schema_by_id, get_schema_by_subject_and_version,
+    post_schema,
+};
+use schema_registry_converter::schema_registry_common::{
+    RegisteredReference, RegisteredSchema, SchemaType, SuppliedSchema,
+};
+
+use crate::events::LookupResult;
+use crate::registry_reply::look_at_reply;
+use crate::{Secret, StartError};
+
+/// How to reach the schema registry (Confluent's REST API) and log in.
+#[derive(Debug, Clone)]
+pub struct RegistrySettings {
+    /// Its base URL, without a user name and password in it: [`Self::auth`] has those.
+    pub url: String,
+    /// How to log in.
+    pub auth: RegistryAuth,
+    /// Certificates (PEM) to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long one request may take, connecting included.
+    pub timeout: Duration,
+}
+
+impl RegistrySettings {
+    /// No login, the system's certificates, 5 s for a request.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            auth: RegistryAuth::None,
+            ca_file: None,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How to log in to the schema registry.
+#[derive(Debug, Clone)]
+pub enum RegistryAuth {
+    /// Not at all.
+    None,
+    /// Basic authentication.
+    Basic {
+        /// User name, or API key.
+        user: Secret,
+        /// Password, or the API key's secret.
+        password: Secret,
+    },
+    /// A bearer token.
+    Bearer(Secret),
+}
+
+/// The client. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub(crate) struct RegistryClient(SrSettings);
+
+/// A schema's text and the texts of all it refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fetched {
+    pub(crate) text: String,
+    pub(crate) references: Vec<String>,
+}
+
+/// A subject's latest schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Latest {
+    pub(crate) id: u32,
+    pub(crate) schema: Fetched,
+}
+
+/// Why the registry gave no schema. Holds no secret and no URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RegistryError {
+    /// The registry answers and does not have it.
+    #[error("not in the registry")]
+    NotFound,
+    /// The login, or the right to read, is refused.
+    #[error("the registry refuses the login")]
+    Login,
+    /// No answer, or none that is the registry's: ask again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The registry refuses to register the schema, with this HTTP status.
+    #[error("the registry refuses the schema with HTTP status {0}")]
+    Refused(u16),
+    /// The registry's answer is complete and of no use, for this reason (a metric label).
+    #[error("the registry's schema is of no use: {0}")]
+    Unusable(&'static str),
+}
+
+impl RegistryClient {
+    /// A client by `settings`. Connects at its first request.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::RegistryCa`] and [`StartError::Registry`].
+    pub(crate) fn new(settings: &RegistrySettings) -> Result<Self, StartError> {
+        let mut http = ClientBuilder::new().user_agent("answer-gateway");
+        if let Some(file) = &settings.ca_file {
+            http = http.tls_certs_merge(certificates(file)?);
+        }
+        let url = settings.url.trim_end_matches('/').to_owned();
+        let mut builder = SrSettings::new_builder(url);
+        builder.set_timeout(settings.timeout);
+        builder.with_middleware(look_at_reply);
+        match &settings.auth {
+            RegistryAuth::None => {}
+            RegistryAuth::Basic { user, password } => {
+                builder.set_basic_authorization(user.expose(), Some(password.expose()));
+            }
+            RegistryAuth::Bearer(token) => {
+                builder.set_token_authorization(token.expose());
+            }
+        }
+        let client = builder.build_with(http);
+        client.map(Self).map_err(|error| StartError::Registry {
+            reason: error.error,
+        })
+    }
+
+    /// The schema that records name by id or GUID.
+    pub(crate) async fn by_ref(&self, schema: SchemaRef) -> Result<Fetched, RegistryError> {
+        let found = match schema {
+            SchemaRef::Id(id) => get_schema_by_id(id, &self.0).await.map_err(asking)?,
+            // Registries that know no GUIDs refuse the path in words of their own.
+            SchemaRef::Guid(_) => get_schema_by_guid(&schema.to_string(), &self.0)
+                .await
+                .map_err(|error| match error.into() {
+                    RegistryError::Refused(_) => RegistryError::NotFound,
+                    other => other,
+                })?,
+        };
+        self.with_references(found).await
+    }
+
+    /// The subject's latest schema.
+    pub(crate) async fn latest(&self, subject: &str) -> Result<Latest, RegistryError> {
+        let found = self.by_subject(subject, None).await?;
+        let id = found.id;
+        let schema = self.with_references(found).await?;
+        Ok(Latest { id, schema })
+    }
+
+    /// Registers `schema`, or finds it registered, and returns its id.
+    pub(crate) async fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
+        let schema = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
+        let registered = post_schema(&self.0, encoded(subject), schema).await;
+        registered
+            .map(|registered| registered.id)
+            .map_err(|error| match error.into() {
+                RegistryError::Refused(status @ 404) => unexpected(status),
+                other => other,
+            })
+    }
+
+    async fn by_subject(
+        &self,
+        subject: &str,
+        version: Option<u32>,
+    ) -> Result<RegisteredSchema, RegistryError> {
+        get_schema_by_subject_and_version(&self.0, &encoded(subject), version)
+            .await
+            .map_err(asking)
+    }
+
+    /// Fetches what `schema` refers to, and what that refers to, each once.
+    async fn with_references(&self, schema: RegisteredSchema) -> Result<Fetched, RegistryError> {
+        let mut length = avro_length(&schema)?;
+        let mut wanted: Vec<RegisteredReference> = Vec::new();
+        want(&mut wanted, schema.references)?;
+        let mut references = Vec::new();
+        while let Some(reference) = wanted.get(references.len()) {
+            let (subject, version) = (reference.subject.clone(), reference.version);
+            let found = self.by_subject(&subject, Some(version)).await?;
+            length += avro_length(&found)?;
+            if length > SchemaSet::MAX_TEXT {
+                return Err(RegistryError::Unusable("schema_too_large"));
+            }
+            want(&mut wanted, found.references)?;
+            references.push(found.schema);
+        }
+        Ok(Fetched {
+            text: schema.schema,
+            references,
+        })
+    }
+}
+
+/// How a request ended, for the count of requests.
+impl<T> From<&Result<T, RegistryError>> for LookupResult {
+    fn from(reply: &Result<T, RegistryError>) -> Self {
+        match reply {
+            Ok(_) => Self::Ok,
+            Err(RegistryError::NotFound) => Self::NotFound,
+            Err(RegistryError::Login) => Self::Unauthorized,
+            Err(RegistryError::Unavailable(_)) => Self::Unavailable,
+            Err(RegistryError::Refused(_) | RegistryError::Unusable(_)) => Self::Invalid,
+        }
+    }
+}
+
+/// Says nothing: what is inside has the secrets in the clear.
+impl fmt::Debug for RegistryClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RegistryClient")
+    }
+}
+
+fn certificates(file: &Path) -> Result<Vec<Certificate>, StartError> {
+    let unreadable = |reason: String| StartError::RegistryCa { reason };
+    let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+    let certificates =
+        Certificate::from_pem_bundle(&pem).map_err(|_| unreadable("not PEM".to_owned()))?;
+    if certificates.is_empty() {
+        return Err(unreadable("no certificate in it".to_owned()));
+    }
+    Ok(certificates)
+}
+
+fn avro_length(schema: &RegisteredSchema) -> Result<usize, RegistryError> {
+    match &schema.schema_type {
+        SchemaType::Avro => Ok(schema.schema.len()),
+        _ => Err(RegistryError::Unusable("schema_not_avro")),
+    }
+}
+
+/// Adds those of `references` that are not there yet.
+fn want(
+    wanted: &mut Vec<RegisteredReference>,
+    references: Vec<RegisteredReference>,
+) -> Result<(), RegistryError> {
+    for reference in references {
+        let same = |other: &RegisteredReference| {
+            other.subject == reference.subject && other.version == reference.version
+        };
+        if wanted.iter().any(same) {
+            continue;
+        }
+        if wanted.len() >= MAX_REFERENCES {
+            return Err(RegistryError::Unusable("schema_references"));
+        }
+        wanted.push(reference);
+    }
+    Ok(())
+}
+
+/// The subject as one segment of a path.
+fn encoded(subject: &str) -> String {
+    utf8_percent_encode(subject, SEGMENT).to_string()
+}
+
+/// A status that no registry answers to a look-up with: something else stands at its address.
+fn unexpected(status: u16) -> RegistryError {
+    RegistryError::Unavailable(format!("HTTP status {status}, not in a registry's words"))
+}
+
+fn asking(error: impl Into<RegistryError>) -> RegistryError {
+    match error.into() {
+        RegistryError::Refused(status) => unexpected(status),
+        other => other,
+    }
+}
+
+const MAX_REFERENCES: usize = 64;
+
+/// What a segment may have as it is (RFC 3986, unreserved); the rest is percent-encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
