@@ -26,6 +26,16 @@ pub(crate) enum Start {
     At(i64),
 }
 
+/// How a record stands to what was read of its partition before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a log that went back is worth a line"]
+pub(crate) enum Read {
+    /// Behind it, as it has to be.
+    On,
+    /// In it or before it: the log was cut, or made anew.
+    Back,
+}
+
 impl Broadcast {
     /// The topic has `partitions` partitions now: those whose end must be resolved before they can
     /// be read, ascending. Empty once positioned: what is new is then read from its beginning.
@@ -55,13 +65,25 @@ impl Broadcast {
     }
 
     /// A record was read: its partition goes on behind it. Follows the log when it goes back.
-    pub(crate) fn on_read(&mut self, at: RecordPosition) {
+    pub(crate) fn on_read(&mut self, at: RecordPosition) -> Read {
         let start = usize::try_from(at.partition)
             .ok()
             .and_then(|partition| self.starts.get_mut(partition));
-        if let Some(start) = start {
-            *start = Start::At(at.offset + 1);
+        let Some(start) = start else { return Read::On };
+        let before = std::mem::replace(start, Start::At(at.offset + 1));
+        match before {
+            Start::At(expected) if at.offset < expected => Read::Back,
+            Start::At(_) | Start::Beginning => Read::On,
         }
+    }
+
+    /// True when a partition ends before what was read of it, so that its log is another one. `ends`
+    /// are those of the partitions in [`Self::starts`], in their order.
+    pub(crate) fn outran(&self, ends: &[i64]) -> bool {
+        self.starts
+            .iter()
+            .zip(ends)
+            .any(|(start, end)| matches!(start, Start::At(offset) if offset > end))
     }
 
     /// The topic is gone: if it comes back it is another one, read from its beginning.
@@ -110,15 +132,34 @@ mod tests {
         assert_eq!(broadcast.unresolved(2), [], "never a jump to the end again");
     }
 
+    fn at(partition: i32, offset: i64) -> RecordPosition {
+        RecordPosition { partition, offset }
+    }
+
     #[test]
     fn reading_goes_on_behind_what_was_read() {
         let mut broadcast = positioned();
-        broadcast.on_read(RecordPosition {
-            partition: 1,
-            offset: 25,
-        });
+        assert_eq!(broadcast.on_read(at(1, 25)), Read::On);
         broadcast.position(2, &[]);
         assert_eq!(starts(&broadcast), [(0, Start::At(10)), (1, Start::At(26))]);
+    }
+
+    #[test]
+    fn reading_follows_a_log_that_went_back() {
+        let mut broadcast = positioned();
+        assert_eq!(broadcast.on_read(at(0, 9)), Read::Back);
+        assert_eq!(broadcast.on_read(at(0, 10)), Read::On);
+        broadcast.grow(3);
+        assert_eq!(broadcast.on_read(at(2, 0)), Read::On, "its first record");
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_was_read_is_another_one() {
+        let mut broadcast = positioned();
+        broadcast.grow(3);
+        assert!(!broadcast.outran(&[10, 20, 0]));
+        assert!(!broadcast.outran(&[11, 25, 7]));
+        assert!(broadcast.outran(&[10, 19, 0]));
     }
 
     #[test]
@@ -153,10 +194,7 @@ mod tests {
     fn a_record_of_an_unknown_partition_changes_nothing() {
         let mut broadcast = positioned();
         for partition in [-1, 2] {
-            broadcast.on_read(RecordPosition {
-                partition,
-                offset: 5,
-            });
+            assert_eq!(broadcast.on_read(at(partition, 5)), Read::On);
         }
         assert_eq!(starts(&broadcast), starts(&positioned()));
     }

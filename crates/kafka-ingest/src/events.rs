@@ -113,6 +113,24 @@ impl Events {
         info!(topic, "consumer stopped");
     }
 
+    /// The thread ended by a panic, whose text the panic hook has written.
+    pub(crate) fn consumer_panicked(&self, topic: &str) {
+        self.instruments.kafka_up.set(0, Client::Consumer.label());
+        self.instruments.errors.one("consumer_panicked");
+        error!(
+            topic,
+            "consumer's thread panicked: no answer is read any more"
+        );
+    }
+
+    /// An error that librdkafka gets over by itself.
+    pub(crate) fn consumer_error(&self, reason: &dyn Display) {
+        self.instruments.errors.one("consumer_error");
+        if let Some(held_back) = self.admit("consumer_error", "") {
+            warn!(%reason, held_back, "error while reading answers; trying again");
+        }
+    }
+
     /// librdkafka gave up on its consumer; a new one goes on where it stood.
     pub(crate) fn consumer_failed(&self, reason: &dyn Display) {
         self.instruments.errors.one("consumer_failed");
@@ -288,11 +306,11 @@ impl Events {
     pub(crate) fn question_schema_unusable(
         &self,
         subject: &str,
-        schema: u32,
+        schema: Option<u32>,
         reason: &dyn Display,
     ) {
         self.instruments.errors.one("question_schema_unusable");
-        warn!(subject, schema, %reason, "latest question schema cannot be used");
+        warn!(subject, ?schema, %reason, "latest question schema cannot be used");
     }
 
     /// A question was not, or not provably, written.

@@ -4,8 +4,9 @@
 //! A mark is the high watermark of the partition's latest fetch response: at most the true one, so
 //! what lies below it was surely written before. The consumer's own position needs no place beside
 //! it: a record comes in the response that carries a watermark above it. When the log goes back (a
-//! topic made anew) the mark goes back with it, or to zero while the broker names none; a mark that
-//! stayed would exclude the new topic's answers.
+//! topic made anew) the mark goes back with it. While the broker names none (a leader is moving, the
+//! topic is denied) the mark stays: what was below it still is, and to forget it would let an old
+//! answer pass for the answer to a new question.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,19 +24,25 @@ impl Marks {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = marks;
     }
 
-    /// Takes a partition's high watermark as librdkafka has it cached.
+    /// The topic has `partitions` partitions now; those added exclude nothing yet.
+    pub(crate) fn grow(&self, partitions: usize) {
+        let marks = self.current();
+        let known = marks.iter().map(|mark| mark.load(Ordering::Relaxed));
+        let added = partitions.saturating_sub(marks.len());
+        self.reset(known.chain(std::iter::repeat_n(0, added)));
+    }
+
+    /// Takes a partition's high watermark as librdkafka has it cached; one below zero is none.
     pub(crate) fn on_high_watermark(&self, partition: i32, cached: i64) {
-        let mark = match cached {
-            Self::NOT_FETCHED_YET => return,
-            0.. => cached,
-            _ => 0,
-        };
+        if cached < 0 {
+            return;
+        }
         let marks = self.current();
         let place = usize::try_from(partition)
             .ok()
             .and_then(|partition| marks.get(partition));
         if let Some(place) = place {
-            place.store(mark, Ordering::Relaxed);
+            place.store(cached, Ordering::Relaxed);
         }
     }
 
@@ -49,9 +56,6 @@ impl Marks {
     fn current(&self) -> Arc<[AtomicI64]> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
-
-    /// librdkafka's `RD_KAFKA_OFFSET_INVALID`.
-    const NOT_FETCHED_YET: i64 = -1001;
 }
 
 #[cfg(test)]
@@ -79,11 +83,22 @@ mod tests {
     }
 
     #[test]
-    fn the_start_stands_until_the_first_fetch_and_an_error_excludes_nothing() {
+    fn a_mark_stands_while_the_broker_names_none() {
         let marks = marks();
-        marks.on_high_watermark(0, -1001);
-        marks.on_high_watermark(1, -1);
-        assert_eq!(marks.floor(), AnswerFloor::new([10, 0]));
+        for none in [-1001, -1] {
+            marks.on_high_watermark(0, none);
+            assert_eq!(marks.floor(), AnswerFloor::new([10, 20]), "{none}");
+        }
+    }
+
+    #[test]
+    fn an_added_partition_excludes_nothing_until_its_first_fetch() {
+        let marks = marks();
+        marks.grow(3);
+        assert_eq!(marks.floor(), AnswerFloor::new([10, 20, 0]));
+        marks.on_high_watermark(2, 7);
+        marks.grow(2);
+        assert_eq!(marks.floor(), AnswerFloor::new([10, 20, 7]), "never fewer");
     }
 
     #[test]

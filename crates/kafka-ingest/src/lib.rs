@@ -14,23 +14,31 @@ mod assignment;
 mod backoff;
 mod client_config;
 mod client_context;
+mod consumer;
 mod error;
 mod events;
 mod floor;
 mod lookups;
 mod native;
 mod parking;
+mod pipeline;
 mod positions;
 mod record;
 mod registry;
 mod registry_reply;
+mod reporting;
 mod schema_fetcher;
 pub mod status;
+mod supervisor;
 mod throttle;
+mod topic_watch;
+mod trace;
+mod worker;
 
 pub use avro_codec::{AnswerFields, QuestionFields};
 pub use client_config::{
     ClientCertificate, KafkaSettings, OauthBearer, REFUSED_PROPERTIES, Sasl, Secret, Security, Tls,
 };
+pub use consumer::{AnswerSink, ConsumerHandle, ConsumerSettings, KafkaResponseConsumer};
 pub use error::StartError;
 pub use registry::{RegistryAuth, RegistrySettings};

@@ -117,6 +117,11 @@ impl<R> Parking<R> {
         self.paused.iter().copied().collect()
     }
 
+    /// How many records of `partitions` partitions may be parked.
+    pub(crate) fn max_records(&self, partitions: usize) -> usize {
+        self.limits.per_partition.saturating_mul(partitions)
+    }
+
     /// How many records are parked.
     pub(crate) fn len(&self) -> usize {
         self.places.values().map(VecDeque::len).sum()

@@ -73,6 +73,15 @@ pub(crate) fn list(
     Ok(list)
 }
 
+/// The list librdkafka wants of these partitions when offsets do not matter.
+pub(crate) fn bare_list(topic: &str, partitions: &[i32]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition(topic, *partition);
+    }
+    list
+}
+
 /// What an error says about the topic.
 pub(crate) fn unready(error: &KafkaError, topic: &str, rights: &'static str) -> Unready {
     match error.rdkafka_error_code() {

@@ -1,0 +1,186 @@
+//! The consumer of answers as others see it: settings, start, a handle, stop.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use avro_codec::{AnswerDecoder, AnswerFields};
+use telemetry::Instruments;
+use tokio::sync::watch;
+use types::{Answer, AnswerFloor, TraceContext};
+
+use crate::events::Events;
+use crate::parking::Limits;
+use crate::pipeline::Pipeline;
+use crate::registry::RegistryClient;
+use crate::reporting::Reporting;
+use crate::schema_fetcher::SchemaFetcher;
+use crate::status::ConsumerStatus;
+use crate::supervisor::{StopAsked, Supervisor};
+use crate::{KafkaSettings, RegistrySettings, StartError, client_config};
+
+/// Takes answers. Implemented by whoever knows the sessions.
+pub trait AnswerSink: Send + Sync + 'static {
+    /// Takes one answer, on the consumer's thread, which reads no further meanwhile: it has to be
+    /// quick and must not wait. In the order of their offsets within a partition, except that an
+    /// answer whose schema has to be fetched comes after later ones under known schemas. `trace` is
+    /// the context to go on under. A panic in here ends the consumer.
+    fn deliver(&self, answer: Answer, trace: Option<TraceContext>);
+}
+
+/// What a [`KafkaResponseConsumer`] is built from.
+#[derive(Debug, Clone)]
+pub struct ConsumerSettings {
+    /// How Kafka is reached.
+    pub kafka: KafkaSettings,
+    /// How the schema registry is reached.
+    pub registry: RegistrySettings,
+    /// The answers' topic.
+    pub topic: String,
+    /// Names the client to the brokers. No group is joined and no offset committed, so that every
+    /// process reads every answer.
+    pub group_id: String,
+    /// What the fields of an answer are called.
+    pub fields: AnswerFields,
+    /// The longest answer, in bytes; a longer one is skipped as undecodable.
+    pub max_answer_bytes: usize,
+    /// How long a schema that the registry says it has not got is asked for, since its followers may
+    /// lag behind.
+    pub schema_not_found_for: Duration,
+    /// How long records under a schema that could not be had are skipped without asking again.
+    pub schema_refused_for: Duration,
+    /// How many records of one partition may wait for their schema before it is paused.
+    pub max_parked_per_partition: usize,
+    /// How many bytes of records may wait for their schema in all.
+    pub max_parked_bytes: usize,
+}
+
+impl ConsumerSettings {
+    /// The topic `respostas` and the usual limits.
+    pub fn new(kafka: KafkaSettings, registry: RegistrySettings) -> Self {
+        Self {
+            kafka,
+            registry,
+            topic: "respostas".to_owned(),
+            group_id: "rag-flink-ui-group".to_owned(),
+            fields: AnswerFields::default(),
+            max_answer_bytes: 1 << 20,
+            schema_not_found_for: Duration::from_secs(30),
+            schema_refused_for: Duration::from_secs(60),
+            max_parked_per_partition: 1_000,
+            max_parked_bytes: 16 << 20,
+        }
+    }
+}
+
+/// Reads the answers' topic, every partition of it, and hands each answer to an [`AnswerSink`].
+pub struct KafkaResponseConsumer {
+    settings: ConsumerSettings,
+    sink: Arc<dyn AnswerSink>,
+    instruments: Arc<Instruments>,
+}
+
+impl KafkaResponseConsumer {
+    /// A consumer that is not started yet.
+    pub fn new(
+        settings: ConsumerSettings,
+        sink: Arc<dyn AnswerSink>,
+        instruments: Arc<Instruments>,
+    ) -> Self {
+        Self {
+            settings,
+            sink,
+            instruments,
+        }
+    }
+
+    /// Starts the consumer's thread and returns at once. Whether answers are read yet, and what is
+    /// missing if not, is in the handle's status: Kafka, the topic and the registry may be away.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] for settings that cannot work, outside a tokio runtime (which does the schema
+    /// look-ups), and when the system gives no thread.
+    pub fn start(self) -> Result<ConsumerHandle, StartError> {
+        let settings = self.settings;
+        let events = Arc::new(Events::new(self.instruments));
+        let reporting = Arc::new(Reporting::new(&settings.topic, Arc::clone(&events))?);
+        let registry = RegistryClient::new(&settings.registry)?;
+        let fetcher =
+            SchemaFetcher::new(registry, Arc::clone(&events), settings.schema_not_found_for)?;
+        let limits = Limits {
+            per_partition: settings.max_parked_per_partition,
+            bytes: settings.max_parked_bytes,
+        };
+        let pipeline = Pipeline::new(
+            Arc::clone(&reporting.topic),
+            self.sink,
+            events,
+            AnswerDecoder::new(settings.fields, settings.max_answer_bytes),
+            limits,
+            settings.schema_refused_for,
+        );
+        let config = client_config::consumer(&settings.kafka, &settings.group_id)?;
+        let supervisor = Supervisor::new(config, Arc::clone(&reporting), pipeline, fetcher);
+        let (stop, thread) = supervisor.spawn()?;
+        Ok(ConsumerHandle {
+            reporting,
+            running: Mutex::new(Some((stop, thread))),
+        })
+    }
+}
+
+impl fmt::Debug for KafkaResponseConsumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaResponseConsumer")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A started consumer. Dropping it stops the consumer too, without waiting for its end.
+#[derive(Debug)]
+pub struct ConsumerHandle {
+    reporting: Arc<Reporting>,
+    running: Mutex<Option<(StopAsked, JoinHandle<()>)>>,
+}
+
+impl ConsumerHandle {
+    /// The partitions' high watermarks as known now, to be taken before a question is produced.
+    /// Cheap, from any thread; asks no broker.
+    pub fn floor(&self) -> AnswerFloor {
+        self.reporting.floor()
+    }
+
+    /// What works and what is missing.
+    pub fn status(&self) -> ConsumerStatus {
+        self.reporting.board.read()
+    }
+
+    /// The status and all its changes. `running` turning false without a stop means that the thread
+    /// has panicked and no answer is read any more.
+    pub fn watch(&self) -> watch::Receiver<ConsumerStatus> {
+        self.reporting.board.watch()
+    }
+
+    /// Stops the consumer and returns once its thread has ended and its look-ups are cancelled:
+    /// within some 100 ms, or a few seconds while a broker does not answer. Afterwards the sink is
+    /// not called any more. A second call returns at once.
+    pub async fn stop(&self) {
+        let running = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some((stop, thread)) = running else {
+            return;
+        };
+        drop(stop);
+        let mut status = self.watch();
+        // Fails only without a sender, and that is in `self`.
+        drop(status.wait_for(|status| !status.running).await);
+        // All that is left of the thread is its return. A panic in it has been reported.
+        drop(thread.join());
+    }
+}

@@ -1,0 +1,209 @@
+//! What becomes of one record: decoded and handed to the sink, parked for its schema, or skipped
+//! with a reason. Knows no Kafka client and no registry: records and schemas come in, wanted schemas
+//! and partitions to pause go out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use avro_codec::{AnswerDecoder, DecodeError, DecodedAnswer, SchemaRef, SchemaSet};
+use telemetry::spans;
+use types::RecordPosition;
+
+use crate::AnswerSink;
+use crate::events::Events;
+use crate::lookups::{Decision, Lookups};
+use crate::parking::{Changes, Limits, Parking};
+use crate::record::{self, Headers, Notes};
+use crate::trace;
+
+/// Takes records ([`Self::on_record`]) and the outcomes of look-ups ([`Self::on_found`],
+/// [`Self::on_refused`]); then [`Self::poll_wanted`] and [`Self::poll_changes`] are to be drained.
+pub(crate) struct Pipeline {
+    topic: Arc<str>,
+    sink: Arc<dyn AnswerSink>,
+    events: Arc<Events>,
+    decoder: AnswerDecoder,
+    schemas: SchemaSet,
+    lookups: Lookups,
+    parking: Parking<Parked>,
+    wanted: VecDeque<SchemaRef>,
+}
+
+/// What became of a record for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "after a parked record its partition may have to be paused"]
+pub(crate) enum Fate {
+    /// Handed over or skipped.
+    Settled,
+    /// Kept until its schema is known.
+    Parked,
+}
+
+/// An owned record.
+#[derive(Debug)]
+struct Parked {
+    value: Box<[u8]>,
+    schema_header: Option<Box<[u8]>>,
+    notes: Notes,
+}
+
+impl Pipeline {
+    /// `refused_for` is how long a refused schema is not asked for again.
+    pub(crate) fn new(
+        topic: Arc<str>,
+        sink: Arc<dyn AnswerSink>,
+        events: Arc<Events>,
+        decoder: AnswerDecoder,
+        limits: Limits,
+        refused_for: Duration,
+    ) -> Self {
+        Self {
+            topic,
+            sink,
+            events,
+            decoder,
+            schemas: SchemaSet::default(),
+            lookups: Lookups::new(refused_for),
+            parking: Parking::new(limits),
+            wanted: VecDeque::new(),
+        }
+    }
+
+    /// A record was read.
+    pub(crate) fn on_record(
+        &mut self,
+        now: Instant,
+        at: RecordPosition,
+        value: Option<&[u8]>,
+        headers: Headers<'_>,
+    ) -> Fate {
+        let Some(value) = value else {
+            self.events.tombstone_skipped(at);
+            return Fate::Settled;
+        };
+        match self.decoder.decode(value, headers.schema, &self.schemas) {
+            Ok(decoded) => self.deliver(at, decoded, &headers.notes),
+            Err(DecodeError::UnknownSchema(schema)) => {
+                return self.on_unknown(now, at, schema, value, headers);
+            }
+            Err(error) => self.skip(at, error.reason()),
+        }
+        Fate::Settled
+    }
+
+    /// A look-up found `schema`: what waited for it goes on, in order.
+    pub(crate) fn on_found(
+        &mut self,
+        now: Instant,
+        schema: SchemaRef,
+        text: &str,
+        references: &[String],
+    ) {
+        if self.schemas.insert(schema, text, references).is_err() {
+            self.events.schema_refused(schema, UNUSABLE);
+            return self.on_refused(now, schema, UNUSABLE);
+        }
+        self.lookups.on_found(schema);
+        let released = self.parking.release(schema);
+        self.events.schema_found(schema, released.len());
+        for (at, parked) in released {
+            let header = parked.schema_header.as_deref();
+            match self.decoder.decode(&parked.value, header, &self.schemas) {
+                Ok(decoded) => self.deliver(at, decoded, &parked.notes),
+                Err(error) => self.skip(at, error.reason()),
+            }
+        }
+    }
+
+    /// A look-up gave `schema` up: what waited for it is skipped.
+    pub(crate) fn on_refused(&mut self, now: Instant, schema: SchemaRef, why: &'static str) {
+        self.lookups.on_refused(now, schema, why);
+        for (at, _) in self.parking.release(schema) {
+            self.skip(at, why);
+        }
+    }
+
+    /// A schema to look up, each once until its look-up ends.
+    pub(crate) fn poll_wanted(&mut self) -> Option<SchemaRef> {
+        self.wanted.pop_front()
+    }
+
+    /// What to pause and resume since the last call.
+    pub(crate) fn poll_changes(&mut self) -> Changes {
+        self.parking.poll_changes()
+    }
+
+    /// The partitions are assigned anew, none of them paused.
+    pub(crate) fn on_assigned(&mut self) {
+        self.parking.forget_pauses();
+    }
+
+    /// Partitions that are paused, ascending.
+    pub(crate) fn paused(&self) -> Vec<i32> {
+        self.parking.paused()
+    }
+
+    /// How many records of `partitions` partitions may be parked.
+    pub(crate) fn max_parked(&self, partitions: usize) -> usize {
+        self.parking.max_records(partitions)
+    }
+
+    /// How many records are parked.
+    pub(crate) fn parked(&self) -> usize {
+        self.parking.len()
+    }
+
+    /// True while a look-up is under way.
+    pub(crate) fn waits(&self) -> bool {
+        !self.lookups.is_idle()
+    }
+
+    fn on_unknown(
+        &mut self,
+        now: Instant,
+        at: RecordPosition,
+        schema: SchemaRef,
+        value: &[u8],
+        headers: Headers<'_>,
+    ) -> Fate {
+        match self.lookups.on_unknown(now, schema) {
+            Decision::Refuse(why) => {
+                self.skip(at, why);
+                return Fate::Settled;
+            }
+            Decision::LookUp => self.wanted.push_back(schema),
+            Decision::Wait => {}
+        }
+        let bytes = value.len() + headers.schema.map_or(0, <[u8]>::len) + BESIDE;
+        let parked = Parked {
+            value: value.into(),
+            schema_header: headers.schema.map(Into::into),
+            notes: headers.notes,
+        };
+        self.parking.park(at, schema, bytes, parked);
+        Fate::Parked
+    }
+
+    fn deliver(&self, at: RecordPosition, decoded: DecodedAnswer, notes: &Notes) {
+        let Some(answer) = record::answer(decoded, notes, at) else {
+            return self.events.record_foreign(at);
+        };
+        let parent = notes.trace.clone();
+        let RecordPosition { partition, offset } = at;
+        let span = spans::process(&self.topic, partition, offset, parent.map(trace::remote));
+        let trace = spans::context_of(&span).map(trace::local);
+        let trace = trace.or_else(|| notes.trace.clone());
+        span.in_scope(|| self.sink.deliver(answer, trace));
+        self.events.record_delivered(at);
+    }
+
+    fn skip(&self, at: RecordPosition, reason: &'static str) {
+        self.events.record_undecodable(&self.topic, at, reason);
+    }
+}
+
+/// About what a parked record takes beside its value: the place itself and a trace context.
+const BESIDE: usize = 512;
+
+const UNUSABLE: &str = "schema_unusable";

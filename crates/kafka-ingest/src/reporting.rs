@@ -1,0 +1,154 @@
+//! What the consumer says of itself: the status that others read, and the events that go with its
+//! changes. One place, so that neither is changed without the other.
+
+use std::ffi::CString;
+use std::sync::Arc;
+
+use types::AnswerFloor;
+
+use crate::StartError;
+use crate::events::{Client, Events};
+use crate::floor::Marks;
+use crate::native;
+use crate::status::{self, Board, ConsumerStatus, Link, Missing};
+
+/// What the consumer's thread and the handle share.
+#[derive(Debug)]
+pub(crate) struct Reporting {
+    pub(crate) topic: Arc<str>,
+    /// The topic's name as librdkafka takes it.
+    pub(crate) topic_name: CString,
+    pub(crate) marks: Marks,
+    pub(crate) board: Board<ConsumerStatus>,
+    pub(crate) events: Arc<Events>,
+}
+
+impl Reporting {
+    pub(crate) fn new(topic: &str, events: Arc<Events>) -> Result<Self, StartError> {
+        Ok(Self {
+            topic: topic.into(),
+            topic_name: native::topic_name(topic).ok_or(StartError::TopicName)?,
+            marks: Marks::default(),
+            board: Board::new(ConsumerStatus {
+                running: true,
+                positioned: false,
+                kafka: Link::untried(),
+                registry: Link::untried(),
+                missing: Vec::new(),
+                partitions: 0,
+                paused: Vec::new(),
+            }),
+            events,
+        })
+    }
+
+    pub(crate) fn floor(&self) -> AnswerFloor {
+        self.marks.floor()
+    }
+
+    /// Every partition is assigned, from a known offset.
+    pub(crate) fn opened(&self, partitions: usize) {
+        self.kafka_up();
+        let first = self.board.update(|status| {
+            status.partitions = partitions;
+            status.missing.retain(|what| !is_kafkas(what));
+            !std::mem::replace(&mut status.positioned, true)
+        });
+        if first {
+            self.events.consumer_positioned(&self.topic, partitions);
+        }
+    }
+
+    pub(crate) fn partitions_added(&self, partitions: usize, added: &[i32]) {
+        self.board.update(|status| status.partitions = partitions);
+        self.events.partitions_added(&self.topic, partitions, added);
+    }
+
+    pub(crate) fn topic_gone(&self) {
+        self.board.update(|status| status.partitions = 0);
+        self.events.topic_gone(&self.topic);
+    }
+
+    pub(crate) fn kafka_up(&self) {
+        if self.board.update(|status| status.kafka.set(true, None)) {
+            self.events.kafka_up(Client::Consumer);
+        }
+    }
+
+    pub(crate) fn kafka_down(&self, problem: String) {
+        let said = problem.clone();
+        if self.board.update(|status| fails(&mut status.kafka, said)) {
+            self.events.kafka_down(Client::Consumer, &problem);
+        }
+    }
+
+    pub(crate) fn missing(&self, what: &Missing) {
+        self.board.update(|status| {
+            status::add(&mut status.missing, what.clone());
+        });
+        self.events.missing(Client::Consumer, what);
+    }
+
+    /// What `is_healed` names is there now.
+    pub(crate) fn healed(&self, is_healed: impl Fn(&Missing) -> bool) {
+        self.board
+            .update(|status| status.missing.retain(|what| !is_healed(what)));
+    }
+
+    pub(crate) fn registry_up(&self) {
+        self.board.update(|status| {
+            status.registry.set(true, None);
+            status
+                .missing
+                .retain(|what| *what != Missing::RegistryLogin);
+        });
+    }
+
+    pub(crate) fn registry_down(&self, problem: String) {
+        self.board.update(|status| {
+            fails(&mut status.registry, problem);
+            status
+                .missing
+                .retain(|what| *what != Missing::RegistryLogin);
+        });
+    }
+
+    pub(crate) fn registry_login_refused(&self) {
+        let what = Missing::RegistryLogin;
+        self.board.update(|status| {
+            fails(&mut status.registry, what.to_string());
+            status::add(&mut status.missing, what);
+        });
+    }
+
+    /// Which partitions are paused now, and which of them newly.
+    pub(crate) fn paused(&self, paused: Vec<i32>, newly: &[i32], resumed: &[i32]) {
+        for partition in newly {
+            self.events.partition_paused(&self.topic, *partition);
+        }
+        for partition in resumed {
+            self.events.partition_resumed(&self.topic, *partition);
+        }
+        self.board.update(|status| status.paused = paused);
+    }
+
+    /// The thread ends.
+    pub(crate) fn ended(&self, panicked: bool) {
+        if panicked {
+            self.events.consumer_panicked(&self.topic);
+        } else {
+            self.events.consumer_stopped(&self.topic);
+        }
+        self.board.update(|status| status.running = false);
+    }
+}
+
+/// True when this is news: it was up, or not known to be down.
+fn fails(link: &mut Link, problem: String) -> bool {
+    let unknown = link.problem.is_none();
+    link.set(false, Some(problem)) || unknown
+}
+
+fn is_kafkas(what: &Missing) -> bool {
+    *what != Missing::RegistryLogin
+}

@@ -1,0 +1,430 @@
+//! One Kafka client at work: finds the topic, assigns its partitions, reads. Every decision is made
+//! elsewhere ([`crate::assignment`], [`crate::pipeline`], [`crate::topic_watch`]); here is the order
+//! in which things are asked and done.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use types::RecordPosition;
+
+use crate::assignment::Read;
+use crate::backoff::Backoff;
+use crate::client_context::{Context, Digest};
+use crate::native;
+use crate::pipeline::Fate;
+use crate::positions::{self, READ, Unready};
+use crate::record::Headers;
+use crate::reporting::Reporting;
+use crate::schema_fetcher::FetchEvent;
+use crate::status::Missing;
+use crate::supervisor::{Reading, Stop};
+use crate::topic_watch::TopicWatch;
+
+/// A client, and what concerns it alone.
+pub(crate) struct Worker<'a> {
+    consumer: BaseConsumer<Context>,
+    reporting: &'a Reporting,
+    stop: &'a Stop,
+    backoff: Backoff,
+    topic_watch: TopicWatch,
+    look_at_marks: Instant,
+    /// True once partitions were assigned.
+    opened: bool,
+    /// What the last digest said.
+    was_connected: bool,
+}
+
+/// Why the work is over.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The stop was asked for.
+    Stopped,
+    /// librdkafka gave up; `opened` is whether this client has read at all.
+    Failed { reason: String, opened: bool },
+}
+
+/// Why reading does not go on.
+#[derive(Debug)]
+enum Halt {
+    /// To be tried again.
+    Unready(Unready),
+    /// For good.
+    Ended(End),
+}
+
+impl<'a> Worker<'a> {
+    pub(crate) fn new(
+        consumer: BaseConsumer<Context>,
+        reporting: &'a Reporting,
+        stop: &'a Stop,
+    ) -> Self {
+        Self {
+            consumer,
+            reporting,
+            stop,
+            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+            topic_watch: TopicWatch::default(),
+            look_at_marks: Instant::now(),
+            opened: false,
+            was_connected: true,
+        }
+    }
+
+    /// Works until it is stopped or the client fails for good.
+    pub(crate) fn run(mut self, reading: &mut Reading) -> End {
+        loop {
+            let halt = match self.open(reading).and_then(|()| self.read(reading)) {
+                Ok(never) => match never {},
+                Err(halt) => halt,
+            };
+            let again = match halt {
+                Halt::Unready(unready) => {
+                    self.report(unready);
+                    self.wait(reading)
+                }
+                Halt::Ended(end) => Err(Halt::Ended(end)),
+            };
+            if let Err(Halt::Ended(end)) = again {
+                return end;
+            }
+        }
+    }
+
+    /// Finds the topic, resolves where to begin, and assigns every partition.
+    fn open(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let topic = &self.reporting.topic;
+        let partitions = positions::partition_count(self.consumer.client(), topic, READ)?;
+        let unresolved = reading.assignment.unresolved(partitions);
+        let ends = positions::ends(&self.consumer, topic, &unresolved)?;
+        reading.assignment.position(partitions, &ends);
+        if !ends.is_empty() {
+            self.reporting.marks.reset(ends.into_iter());
+        }
+        self.assign(reading)?;
+        self.backoff.succeeded();
+        self.topic_watch.on_found();
+        self.opened = true;
+        self.reporting.opened(partitions);
+        Ok(())
+    }
+
+    /// Hands librdkafka every partition and where to go on. What it has prefetched is fetched again.
+    fn assign(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let topic = &self.reporting.topic;
+        let assigned = positions::list(topic, reading.assignment.starts())
+            .and_then(|list| self.consumer.assign(&list));
+        assigned.map_err(|error| positions::unready(&error, topic, READ))?;
+        self.reporting.marks.grow(reading.assignment.len());
+        reading.pipeline.on_assigned();
+        self.pause_and_resume(reading)
+    }
+
+    /// Reads until something is in the way.
+    fn read(&mut self, reading: &mut Reading) -> Result<Infallible, Halt> {
+        loop {
+            let patience = if reading.pipeline.waits() {
+                SHORT
+            } else {
+                LONG
+            };
+            self.serve(reading, patience)?;
+            self.look_at_digest(reading)?;
+            self.look_at_topic(reading)?;
+            self.look_at_marks(reading);
+        }
+    }
+
+    /// Waits for the next attempt, serving meanwhile whatever comes.
+    fn wait(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let until = Instant::now() + self.backoff.after_failure(rand::random());
+        while Instant::now() < until {
+            self.serve(reading, SHORT)?;
+        }
+        Ok(())
+    }
+
+    /// Handles what librdkafka has, waiting for it for `patience`, and what the look-ups found.
+    fn serve(&mut self, reading: &mut Reading, patience: Duration) -> Result<(), Halt> {
+        if self.stop.is_asked() {
+            return Err(Halt::Ended(End::Stopped));
+        }
+        let mut patience = patience;
+        for _ in 0..RECORDS_A_TURN {
+            let Some(polled) = self.consumer.poll(patience) else {
+                break;
+            };
+            match polled {
+                Ok(message) => {
+                    if self.on_message(reading, &message) == Fate::Parked {
+                        drop(message);
+                        self.look_up(reading);
+                        self.pause_and_resume(reading)?;
+                    }
+                }
+                Err(error) => self.on_error(&error)?,
+            }
+            patience = Duration::ZERO;
+        }
+        if self.consumer.context().has_failed() {
+            return Err(self.failed("fatal error".to_owned()));
+        }
+        self.on_fetched(reading)
+    }
+
+    fn on_message(&self, reading: &mut Reading, message: &BorrowedMessage<'_>) -> Fate {
+        let at = RecordPosition {
+            partition: message.partition(),
+            offset: message.offset(),
+        };
+        if reading.assignment.on_read(at) == Read::Back {
+            self.reporting
+                .events
+                .log_went_back(&self.reporting.topic, at);
+        }
+        self.look_at_mark(at.partition);
+        let headers = Headers::read(native::headers(message));
+        let now = Instant::now();
+        reading
+            .pipeline
+            .on_record(now, at, message.payload(), headers)
+    }
+
+    /// An error that librdkafka tells by the way. Most of them it gets over by itself.
+    fn on_error(&mut self, error: &KafkaError) -> Result<(), Halt> {
+        if let KafkaError::MessageConsumptionFatal(_) = error {
+            return Err(self.failed(error.to_string()));
+        }
+        let code = error.rdkafka_error_code();
+        match code {
+            Some(code @ RDKafkaErrorCode::AllBrokersDown) => {
+                self.reporting.kafka_down(code.to_string());
+                return Ok(());
+            }
+            // librdkafka looks for the group's coordinator, but the group is not used.
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => return Ok(()),
+            _ => {}
+        }
+        let missing = code.and_then(|code| positions::missing(code, &self.reporting.topic, READ));
+        match missing {
+            // Only a look shows whether it is.
+            Some(Missing::Topic { .. }) => self.topic_watch.on_sign(Instant::now()),
+            Some(what) => self.reporting.missing(&what),
+            None => self.reporting.events.consumer_error(error),
+        }
+        Ok(())
+    }
+
+    /// Takes what the look-ups have brought.
+    fn on_fetched(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let mut released = false;
+        while let Some(event) = reading.fetcher.poll() {
+            let now = Instant::now();
+            match event {
+                FetchEvent::Found {
+                    schema,
+                    text,
+                    references,
+                } => {
+                    reading.pipeline.on_found(now, schema, &text, &references);
+                    released = true;
+                }
+                FetchEvent::Refused { schema, why } => {
+                    reading.pipeline.on_refused(now, schema, why);
+                    released = true;
+                }
+                FetchEvent::Unreachable { problem } => self.reporting.registry_down(problem),
+                FetchEvent::LoginRefused => self.reporting.registry_login_refused(),
+                FetchEvent::Reachable => self.reporting.registry_up(),
+            }
+        }
+        if released {
+            return self.pause_and_resume(reading);
+        }
+        Ok(())
+    }
+
+    fn look_up(&self, reading: &mut Reading) {
+        while let Some(schema) = reading.pipeline.poll_wanted() {
+            reading.fetcher.look_up(schema);
+        }
+    }
+
+    fn pause_and_resume(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let changes = reading.pipeline.poll_changes();
+        let (topic, consumer) = (&self.reporting.topic, &self.consumer);
+        let list = |partitions: &[i32]| positions::bare_list(topic, partitions);
+        if !changes.pause.is_empty() {
+            let paused = consumer.pause(&list(&changes.pause));
+            paused.map_err(|error| positions::unready(&error, topic, READ))?;
+        }
+        if !changes.resume.is_empty() {
+            let resumed = consumer.resume(&list(&changes.resume));
+            resumed.map_err(|error| positions::unready(&error, topic, READ))?;
+        }
+        let (partitions, paused) = (reading.assignment.len(), reading.pipeline.paused());
+        self.reporting.events.partitions(partitions, paused.len());
+        self.reporting.events.parked(
+            reading.pipeline.parked(),
+            reading.pipeline.max_parked(partitions),
+        );
+        self.reporting
+            .paused(paused, &changes.pause, &changes.resume);
+        Ok(())
+    }
+
+    /// Once a second: is Kafka there, are there more partitions, or fewer?
+    fn look_at_digest(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let Some(digest) = self.consumer.context().take_digest() else {
+            return Ok(());
+        };
+        let Digest {
+            connected,
+            partitions,
+            lag_sum,
+            lag_max,
+        } = digest;
+        self.reporting.events.lag(lag_sum, lag_max);
+        if connected {
+            self.reporting.kafka_up();
+            self.reporting
+                .healed(|what| matches!(what, Missing::Login | Missing::Tls));
+        } else if !self.was_connected {
+            // Twice in a row: one alone may be older than the connection.
+            self.reporting
+                .kafka_down("no broker is connected".to_owned());
+        }
+        self.was_connected = connected;
+        if partitions < reading.assignment.len() {
+            self.topic_watch.on_sign(Instant::now());
+        }
+        let added = reading.assignment.grow(partitions);
+        if added.is_empty() {
+            return Ok(());
+        }
+        self.reporting.partitions_added(partitions, &added);
+        self.assign(reading)
+    }
+
+    /// Looks whether the topic still exists, if there was a sign that it does not.
+    fn look_at_topic(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let now = Instant::now();
+        if !self.topic_watch.is_due(now) {
+            return Ok(());
+        }
+        let topic = &self.reporting.topic;
+        match positions::partition_count(self.consumer.client(), topic, READ) {
+            Ok(_) => self.on_topic_found(reading),
+            Err(Unready::Missing(what)) => {
+                self.reporting.missing(&what);
+                if self.topic_watch.on_missing(now) {
+                    self.close(reading);
+                    return Err(Halt::Unready(Unready::Missing(what)));
+                }
+                Ok(())
+            }
+            Err(Unready::Down(_)) => {
+                self.topic_watch.on_no_answer(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// The topic is there after all: the same one, unless it ends before what was read of it.
+    fn on_topic_found(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let numbers: Vec<i32> = reading.assignment.starts().map(|(at, _)| at).collect();
+        let Ok(ends) = positions::ends(&self.consumer, &self.reporting.topic, &numbers) else {
+            self.topic_watch.on_no_answer(Instant::now());
+            return Ok(());
+        };
+        if reading.assignment.outran(&ends) {
+            self.close(reading);
+            return self.open(reading);
+        }
+        self.topic_watch.on_found();
+        self.reporting
+            .healed(|what| matches!(what, Missing::Topic { .. }));
+        Ok(())
+    }
+
+    /// The topic is gone, or another one of its name: nothing of it is read any more.
+    fn close(&mut self, reading: &mut Reading) {
+        if let Err(error) = self.consumer.unassign() {
+            self.reporting.events.consumer_error(&error);
+        }
+        reading.assignment.on_topic_gone();
+        self.reporting.marks.reset(std::iter::empty());
+        self.reporting.topic_gone();
+    }
+
+    /// Refreshes all high watermarks now and then; idle partitions have no record that would.
+    fn look_at_marks(&mut self, reading: &Reading) {
+        let now = Instant::now();
+        if now < self.look_at_marks {
+            return;
+        }
+        self.look_at_marks = now + MARKS_EVERY;
+        let partitions = reading.assignment.starts();
+        let denied = partitions.fold(false, |denied, (partition, _)| {
+            self.look_at_mark(partition) == Some(FAILED_FETCH) || denied
+        });
+        if !denied {
+            self.reporting
+                .healed(|what| matches!(what, Missing::TopicRight { .. }));
+        }
+    }
+
+    fn look_at_mark(&self, partition: i32) -> Option<i64> {
+        let Reporting {
+            topic_name, marks, ..
+        } = self.reporting;
+        let mark = native::cached_high_watermark(self.consumer.client(), topic_name, partition)?;
+        marks.on_high_watermark(partition, mark);
+        Some(mark)
+    }
+
+    fn report(&self, unready: Unready) {
+        match unready {
+            Unready::Missing(what) => {
+                match what {
+                    Missing::Login | Missing::Tls => self.reporting.kafka_down(what.to_string()),
+                    Missing::Topic { .. }
+                    | Missing::TopicRight { .. }
+                    | Missing::Schema { .. }
+                    | Missing::UnusableSchema { .. }
+                    | Missing::RegistryLogin => self.reporting.kafka_up(),
+                }
+                self.reporting.missing(&what);
+            }
+            Unready::Down(problem) => self.reporting.kafka_down(problem),
+        }
+    }
+
+    fn failed(&self, reason: String) -> Halt {
+        Halt::Ended(End::Failed {
+            reason,
+            opened: self.opened,
+        })
+    }
+}
+
+impl From<Unready> for Halt {
+    fn from(unready: Unready) -> Self {
+        Self::Unready(unready)
+    }
+}
+
+/// librdkafka's cached high watermark after a fetch response that names an error.
+const FAILED_FETCH: i64 = -1;
+/// How long an idle client is polled for at a time: the longest a stop waits for it.
+const LONG: Duration = Duration::from_millis(50);
+/// The same while something else may come in.
+const SHORT: Duration = Duration::from_millis(5);
+/// How many records are read before something else is looked at.
+const RECORDS_A_TURN: usize = 256;
+const MARKS_EVERY: Duration = Duration::from_millis(100);
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
