@@ -5,6 +5,7 @@
 mod script;
 
 mod bounds;
+mod model;
 mod on_answer;
 mod on_ask;
 mod on_connected;

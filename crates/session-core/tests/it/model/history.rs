@@ -1,0 +1,288 @@
+//! All that happened, and what can be read from it. The reference adds facts and never changes one.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a query names the facts it looks for"
+)]
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use session_core::{Ledger, Settings, Timer};
+use types::{
+    Answer, AnswerFloor, QuestionId, QuestionIdEcho, QuestionOutcome, SessionId, SessionKey, WireId,
+};
+
+/// Every fact since the start, oldest first.
+pub(crate) struct History {
+    settings: Settings,
+    facts: Vec<(Instant, Fact)>,
+}
+
+/// Something that happened.
+pub(crate) enum Fact {
+    /// A socket became its session's connection.
+    Opened(SessionKey),
+    /// The socket of a session is gone; it is remembered until then, or not at all.
+    Left(SessionId, Option<Instant>),
+    /// The time of a session that had left was over.
+    Forgotten(SessionId),
+    ToldToClose(SessionKey),
+    Asked(Asked),
+    /// Kafka has the question, or is taken to have it.
+    Accepted(QuestionId),
+    /// Its session no longer waits for it.
+    Ended(QuestionId, QuestionOutcome),
+    /// It is in the accounts with this outcome.
+    Counted(QuestionId, QuestionOutcome),
+    /// An answer to it may still come although nobody waits.
+    Owed(Asked),
+    /// An answer under the plain id came and was what this session was owed.
+    Settled(SessionId),
+    /// From now on no session may use its plain id for a while.
+    PlainUnsafe,
+    DrainBegan,
+}
+
+/// A question as it was asked.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) id: QuestionId,
+    pub(crate) key: SessionKey,
+    pub(crate) wire_id: WireId,
+    pub(crate) floor: AnswerFloor,
+    pub(crate) at: Instant,
+}
+
+impl History {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            facts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, now: Instant, fact: Fact) {
+        self.facts.push((now, fact));
+    }
+
+    // === connections ===
+
+    /// Every session there ever was, in order.
+    pub(crate) fn sessions(&self) -> BTreeSet<SessionId> {
+        let opened = self.facts.iter().filter_map(|(_, fact)| match fact {
+            Fact::Opened(key) => Some(key.id.clone()),
+            _ => None,
+        });
+        opened.collect()
+    }
+
+    /// The connection this session has.
+    pub(crate) fn connection(&self, session: &str) -> Option<SessionKey> {
+        let last = self.facts.iter().rev().find_map(|(_, fact)| match fact {
+            Fact::Opened(key) if key.id.as_str() == session => Some(Some(key.clone())),
+            Fact::Left(id, _) if id.as_str() == session => Some(None),
+            _ => None,
+        });
+        last.flatten()
+    }
+
+    /// Until when a session without a connection is remembered, if it is.
+    pub(crate) fn remembered_until(&self, session: &str) -> Option<Instant> {
+        let last = self.facts.iter().rev().find_map(|(_, fact)| match fact {
+            Fact::Opened(key) if key.id.as_str() == session => Some(None),
+            Fact::Left(id, until) if id.as_str() == session => Some(*until),
+            Fact::Forgotten(id) if id.as_str() == session => Some(None),
+            _ => None,
+        });
+        last.flatten()
+    }
+
+    /// How many sessions without a connection are remembered.
+    pub(crate) fn departed(&self) -> usize {
+        let sessions = self.sessions();
+        let remembered = |id: &&SessionId| self.remembered_until(id.as_str()).is_some();
+        sessions.iter().filter(remembered).count()
+    }
+
+    pub(crate) fn was_told_to_close(&self, key: &SessionKey) -> bool {
+        self.any(|fact| matches!(fact, Fact::ToldToClose(told) if told == key))
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.any(|fact| matches!(fact, Fact::DrainBegan))
+    }
+
+    // === questions ===
+
+    pub(crate) fn asked(&self, id: QuestionId) -> Option<Asked> {
+        let mut facts = self.facts.iter();
+        facts.find_map(|(_, fact)| match fact {
+            Fact::Asked(question) if question.id == id => Some(question.clone()),
+            _ => None,
+        })
+    }
+
+    /// The question this session waits for.
+    pub(crate) fn open(&self, session: &str) -> Option<Asked> {
+        let mut facts = self.facts.iter().rev();
+        let last = facts.find_map(|(_, fact)| match fact {
+            Fact::Asked(question) if question.key.id.as_str() == session => Some(question.clone()),
+            _ => None,
+        });
+        last.filter(|question| self.end_of(question.id).is_none())
+    }
+
+    /// How the question ended for its session, if it did.
+    pub(crate) fn end_of(&self, id: QuestionId) -> Option<QuestionOutcome> {
+        let mut facts = self.facts.iter();
+        facts.find_map(|(_, fact)| match fact {
+            Fact::Ended(ended, outcome) if *ended == id => Some(*outcome),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn is_accepted(&self, id: QuestionId) -> bool {
+        self.any(|fact| matches!(fact, Fact::Accepted(accepted) if *accepted == id))
+    }
+
+    pub(crate) fn is_counted(&self, id: QuestionId) -> bool {
+        self.any(|fact| matches!(fact, Fact::Counted(counted, _) if *counted == id))
+    }
+
+    /// How long after asking Kafka had the question.
+    pub(crate) fn accepted_after(&self, question: &Asked) -> Option<Duration> {
+        self.facts.iter().find_map(|(at, fact)| match fact {
+            Fact::Accepted(id) if *id == question.id => Some(*at - question.at),
+            _ => None,
+        })
+    }
+
+    /// How many ended questions have no report yet and are not in the accounts.
+    pub(crate) fn unreported(&self) -> usize {
+        let ended = self.facts.iter().filter_map(|(_, fact)| match fact {
+            Fact::Ended(id, _) => Some(*id),
+            _ => None,
+        });
+        ended.filter(|id| !self.is_counted(*id)).count()
+    }
+
+    /// What time alone will change: every open question's end, and when who left is forgotten.
+    pub(crate) fn deadlines(&self) -> BTreeSet<(Instant, Timer, SessionId)> {
+        let mut deadlines = BTreeSet::new();
+        for id in self.sessions() {
+            if let Some(question) = self.open(id.as_str()) {
+                let at = question.at + self.settings.answer_timeout;
+                deadlines.insert((at, Timer::AnswerDeadline, id));
+            } else if let Some(until) = self.remembered_until(id.as_str()) {
+                deadlines.insert((until, Timer::DebtExpiry, id));
+            }
+        }
+        deadlines
+    }
+
+    // === debts ===
+
+    /// Until when an answer that nobody waits for may come for this session, as far as it is remembered.
+    pub(crate) fn owed_until(&self, now: Instant, session: &str) -> Option<Instant> {
+        let mut facts = self.memory(session).into_iter().rev();
+        let last = facts.find_map(|(at, fact)| match fact {
+            Fact::Owed(_) => Some(*at + self.settings.answer_ttl),
+            _ => None,
+        });
+        last.filter(|until| now < *until)
+    }
+
+    /// Whether one of those answers would come under the plain id: there was such a question, its
+    /// answer did not come, and since then something was owed all the time.
+    pub(crate) fn owes_plain(&self, now: Instant, session: &str) -> bool {
+        let mut until_then = now;
+        for (at, fact) in self.memory(session).into_iter().rev() {
+            match fact {
+                Fact::Settled(_) => return false,
+                Fact::Owed(_) if *at + self.settings.answer_ttl <= until_then => return false,
+                Fact::Owed(question) if question.wire_id.is_plain() => return true,
+                Fact::Owed(_) => until_then = *at,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    pub(crate) fn is_plain_unsafe(&self, now: Instant) -> bool {
+        let mut facts = self.facts.iter().rev();
+        let last = facts.find(|(_, fact)| matches!(fact, Fact::PlainUnsafe));
+        last.is_some_and(|(at, _)| now < *at + self.settings.answer_ttl)
+    }
+
+    /// Whether the record names the question that this session got its last answer to.
+    pub(crate) fn repeats_the_last_answer(&self, session: &str, answer: &Answer) -> bool {
+        let mut facts = self.memory(session).into_iter().rev();
+        let last = facts.find_map(|(_, fact)| match fact {
+            Fact::Ended(id, QuestionOutcome::Answered | QuestionOutcome::Failed) => self.asked(*id),
+            _ => None,
+        });
+        last.is_some_and(|last| match answer.question_id {
+            QuestionIdEcho::Echoed(id) => id == last.id,
+            QuestionIdEcho::Absent => !answer.wire_id.is_plain() && answer.wire_id == last.wire_id,
+            QuestionIdEcho::Foreign => false,
+        })
+    }
+
+    // === accounts ===
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        let accepted = self.count(|fact| matches!(fact, Fact::Accepted(_)));
+        let ended = |wanted| {
+            self.count(|fact| matches!(fact, Fact::Counted(_, outcome) if *outcome == wanted))
+        };
+        let mut ledger = Ledger {
+            accepted,
+            answered: ended(QuestionOutcome::Answered),
+            expired: ended(QuestionOutcome::Expired),
+            failed: ended(QuestionOutcome::Failed),
+            undeliverable: ended(QuestionOutcome::Undeliverable),
+            pending: 0,
+            publish_failed: ended(QuestionOutcome::PublishFailed),
+        };
+        let over = ledger.answered + ledger.expired + ledger.failed + ledger.undeliverable;
+        ledger.pending = accepted - over;
+        ledger
+    }
+
+    fn count(&self, wanted: impl Fn(&Fact) -> bool) -> u64 {
+        let found = self.facts.iter().filter(|(_, fact)| wanted(fact));
+        u64::try_from(found.count()).unwrap()
+    }
+
+    fn any(&self, wanted: impl Fn(&Fact) -> bool) -> bool {
+        self.facts.iter().any(|(_, fact)| wanted(fact))
+    }
+
+    /// What is remembered of a session: all that happened to it since it was last forgotten.
+    fn memory(&self, session: &str) -> Vec<&(Instant, Fact)> {
+        let of_session = |fact: &Fact| self.session_of(fact).as_deref() == Some(session);
+        let forgets = |fact: &Fact| matches!(fact, Fact::Left(_, None) | Fact::Forgotten(_));
+        let facts = self.facts.iter().filter(|(_, fact)| of_session(fact));
+        let facts: Vec<_> = facts.collect();
+        let forgotten = facts.iter().rposition(|(_, fact)| forgets(fact));
+        facts
+            .into_iter()
+            .skip(forgotten.map_or(0, |at| at + 1))
+            .collect()
+    }
+
+    /// The session a fact is about.
+    fn session_of(&self, fact: &Fact) -> Option<String> {
+        let id = match fact {
+            Fact::Opened(key) | Fact::ToldToClose(key) => key.id.clone(),
+            Fact::Left(id, _) | Fact::Forgotten(id) | Fact::Settled(id) => id.clone(),
+            Fact::Asked(question) | Fact::Owed(question) => question.key.id.clone(),
+            Fact::Accepted(id) | Fact::Ended(id, _) | Fact::Counted(id, _) => {
+                self.asked(*id)?.key.id
+            }
+            Fact::PlainUnsafe | Fact::DrainBegan => return None,
+        };
+        Some(id.to_string())
+    }
+}
