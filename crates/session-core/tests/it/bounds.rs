@@ -1,6 +1,8 @@
 //! Everything has a bound, and something decent happens at it.
 
-use crate::script::Run;
+use expect_test::expect;
+
+use crate::script::{Run, check};
 
 /// A registry that remembers two of each, after these lines.
 fn run(lines: &[&str]) -> Run {
@@ -136,4 +138,141 @@ fn a_session_is_here_while_it_has_a_socket() {
     run.line("connect a2");
     run.line("drain 1");
     assert!(run.registry.is_here("a"), "told to close, not yet gone");
+}
+
+#[test]
+fn while_the_owed_table_is_full_every_question_takes_a_suffix() {
+    check(
+        "
+            settings max_owed=1
+            connect a1
+            connect b2
+            ask a1 q1
+            ask b2 qb
+            answer b
+            disconnect a1
+            ask b2 qc
+            answer b~qc
+            wait 240s
+            ask b2 qd
+        ",
+        expect![[r#"
+            > connect a1
+            > connect b2
+            > ask a1 q1
+              publish q1 as a
+            > ask b2 qb
+              publish qb as b
+            > answer b
+              b2 accepted 0ns
+              send b2 r1 (None of 0ns)
+              b2 ended: answered 0ns
+              record: delivered
+            > disconnect a1
+            > ask b2 qc
+              publish qc as b~qc
+            > answer b~qc
+              b2 accepted 0ns
+              send b2 r2 (None of 0ns)
+              b2 ended: answered 0ns
+              record: delivered
+            > wait 240s
+              (DebtExpiry after 240s)
+            > ask b2 qd
+              publish qd as b
+        "#]],
+    );
+}
+
+#[test]
+fn a_debt_that_found_no_room_makes_every_session_take_suffixes() {
+    check(
+        "
+            settings max_owed=1
+            connect a1
+            connect b2
+            connect c3
+            ask a1 qa
+            ask b2 qb
+            disconnect a1
+            disconnect b2
+            wait 239s
+            connect a4
+            ask c3 qc
+            answer c~qc
+            connect b5
+            answer b
+            skip 1s
+            ask c3 qd
+            answer c~qd
+        ",
+        expect![[r#"
+            > connect a1
+            > connect b2
+            > connect c3
+            > ask a1 qa
+              publish qa as a
+            > ask b2 qb
+              publish qb as b
+            > disconnect a1
+            > disconnect b2
+              b2 accepted 0ns
+              b2 ended: undeliverable 0ns
+              owed table full
+            > wait 239s
+            > connect a4
+            > ask c3 qc
+              publish qc as c~qc
+            > answer c~qc
+              c3 accepted 0ns
+              send c3 r1 (None of 0ns)
+              c3 ended: answered 0ns
+              record: delivered
+            > connect b5
+            > answer b
+              duplicates seen
+              record: duplicate
+            > skip 1s
+            > ask c3 qd
+              publish qd as c~qd
+            > answer c~qd
+              c3 accepted 0ns
+              send c3 r3 (None of 0ns)
+              c3 ended: answered 0ns
+              record: delivered
+        "#]],
+    );
+}
+
+#[test]
+fn a_session_that_left_and_found_no_room_is_unknown() {
+    check(
+        "
+            settings max_owed=0
+            connect a1
+            ask a1 q1
+            answer a~q1
+            ask a1 q2
+            disconnect a1
+            answer a~q2
+        ",
+        expect![[r#"
+            > connect a1
+            > ask a1 q1
+              publish q1 as a~q1
+            > answer a~q1
+              a1 accepted 0ns
+              send a1 r1 (None of 0ns)
+              a1 ended: answered 0ns
+              record: delivered
+            > ask a1 q2
+              publish q2 as a~q2
+            > disconnect a1
+              a1 accepted 0ns
+              a1 ended: undeliverable 0ns
+              owed table full
+            > answer a~q2
+              record: foreign
+        "#]],
+    );
 }

@@ -5,6 +5,7 @@
 mod script;
 
 mod bounds;
+mod duplicates;
 mod model;
 mod on_answer;
 mod on_ask;
@@ -14,4 +15,5 @@ mod on_drain;
 mod on_published;
 mod on_timeout;
 mod protocol_v1;
+mod undelivered;
 mod wire_id;
