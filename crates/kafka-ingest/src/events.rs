@@ -291,6 +291,16 @@ impl Events {
         info!(topic, "publisher stopped");
     }
 
+    /// The thread ended by a panic, whose text the panic hook has written.
+    pub(crate) fn publisher_panicked(&self, topic: &str) {
+        self.instruments.kafka_up.set(0, Client::Producer.label());
+        self.instruments.errors.one("publisher_panicked");
+        error!(
+            topic,
+            "publisher's thread panicked: no question is written any more"
+        );
+    }
+
     pub(crate) fn question_schema_used(&self, subject: &str, schema: u32) {
         info!(subject, schema, "questions are written with this schema");
     }

@@ -15,6 +15,7 @@ use schema_registry_converter::async_impl::schema_registry::{
     SrSettings, get_schema_by_guid, get_schema_by_id, get_schema_by_subject_and_version,
     post_schema,
 };
+use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{
     RegisteredReference, RegisteredSchema, SchemaType, SuppliedSchema,
 };
@@ -135,14 +136,15 @@ impl RegistryClient {
     /// The schema that records name by id or GUID.
     pub(crate) async fn by_ref(&self, schema: SchemaRef) -> Result<Fetched, RegistryError> {
         let found = match schema {
-            SchemaRef::Id(id) => get_schema_by_id(id, &self.0).await.map_err(asking)?,
-            // Registries that know no GUIDs refuse the path in words of their own.
-            SchemaRef::Guid(_) => get_schema_by_guid(&schema.to_string(), &self.0)
-                .await
-                .map_err(|error| match error.into() {
-                    RegistryError::Refused(_) => RegistryError::NotFound,
-                    other => other,
-                })?,
+            SchemaRef::Id(id) => {
+                let found = get_schema_by_id(id, &self.0).await;
+                found.map_err(|error| refused(error, unexpected))?
+            }
+            SchemaRef::Guid(_) => {
+                let found = get_schema_by_guid(&schema.to_string(), &self.0).await;
+                // Registries that know no GUIDs refuse the path in words of their own.
+                found.map_err(|error| refused(error, |_| RegistryError::NotFound))?
+            }
         };
         self.with_references(found).await
     }
@@ -159,12 +161,13 @@ impl RegistryClient {
     pub(crate) async fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
         let schema = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
         let registered = post_schema(&self.0, encoded(subject), schema).await;
+        let refusal = |status| match status {
+            404 => unexpected(status),
+            _ => RegistryError::Refused(status),
+        };
         registered
             .map(|registered| registered.id)
-            .map_err(|error| match error.into() {
-                RegistryError::Refused(status @ 404) => unexpected(status),
-                other => other,
-            })
+            .map_err(|error| refused(error, refusal))
     }
 
     async fn by_subject(
@@ -174,7 +177,7 @@ impl RegistryClient {
     ) -> Result<RegisteredSchema, RegistryError> {
         get_schema_by_subject_and_version(&self.0, &encoded(subject), version)
             .await
-            .map_err(asking)
+            .map_err(|error| refused(error, unexpected))
     }
 
     /// Fetches what `schema` refers to, and what that refers to, each once.
@@ -232,9 +235,10 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>, StartError> {
 }
 
 fn avro_length(schema: &RegisteredSchema) -> Result<usize, RegistryError> {
-    match &schema.schema_type {
-        SchemaType::Avro => Ok(schema.schema.len()),
-        _ => Err(RegistryError::Unusable("schema_not_avro")),
+    if schema.schema_type == SchemaType::Avro {
+        Ok(schema.schema.len())
+    } else {
+        Err(RegistryError::Unusable("schema_not_avro"))
     }
 }
 
@@ -268,11 +272,13 @@ fn unexpected(status: u16) -> RegistryError {
     RegistryError::Unavailable(format!("HTTP status {status}, not in a registry's words"))
 }
 
-fn asking(error: impl Into<RegistryError>) -> RegistryError {
-    match error.into() {
-        RegistryError::Refused(status) => unexpected(status),
-        other => other,
+/// The error, where a refusal means what `refusal` makes of its status.
+fn refused(error: SRCError, refusal: impl FnOnce(u16) -> RegistryError) -> RegistryError {
+    let error = RegistryError::from(error);
+    if let RegistryError::Refused(status) = error {
+        return refusal(status);
     }
+    error
 }
 
 const MAX_REFERENCES: usize = 64;

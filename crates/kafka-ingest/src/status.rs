@@ -142,6 +142,12 @@ impl Link {
         self.problem = problem;
         changed
     }
+
+    /// Takes a failure. True when it is news: it was up, or nothing was known yet.
+    pub(crate) fn fail(&mut self, problem: String) -> bool {
+        let untried = self.problem.is_none();
+        self.set(false, Some(problem)) || untried
+    }
 }
 
 /// A status that one side writes and others read or watch.

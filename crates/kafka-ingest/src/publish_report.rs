@@ -1,0 +1,90 @@
+//! How the asker learns what became of a question: once, whatever happens.
+
+use std::fmt;
+
+/// Tells the asker how the publish went. Dropped without a word it says failed, possibly persisted.
+pub struct PublishReport(Option<Report>);
+
+type Report = Box<dyn FnOnce(Result<(), PublishFailure>) + Send>;
+
+/// The question was not, or not provably, written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishFailure {
+    /// Whether it may be in the topic all the same.
+    pub persisted: Persisted,
+}
+
+/// Whether a question that failed may be in its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persisted {
+    /// It is not.
+    No,
+    /// It was sent, and what became of it is not known.
+    Maybe,
+}
+
+impl PublishReport {
+    /// A report that runs `report`, once, on whatever thread knows first. It must not block.
+    pub fn new(report: impl FnOnce(Result<(), PublishFailure>) + Send + 'static) -> Self {
+        Self(Some(Box::new(report)))
+    }
+
+    /// Reports: written, or not.
+    pub(crate) fn give(mut self, outcome: Result<(), Persisted>) {
+        self.send(outcome);
+    }
+
+    fn send(&mut self, outcome: Result<(), Persisted>) {
+        if let Some(report) = self.0.take() {
+            report(outcome.map_err(|persisted| PublishFailure { persisted }));
+        }
+    }
+}
+
+impl Drop for PublishReport {
+    fn drop(&mut self) {
+        self.send(Err(Persisted::Maybe));
+    }
+}
+
+impl fmt::Debug for PublishReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PublishReport")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    type Outcome = Result<(), PublishFailure>;
+
+    fn report() -> (PublishReport, Receiver<Outcome>) {
+        let (given, outcomes) = channel();
+        let report = PublishReport::new(move |outcome| given.send(outcome).unwrap());
+        (report, outcomes)
+    }
+
+    #[test]
+    fn a_report_is_given_once() {
+        for outcome in [Ok(()), Err(Persisted::No), Err(Persisted::Maybe)] {
+            let (report, outcomes) = report();
+            report.give(outcome);
+            let expected = outcome.map_err(|persisted| PublishFailure { persisted });
+            assert_eq!(outcomes.iter().collect::<Vec<_>>(), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_dropped_report_says_possibly_persisted() {
+        let (report, outcomes) = report();
+        drop(report);
+        let persisted = Persisted::Maybe;
+        assert_eq!(
+            outcomes.iter().collect::<Vec<_>>(),
+            [Err(PublishFailure { persisted })]
+        );
+    }
+}
