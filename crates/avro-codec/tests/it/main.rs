@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 mod answers;
+mod golden;
 mod questions;
