@@ -1,1 +1,52 @@
-//! placeholder
+//! The edge of answer-gateway: HTTP and WebSockets in, questions out through [`QuestionSink`],
+//! answers in through [`WebSocketSessionManager::deliver`].
+//!
+//! [`WebSocketSessionManager`] holds the sessions; [`BoundServer`] accepts sockets and runs one task
+//! a session; [`BoundAdmin`] answers probes and scrapers on a thread of its own. The rules (who may
+//! ask, whose an answer is) are `session-core`'s; this crate moves bytes, keeps time, and bounds
+//! everything. It knows neither Kafka nor Avro.
+
+mod accept;
+mod admin;
+mod bind;
+mod clock;
+mod close;
+mod deadlines;
+mod drain;
+mod effects;
+mod events;
+mod frame_v1;
+mod handshake;
+mod health;
+mod http;
+mod limits;
+mod outbox;
+mod panics;
+mod presence;
+mod pulse;
+mod question_sink;
+mod rate;
+mod refusal;
+mod routes;
+mod server;
+mod session_task;
+mod sessions;
+mod settings;
+mod socket;
+mod socket_io;
+mod throttled;
+mod trace;
+mod upgrade;
+
+pub use admin::{AdminSources, BoundAdmin, RunningAdmin};
+pub use bind::BindError;
+pub use close::{Close, Reconnect};
+pub use drain::{DrainPlan, Drained};
+pub use health::{Admission, Health, Readiness};
+pub use question_sink::{PublishFailure, PublishReport, QuestionSink};
+pub use server::{BoundServer, RunningServer};
+pub use sessions::WebSocketSessionManager;
+pub use settings::{Limits, ServerSettings, SessionSettings};
+
+/// What else the signatures here use.
+pub use session_core::{Persisted, Settings as CoreSettings, Stats, WireIdMode};

@@ -1,0 +1,62 @@
+//! A port of this process.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+/// An address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process, or this one, listens there.
+    #[error("{address} is taken by another process")]
+    Taken {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The system says no: no such address here, or no right to the port.
+    #[error("cannot listen on {address}")]
+    Refused {
+        /// Where.
+        address: SocketAddr,
+        /// In the system's words.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Listens on `address`, and says where that is when its port is 0.
+pub(crate) fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let listen = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listen().map_err(|source: io::Error| {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            BindError::Taken { address }
+        } else {
+            BindError::Refused { address, source }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_taken_is_named() {
+        let (_listener, address) = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let error = bind(address).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("{address} is taken by another process")
+        );
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_refused() {
+        let elsewhere = "192.0.2.1:1".parse().unwrap();
+        assert!(matches!(bind(elsewhere), Err(BindError::Refused { .. })));
+    }
+}

@@ -1,0 +1,263 @@
+//! The sessions of this process: the core's rules behind one lock, questions out, answers in.
+//!
+//! Every input takes the lock, asks the core, puts what is for sockets into their outboxes and
+//! leaves; publishing, logging and metrics happen after. The lock is held for microseconds and never
+//! over an await, so a std mutex serves tokio's tasks and the consumer's thread alike.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime};
+
+use session_core::{Ask, Input, Registry, Settings, Stats};
+use telemetry::Instruments;
+use tokio::sync::Notify;
+use types::{
+    Answer, AnswerBody, Generation, Question, QuestionId, SessionId, SessionKey, Suffix,
+    TraceContext,
+};
+
+use crate::clock;
+use crate::effects::{self, Deferred, Live, Sockets};
+use crate::events::Events;
+use crate::frame_v1;
+use crate::outbox::Outbox;
+use crate::panics::PanicSignal;
+use crate::question_sink::{PublishFailure, PublishReport, QuestionSink};
+use crate::settings::SessionSettings;
+
+/// The WebSocket connections of this process, their session states, and one question at a time each.
+///
+/// A cheap handle: clones are the same manager. [`Self::deliver`] brings answers in, from any
+/// thread; [`Self::serve`] runs one WebSocket; [`Self::run_deadlines`] has to run somewhere.
+#[derive(Clone)]
+pub struct WebSocketSessionManager(Arc<Shared>);
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    sink: Arc<dyn QuestionSink>,
+    max_owed: usize,
+    pub(crate) settings: SessionSettings,
+    pub(crate) events: Events,
+    pub(crate) earlier_deadline: Notify,
+    pub(crate) panics: PanicSignal,
+}
+
+struct State {
+    registry: Registry,
+    sockets: Sockets,
+    newest: Generation,
+    /// What the deadline task sleeps for.
+    armed: Option<Instant>,
+}
+
+/// A socket's half of its session.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) key: SessionKey,
+    pub(crate) outbox: Arc<Outbox>,
+}
+
+impl WebSocketSessionManager {
+    /// A manager without sessions. Questions go to `sink`.
+    pub fn new(
+        core: Settings,
+        settings: SessionSettings,
+        sink: Arc<dyn QuestionSink>,
+        instruments: Arc<Instruments>,
+    ) -> Self {
+        let max_owed = core.max_owed;
+        Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                registry: Registry::new(core),
+                sockets: HashMap::new(),
+                newest: Generation(0),
+                armed: None,
+            }),
+            sink,
+            max_owed,
+            settings,
+            events: Events::new(instruments),
+            earlier_deadline: Notify::new(),
+            panics: PanicSignal::default(),
+        }))
+    }
+
+    /// Takes an answer, of whatever session: the core decides whose it is. `trace` is the context of
+    /// the span that read it. Never blocks on I/O; callable from any thread.
+    pub fn deliver(&self, mut answer: Answer, trace: Option<TraceContext>) {
+        let begun = clock::now();
+        let Some(mut state) = self.lock() else { return };
+        let too_large =
+            self.is_too_large(&answer) && state.registry.is_here(answer.wire_id.session());
+        if too_large {
+            answer.body = AnswerBody::Failed(None);
+        }
+        let deferred = self.handle(&mut state, Input::Answer(answer), trace);
+        drop(state);
+        if too_large {
+            self.0.events.answer_too_large();
+        }
+        self.finish(deferred, clock::now() - begun);
+    }
+
+    /// Whether the session at the front of a wire id is connected here.
+    pub fn is_here(&self, session: &str) -> bool {
+        self.lock()
+            .is_some_and(|state| state.registry.is_here(session))
+    }
+
+    /// How much there is of what.
+    pub fn stats(&self) -> Stats {
+        self.lock()
+            .map(|state| state.registry.stats())
+            .unwrap_or_default()
+    }
+
+    /// Sets the gauges of sessions and of the ledger to [`Self::stats`]. Done before each scrape.
+    pub fn record_stats(&self) {
+        self.0.events.stats(&self.stats(), self.0.max_owed);
+    }
+
+    /// Resolves when a task of this crate has panicked. The process is to stop then, not ready first.
+    pub async fn failed(&self) {
+        self.0.panics.raised().await;
+    }
+
+    // === the socket's side ===
+
+    /// Registers a socket; it replaces an older one of the same session. `None` after a panic.
+    pub(crate) fn connect(&self, id: SessionId) -> Option<Connection> {
+        let mut state = self.lock()?;
+        state.newest = Generation(state.newest.0 + 1);
+        let key = SessionKey {
+            id,
+            generation: state.newest,
+        };
+        let outbox = Arc::new(Outbox::new(self.0.settings.outbound_bytes));
+        let live = Live::new(Arc::clone(&outbox));
+        state.sockets.insert(key.generation, live);
+        let deferred = self.handle(&mut state, Input::Connected { key: key.clone() }, None);
+        drop(state);
+        self.finish(deferred, Duration::ZERO);
+        Some(Connection { key, outbox })
+    }
+
+    /// A socket is gone.
+    pub(crate) fn disconnect(&self, key: &SessionKey) {
+        let Some(mut state) = self.lock() else { return };
+        let deferred = self.handle(&mut state, Input::Disconnected { key: key.clone() }, None);
+        let live = state.sockets.remove(&key.generation);
+        drop(state);
+        drop(live);
+        self.finish(deferred, Duration::ZERO);
+    }
+
+    /// A client asks.
+    pub(crate) fn ask(&self, key: &SessionKey, question: frame_v1::Question) {
+        let ask = Ask {
+            question_id: QuestionId::from_bytes(rand::random()),
+            text: question.text,
+            user_name: question.user_name,
+            suffix: Suffix::from_random(rand::random()),
+            floor: self.0.sink.floor(),
+            asked_at: SystemTime::now(),
+        };
+        let key = key.clone();
+        self.input(Input::Ask { key, ask });
+    }
+
+    /// Whether a question of this socket is open.
+    pub(crate) fn is_asking(&self, key: &SessionKey) -> bool {
+        self.lock().is_some_and(|state| {
+            let live = state.sockets.get(&key.generation);
+            live.is_some_and(Live::is_asking)
+        })
+    }
+
+    // === what happens to all of them ===
+
+    /// Tells the core something that carries no trace.
+    pub(crate) fn input(&self, input: Input) {
+        let Some(mut state) = self.lock() else { return };
+        let deferred = self.handle(&mut state, input, None);
+        drop(state);
+        self.finish(deferred, Duration::ZERO);
+    }
+
+    /// What the deadline task is to sleep for.
+    pub(crate) fn arm(&self) -> Option<Instant> {
+        let mut state = self.lock()?;
+        state.armed = state.registry.poll_timeout().map(|(at, _)| at);
+        state.armed
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    /// `None` when a panic left the state half-changed: nothing is served from it any more.
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        match self.0.state.lock() {
+            Ok(state) => Some(state),
+            Err(_) => {
+                self.0.events.state_lost();
+                self.0.panics.raise();
+                None
+            }
+        }
+    }
+
+    fn handle(
+        &self,
+        state: &mut State,
+        input: Input,
+        trace: Option<TraceContext>,
+    ) -> Vec<Deferred> {
+        // Read under the lock, so that the core's time never goes back.
+        let now = clock::now();
+        state.registry.handle(now, input);
+        let deferred = effects::drain(&mut state.registry, &mut state.sockets, now, trace);
+        let next = state.registry.poll_timeout().map(|(at, _)| at);
+        if let Some(next) = next
+            && state.armed.is_none_or(|armed| next < armed)
+        {
+            state.armed = Some(next);
+            self.0.earlier_deadline.notify_one();
+        }
+        deferred
+    }
+
+    fn finish(&self, deferred: Vec<Deferred>, consume: Duration) {
+        for (question, trace) in effects::record(&self.0.events, deferred, consume) {
+            self.publish(question, trace);
+        }
+    }
+
+    fn publish(&self, question: Question, trace: Option<TraceContext>) {
+        let (manager, question_id) = (self.clone(), question.question_id);
+        let report = PublishReport::new(move |outcome| {
+            manager.input(match outcome {
+                Ok(()) => Input::Published { question_id },
+                Err(PublishFailure { persisted }) => Input::PublishFailed {
+                    question_id,
+                    persisted,
+                },
+            });
+        });
+        self.0.sink.publish(question, trace, report);
+    }
+
+    fn is_too_large(&self, answer: &Answer) -> bool {
+        match &answer.body {
+            AnswerBody::Text(text) => text.expose().len() > self.0.settings.max_response_bytes,
+            AnswerBody::Failed(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Debug for WebSocketSessionManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebSocketSessionManager")
+            .finish_non_exhaustive()
+    }
+}

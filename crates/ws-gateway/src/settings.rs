@@ -1,0 +1,97 @@
+//! What this crate can be told. Where the values come from, and whether they fit together, is
+//! decided where configuration is read.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Settings of each WebSocket session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// Longest question, in bytes of UTF-8 (`ws.max_question_bytes`).
+    pub max_question_bytes: usize,
+    /// Longest frame, and longest message of several frames, from a client, in bytes
+    /// (`ws.max_frame_bytes`). A longer one closes with 1009.
+    pub max_frame_bytes: usize,
+    /// Longest answer handed on, in bytes of UTF-8 (`ws.max_response_bytes`).
+    pub max_response_bytes: usize,
+    /// Bytes that may wait for one client to read them (`ws.outbound_bytes`). More closes with 4008.
+    pub outbound_bytes: usize,
+    /// How long nothing may be heard from a client before it is pinged (`ws.ping_interval`).
+    pub ping_interval: Duration,
+    /// How long after a ping anything must be heard (`ws.pong_timeout`), else 4012.
+    pub pong_timeout: Duration,
+    /// How long a client may read nothing while bytes wait for it, else 4008.
+    pub write_timeout: Duration,
+    /// Frames a client may send in a second, in bursts of as many; more closes with 4013. `None`: no limit.
+    pub frames_per_second: Option<NonZeroU32>,
+}
+
+/// The values of the reference page.
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            max_question_bytes: 32 * 1024,
+            max_frame_bytes: 64 * 1024,
+            max_response_bytes: 1024 * 1024,
+            outbound_bytes: 1024 * 1024,
+            ping_interval: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
+            frames_per_second: NonZeroU32::new(100),
+        }
+    }
+}
+
+/// Settings of the public server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// How long a client may take to send the head of a request (`server.header_timeout`).
+    pub header_timeout: Duration,
+    /// TCP connections open at once, upgraded or not (`server.max_connections`). More wait in the
+    /// system's queue.
+    pub max_connections: usize,
+    /// How many WebSockets there may be.
+    pub limits: Limits,
+    /// Values of `Origin` that may open a WebSocket (`security.allowed_origins`). Empty: all. A
+    /// client that sends none is not held to it.
+    pub allowed_origins: Vec<String>,
+    /// Whether `GET /chat` serves the page (`chat.enabled`).
+    pub chat: bool,
+}
+
+/// The values of the reference page.
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            max_connections: 16_000,
+            limits: Limits::default(),
+            allowed_origins: Vec::new(),
+            chat: false,
+        }
+    }
+}
+
+/// How many WebSockets there may be, and how fast they may come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Open at once (`limits.connections`), else HTTP 503.
+    pub connections: usize,
+    /// Open at once from one address, an IPv6 /64 counting as one (`limits.connections_per_address`),
+    /// else HTTP 503. `None`: no limit.
+    pub connections_per_address: Option<NonZeroU32>,
+    /// Opened in a second, in bursts of as many (`limits.connects_per_second`), else HTTP 429.
+    /// `None`: no limit.
+    pub connects_per_second: Option<NonZeroU32>,
+}
+
+/// The values of the reference page.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 15_000,
+            connections_per_address: NonZeroU32::new(1_000),
+            connects_per_second: NonZeroU32::new(1_000),
+        }
+    }
+}
