@@ -129,7 +129,10 @@ mod tests {
     fn the_first_positioning_is_at_the_ends() {
         let broadcast = positioned();
         assert_eq!(starts(&broadcast), [(0, Start::At(10)), (1, Start::At(20))]);
-        assert_eq!(broadcast.unresolved(2), [], "never a jump to the end again");
+        assert!(
+            broadcast.unresolved(2).is_empty(),
+            "never a jump to the end again"
+        );
     }
 
     fn at(partition: i32, offset: i64) -> RecordPosition {
@@ -166,8 +169,11 @@ mod tests {
     fn an_added_partition_is_read_from_its_beginning() {
         let mut broadcast = positioned();
         assert_eq!(broadcast.grow(4), [2, 3]);
-        assert_eq!(broadcast.grow(4), []);
-        assert_eq!(broadcast.grow(1), [], "partitions are never taken away");
+        assert!(broadcast.grow(4).is_empty());
+        assert!(
+            broadcast.grow(1).is_empty(),
+            "partitions are never taken away"
+        );
         assert_eq!(
             starts(&broadcast)[2..],
             [(2, Start::Beginning), (3, Start::Beginning)]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use crate::StartError;
@@ -200,6 +201,8 @@ pub(crate) fn consumer(
         ("queued.max.messages.kbytes", "16384"),
         // New partitions, and a topic that is gone, are noticed by this.
         ("topic.metadata.refresh.interval.ms", "5000"),
+        // Told after this; whether it is true is looked into before anything is done.
+        ("topic.metadata.propagation.max.ms", "1000"),
     ];
     const OWN: &[(&str, &str)] = &[
         ("isolation.level", "read_committed"),
@@ -259,6 +262,8 @@ fn client(
         ("statistics.interval.ms", "1000"),
     ];
     let mut config = ClientConfig::new();
+    // Which lines are written is decided where all others are; the binding would ask another library.
+    config.set_log_level(RDKafkaLogLevel::Debug);
     for (name, value) in PREFERRED.iter().chain(preferred) {
         config.set(*name, *value);
     }

@@ -102,11 +102,14 @@ impl ConsumerContext for Context {}
 impl Digest {
     fn new(statistics: &Statistics, topic: &str) -> Self {
         let partitions = statistics.topics.get(topic).map(|topic| &topic.partitions);
-        // -1 stands for records whose partition is not decided yet.
+        // -1 stands for records whose partition is not decided yet; unknown ones are those that are
+        // read although the brokers do not name them any more.
         let partitions = partitions
             .into_iter()
             .flatten()
-            .filter_map(|(number, partition)| (*number >= 0).then_some(partition));
+            .filter_map(|(number, partition)| {
+                (*number >= 0 && !partition.unknown).then_some(partition)
+            });
         // -1 stands for not known yet.
         let lags = partitions
             .clone()

@@ -2,6 +2,8 @@
 //! elsewhere ([`crate::assignment`], [`crate::pipeline`], [`crate::topic_watch`]); here is the order
 //! in which things are asked and done.
 
+mod looks;
+
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use types::RecordPosition;
 
 use crate::assignment::Read;
 use crate::backoff::Backoff;
-use crate::client_context::{Context, Digest};
+use crate::client_context::Context;
 use crate::native;
 use crate::pipeline::Fate;
 use crate::positions::{self, READ, Unready};
@@ -276,116 +278,6 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Once a second: is Kafka there, are there more partitions, or fewer?
-    fn look_at_digest(&mut self, reading: &mut Reading) -> Result<(), Halt> {
-        let Some(digest) = self.consumer.context().take_digest() else {
-            return Ok(());
-        };
-        let Digest {
-            connected,
-            partitions,
-            lag_sum,
-            lag_max,
-        } = digest;
-        self.reporting.events.lag(lag_sum, lag_max);
-        if connected {
-            self.reporting.kafka_up();
-            self.reporting
-                .healed(|what| matches!(what, Missing::Login | Missing::Tls));
-        } else if !self.was_connected {
-            // Twice in a row: one alone may be older than the connection.
-            self.reporting
-                .kafka_down("no broker is connected".to_owned());
-        }
-        self.was_connected = connected;
-        if partitions < reading.assignment.len() {
-            self.topic_watch.on_sign(Instant::now());
-        }
-        let added = reading.assignment.grow(partitions);
-        if added.is_empty() {
-            return Ok(());
-        }
-        self.reporting.partitions_added(partitions, &added);
-        self.assign(reading)
-    }
-
-    /// Looks whether the topic still exists, if there was a sign that it does not.
-    fn look_at_topic(&mut self, reading: &mut Reading) -> Result<(), Halt> {
-        let now = Instant::now();
-        if !self.topic_watch.is_due(now) {
-            return Ok(());
-        }
-        let topic = &self.reporting.topic;
-        match positions::partition_count(self.consumer.client(), topic, READ) {
-            Ok(_) => self.on_topic_found(reading),
-            Err(Unready::Missing(what)) => {
-                self.reporting.missing(&what);
-                if self.topic_watch.on_missing(now) {
-                    self.close(reading);
-                    return Err(Halt::Unready(Unready::Missing(what)));
-                }
-                Ok(())
-            }
-            Err(Unready::Down(_)) => {
-                self.topic_watch.on_no_answer(now);
-                Ok(())
-            }
-        }
-    }
-
-    /// The topic is there after all: the same one, unless it ends before what was read of it.
-    fn on_topic_found(&mut self, reading: &mut Reading) -> Result<(), Halt> {
-        let numbers: Vec<i32> = reading.assignment.starts().map(|(at, _)| at).collect();
-        let Ok(ends) = positions::ends(&self.consumer, &self.reporting.topic, &numbers) else {
-            self.topic_watch.on_no_answer(Instant::now());
-            return Ok(());
-        };
-        if reading.assignment.outran(&ends) {
-            self.close(reading);
-            return self.open(reading);
-        }
-        self.topic_watch.on_found();
-        self.reporting
-            .healed(|what| matches!(what, Missing::Topic { .. }));
-        Ok(())
-    }
-
-    /// The topic is gone, or another one of its name: nothing of it is read any more.
-    fn close(&mut self, reading: &mut Reading) {
-        if let Err(error) = self.consumer.unassign() {
-            self.reporting.events.consumer_error(&error);
-        }
-        reading.assignment.on_topic_gone();
-        self.reporting.marks.reset(std::iter::empty());
-        self.reporting.topic_gone();
-    }
-
-    /// Refreshes all high watermarks now and then; idle partitions have no record that would.
-    fn look_at_marks(&mut self, reading: &Reading) {
-        let now = Instant::now();
-        if now < self.look_at_marks {
-            return;
-        }
-        self.look_at_marks = now + MARKS_EVERY;
-        let partitions = reading.assignment.starts();
-        let denied = partitions.fold(false, |denied, (partition, _)| {
-            self.look_at_mark(partition) == Some(FAILED_FETCH) || denied
-        });
-        if !denied {
-            self.reporting
-                .healed(|what| matches!(what, Missing::TopicRight { .. }));
-        }
-    }
-
-    fn look_at_mark(&self, partition: i32) -> Option<i64> {
-        let Reporting {
-            topic_name, marks, ..
-        } = self.reporting;
-        let mark = native::cached_high_watermark(self.consumer.client(), topic_name, partition)?;
-        marks.on_high_watermark(partition, mark);
-        Some(mark)
-    }
-
     fn report(&self, unready: Unready) {
         match unready {
             Unready::Missing(what) => {
@@ -417,14 +309,11 @@ impl From<Unready> for Halt {
     }
 }
 
-/// librdkafka's cached high watermark after a fetch response that names an error.
-const FAILED_FETCH: i64 = -1;
 /// How long an idle client is polled for at a time: the longest a stop waits for it.
 const LONG: Duration = Duration::from_millis(50);
 /// The same while something else may come in.
 const SHORT: Duration = Duration::from_millis(5);
 /// How many records are read before something else is looked at.
 const RECORDS_A_TURN: usize = 256;
-const MARKS_EVERY: Duration = Duration::from_millis(100);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
