@@ -9,6 +9,7 @@ use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use types::Question;
 
+use crate::portable::{Defaults, Portable};
 use crate::{QuestionFields, SchemaError};
 
 /// Encodes questions under one schema, in Confluent's prefix form.
@@ -57,17 +58,18 @@ impl QuestionEncoder {
         references: &[String],
         fields: &QuestionFields,
     ) -> Result<Self, SchemaError> {
-        let (schema, others) =
-            Schema::parse_str_with_list(schema, references).map_err(|_| SchemaError::Invalid)?;
+        let portable = Portable::new(schema, references, Defaults::Keep)?;
+        let (schema, others) = Schema::parse_str_with_list(&portable.text, &portable.references)
+            .map_err(|_| SchemaError::Invalid)?;
         let Schema::Record(record) = &schema else {
             return Err(SchemaError::NotARecord);
         };
         let mut parts = Vec::with_capacity(record.fields.len());
-        for field in &record.fields {
-            let fill = Fill::by_name(&field.name, fields);
+        for (field, name) in record.fields.iter().zip(portable.fields) {
+            let fill = Fill::by_name(&name, fields);
             let part = fill.and_then(|what| fitting(what, &field.schema));
             let part = part.or_else(|| constant(field, &schema, &others).map(Part::Constant));
-            parts.push(part.ok_or_else(|| SchemaError::CannotFill(field.name.clone()))?);
+            parts.push(part.ok_or(SchemaError::CannotFill(name))?);
         }
         for (what, name) in [
             (Fill::SessionId, &fields.session_id),

@@ -10,6 +10,7 @@ mod error;
 mod fields;
 mod framing;
 mod plan;
+mod portable;
 mod schema_set;
 
 pub use decoder::{AnswerDecoder, DecodedAnswer};

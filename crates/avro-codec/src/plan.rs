@@ -8,6 +8,7 @@ use apache_avro::Schema;
 use apache_avro::schema::{InnerDecimalSchema, Name, RecordSchema, UuidSchema};
 
 use crate::cursor::Cursor;
+use crate::portable::{Defaults, Portable};
 use crate::{DecodeError, SchemaError};
 
 /// How deep values may nest before they are refused as malformed.
@@ -42,7 +43,7 @@ pub(crate) enum Node {
 #[derive(Debug)]
 pub(crate) struct Plan {
     nodes: Vec<Node>,
-    /// Name, aliases and type of each top-level field, in the writer's order.
+    /// Name and type of each top-level field, in the writer's order.
     pub(crate) fields: Vec<Field>,
 }
 
@@ -56,25 +57,24 @@ pub(crate) struct Field {
 impl Plan {
     /// Compiles `schema`; `references` are the other schemas it names.
     pub(crate) fn compile(schema: &str, references: &[String]) -> Result<Self, SchemaError> {
+        let portable = Portable::new(schema, references, Defaults::Drop)?;
         let (schema, references) =
-            Schema::parse_str_with_list(schema, references).map_err(|_| SchemaError::Invalid)?;
+            Schema::parse_str_with_list(&portable.text, &portable.references)
+                .map_err(|_| SchemaError::Invalid)?;
         let mut compiler = Compiler {
             nodes: Vec::new(),
             names: HashMap::new(),
             others: &references,
         };
-        let Schema::Record(record) = &schema else {
+        if !matches!(schema, Schema::Record(_)) {
             return Err(SchemaError::NotARecord);
-        };
+        }
         let top = compiler.node(&schema)?;
         let Some(Node::Record(types)) = compiler.nodes.get(top) else {
             return Err(SchemaError::NotARecord);
         };
-        let fields = record.fields.iter().zip(types);
-        let fields = fields.map(|(field, node)| Field {
-            name: field.name.clone(),
-            node: *node,
-        });
+        let fields = portable.fields.into_iter().zip(types);
+        let fields = fields.map(|(name, node)| Field { name, node: *node });
         Ok(Self {
             fields: fields.collect(),
             nodes: compiler.nodes,

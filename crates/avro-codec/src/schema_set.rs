@@ -17,6 +17,8 @@ impl SchemaSet {
     pub const MAX_SCHEMAS: usize = 1_000;
     /// The longest schema text that is accepted, in bytes.
     pub const MAX_TEXT: usize = 1 << 20;
+    /// How many other schemas one may name, those that they name among them.
+    pub const MAX_REFERENCES: usize = 64;
 
     /// Compiles a schema and keeps it. `references` are the other schemas it names.
     ///

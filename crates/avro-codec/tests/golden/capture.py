@@ -163,6 +163,15 @@ FLINK = record(
     nullable("question_id"),
     namespace="org.apache.flink.avro.generated",
 )
+ACCENTED = record(
+    "Reação",
+    field("usuário", record("Usuário", nullable("nome"))),
+    field("ânimo", {"type": "enum", "name": "Ânimo", "symbols": ["OTIMO", "MAU"]}),
+    field("session_id", "string"),
+    field("resposta", "string"),
+    field("revisor", ["null", "Usuário"]),
+    namespace="br.atenção",
+)
 SHARED = json.dumps(record("Place", field("x", "int"), namespace="shared"))
 REFERRING = record(
     "Resposta",
@@ -270,6 +279,17 @@ ANSWERS = [
         {"session_id": "s", "error": "sem contexto", "question_id": "q"},
     ),
     (
+        "names with accents",
+        ACCENTED,
+        {
+            "usuário": {"nome": "Ana"},
+            "ânimo": "OTIMO",
+            "session_id": "s",
+            "resposta": "sim",
+            "revisor": {"nome": "Rui"},
+        },
+    ),
+    (
         "a schema that names another",
         REFERRING,
         {"place": {"x": -5}, "session_id": "s", "resposta": "sim"},
@@ -312,6 +332,17 @@ QUESTIONS = [
         "a plain wire id, a length of two bytes",
         FULL_QUESTION,
         {"wire_id": "s-1", "text": "é" * 100},
+    ),
+    (
+        "names with accents",
+        record(
+            "Questão",
+            nullable("usuário"),
+            field("pergunta", "string"),
+            field("session_id", "string"),
+            field("número", "int", default=7),
+        ),
+        {},
     ),
     (
         "the time as a bare nullable long",

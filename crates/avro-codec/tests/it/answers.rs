@@ -206,6 +206,97 @@ fn a_schema_that_names_another_is_read_with_it() {
     assert_eq!(answer.session_id, "s");
 }
 
+#[test]
+fn a_schema_that_other_registries_took_is_read_though_apache_avro_would_refuse_it() {
+    let schema = r#"{"type":"record","name":"Resposta","namespace":"br.com.minha-empresa","fields":[
+        {"name":"revisão","aliases":["versão"],"type":"int","default":null},
+        {"name":"humor","type":{"type":"enum","name":"Humor","symbols":["ÓTIMO"],"default":"MAU"}},
+        {"name":"session_id","type":"string"},
+        {"name":"local","type":["br.com.minha-empresa.Usuário","null"],"default":"nenhum"},
+        {"name":"resposta","type":"string"}]}"#;
+    let user =
+        r#"{"type":"record","name":"Usuário","namespace":"br.com.minha-empresa","fields":[]}"#;
+    let mut set = SchemaSet::default();
+    let named = [user.to_owned()];
+    set.insert(SchemaRef::Id(7), schema, &named).unwrap();
+    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let value = [0, 0, 0, 0, 7, 2, 0, 2, b's', 0, 2, b't'];
+    let answer = decoder.decode(&value, None, &set).unwrap();
+    assert_eq!(answer.session_id, "s");
+    assert_eq!(answer.text.unwrap().expose(), "t");
+}
+
+#[test]
+fn the_fields_may_be_called_anything() {
+    let schema = MINIMAL_ANSWER
+        .replace("session_id", "sessão")
+        .replace("resposta", "réponse");
+    let fields = AnswerFields {
+        session_id: "sessão".to_owned(),
+        text: "réponse".to_owned(),
+        ..AnswerFields::default()
+    };
+    let value = [0, 0, 0, 0, 7, 2, b's', 2, b't'];
+    let answer = AnswerDecoder::new(fields, 10)
+        .decode(&value, None, &set(&schema))
+        .unwrap();
+    assert_eq!(answer.session_id, "s");
+    assert_eq!(answer.text.unwrap().expose(), "t");
+}
+
+#[test]
+fn schemas_that_name_each_other_are_bounded_and_take_no_more_stack_than_there_is() {
+    let link = |number: usize, inner: &str| {
+        format!(
+            r#"{{"type":"record","name":"L{number}","fields":[{{"name":"f","type":{inner}}}]}}"#
+        )
+    };
+    // Each as deep as all may be together, divided by their number.
+    let chain = |count: usize, deep: usize| {
+        let links = (1..=count).map(|number| {
+            let next = if number == count {
+                "\"int\"".to_owned()
+            } else {
+                format!("\"L{}\"", number + 1)
+            };
+            let arrays = r#"{"type":"array","items":"#.repeat(deep) + &next + &"}".repeat(deep);
+            link(number, &arrays)
+        });
+        let mut links: Vec<String> = links.collect();
+        let first = links.remove(0).replacen(
+            r#""fields":["#,
+            r#""fields":[{"name":"session_id","type":"string"},"#,
+            1,
+        );
+        SchemaSet::default().insert(SchemaRef::Id(7), &first, &links)
+    };
+    let most = SchemaSet::MAX_REFERENCES + 1;
+    assert_eq!(chain(most, 4), Ok(()));
+    assert_eq!(chain(most + 1, 0), Err(SchemaError::Invalid));
+    assert_eq!(chain(most, 5), Err(SchemaError::Invalid));
+}
+
+#[test]
+fn a_reference_that_defines_no_type_is_refused() {
+    for reference in [
+        r#"{"name":"X","type":{"type":"record","name":"Y","fields":[]}}"#,
+        r#"{"name":"X","type":"int"}"#,
+        r#""string""#,
+        "[]",
+    ] {
+        let reference = [reference.to_owned()];
+        let refused = SchemaSet::default().insert(SchemaRef::Id(7), MINIMAL_ANSWER, &reference);
+        assert_eq!(refused, Err(SchemaError::Invalid), "{reference:?}");
+    }
+}
+
+#[test]
+fn a_record_within_an_object_is_the_record() {
+    let schema = format!(r#"{{"type":{MINIMAL_ANSWER}}}"#);
+    let answer = decode(&minimal("s", "sim"), &schema).unwrap();
+    assert_eq!(answer.session_id, "s");
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_is_read(session in "[a-z0-9~-]{1,40}", text in ".{0,200}") {

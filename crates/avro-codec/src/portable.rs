@@ -1,0 +1,133 @@
+//! Schemas as registries hold them, made acceptable to apache-avro, which knows ASCII names only and
+//! checks defaults. Java and Python take any letter in a name (`usuário`) and hyphens in a namespace,
+//! and old registrations have defaults that fit no type. None of it is seen in a record's bytes.
+
+use serde_json::Value;
+
+use crate::{SchemaError, SchemaSet};
+
+/// How deep all texts of one schema may nest together, in JSON. apache-avro parses them by recursion,
+/// through every schema that another names.
+const MAX_NESTING: usize = 512;
+
+/// A schema's text, rewritten, and what its top-level fields are really called.
+#[derive(Debug)]
+pub(crate) struct Portable {
+    pub(crate) text: String,
+    /// The other schemas it names, rewritten.
+    pub(crate) references: Vec<String>,
+    pub(crate) fields: Vec<String>,
+}
+
+/// What becomes of the fields' defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Defaults {
+    /// Writing needs them.
+    Keep,
+    /// Reading what was written does not.
+    Drop,
+}
+
+impl Portable {
+    /// Rewrites a schema and those it names. What is JSON and no schema passes, if apache-avro can
+    /// say so itself.
+    pub(crate) fn new(
+        schema: &str,
+        references: &[String],
+        defaults: Defaults,
+    ) -> Result<Self, SchemaError> {
+        if references.len() > SchemaSet::MAX_REFERENCES {
+            return Err(SchemaError::Invalid);
+        }
+        let mut schema = parsed(schema)?;
+        let references = references.iter().map(|reference| parsed(reference));
+        let mut references = references.collect::<Result<Vec<Value>, _>>()?;
+        // apache-avro panics on others.
+        if !references.iter().all(is_named) {
+            return Err(SchemaError::Invalid);
+        }
+        let nesting = depth(&schema) + references.iter().map(depth).sum::<usize>();
+        if nesting > MAX_NESTING {
+            return Err(SchemaError::Invalid);
+        }
+        let fields = field_names(&schema);
+        rewrite(&mut schema, defaults);
+        for reference in &mut references {
+            rewrite(reference, defaults);
+        }
+        Ok(Self {
+            text: schema.to_string(),
+            references: references.iter().map(Value::to_string).collect(),
+            fields,
+        })
+    }
+}
+
+fn parsed(schema: &str) -> Result<Value, SchemaError> {
+    serde_json::from_str(schema).map_err(|_| SchemaError::Invalid)
+}
+
+/// Whether this is the definition of a type that can be named.
+fn is_named(schema: &Value) -> bool {
+    let kind = schema.get("type").and_then(Value::as_str);
+    kind.is_some_and(|kind| ["record", "error", "enum", "fixed"].contains(&kind))
+}
+
+fn depth(value: &Value) -> usize {
+    let inner = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(parts) => parts.values().map(depth).max(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return 0,
+    };
+    1 + inner.unwrap_or(0)
+}
+
+/// What the fields of the record at the top are called; it may stand in another object's `type`.
+fn field_names(schema: &Value) -> Vec<String> {
+    if let Some(inner @ Value::Object(_)) = schema.get("type") {
+        return field_names(inner);
+    }
+    let fields = schema.get("fields").and_then(Value::as_array);
+    let name = |field: &Value| Some(field.get("name")?.as_str()?.to_owned());
+    fields.into_iter().flatten().filter_map(name).collect()
+}
+
+/// Rewrites a type, or a field; the depth is bounded by that of the JSON.
+fn rewrite(schema: &mut Value, defaults: Defaults) {
+    match schema {
+        // A primitive, or the name of a type.
+        Value::String(name) => *name = ascii(name),
+        Value::Array(types) => types.iter_mut().for_each(|each| rewrite(each, defaults)),
+        Value::Object(parts) => {
+            // Aliases are a reader's own.
+            parts.remove("aliases");
+            if defaults == Defaults::Drop {
+                parts.remove("default");
+            }
+            for part in [
+                "name",
+                "namespace",
+                "type",
+                "items",
+                "values",
+                "fields",
+                "symbols",
+            ] {
+                if let Some(part) = parts.get_mut(part) {
+                    rewrite(part, defaults);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The name with everything spelt out that apache-avro would refuse.
+fn ascii(name: &str) -> String {
+    let spelt = |letter: char| match letter {
+        '.' | '_' => letter.to_string(),
+        _ if letter.is_ascii_alphanumeric() => letter.to_string(),
+        _ => format!("_u{:x}_", u32::from(letter)),
+    };
+    name.chars().map(spelt).collect()
+}
