@@ -17,7 +17,8 @@ use crate::registry::RegistryClient;
 use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
 use crate::status::ConsumerStatus;
-use crate::supervisor::{StopAsked, Supervisor};
+use crate::stop::StopAsked;
+use crate::supervisor::Supervisor;
 use crate::{KafkaSettings, RegistrySettings, StartError, client_config};
 
 /// Takes answers. Implemented by whoever knows the sessions.

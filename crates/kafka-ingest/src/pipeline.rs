@@ -207,3 +207,165 @@ impl Pipeline {
 const BESIDE: usize = 512;
 
 const UNUSABLE: &str = "schema_unusable";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use avro_codec::{AnswerFields, MINIMAL_ANSWER};
+    use telemetry::Metrics;
+    use types::{Answer, TraceContext};
+
+    use super::*;
+
+    const ONE: SchemaRef = SchemaRef::Id(1);
+    const TWO: SchemaRef = SchemaRef::Id(2);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[derive(Default)]
+    struct Delivered(Mutex<Vec<(i32, i64)>>);
+
+    impl AnswerSink for Delivered {
+        fn deliver(&self, answer: Answer, _: Option<TraceContext>) {
+            let RecordPosition { partition, offset } = answer.position;
+            self.0.lock().unwrap().push((partition, offset));
+        }
+    }
+
+    /// A pipeline that parks two records a partition.
+    struct Bench {
+        pipeline: Pipeline,
+        delivered: Arc<Delivered>,
+        metrics: Metrics,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let delivered = Arc::new(Delivered::default());
+            let metrics = Metrics::new().unwrap();
+            let limits = Limits {
+                per_partition: 2,
+                bytes: 1 << 20,
+            };
+            let pipeline = Pipeline::new(
+                "respostas".into(),
+                Arc::<Delivered>::clone(&delivered),
+                Arc::new(Events::new(metrics.instruments())),
+                AnswerDecoder::new(AnswerFields::default(), 100),
+                limits,
+                MINUTE,
+            );
+            Self {
+                pipeline,
+                delivered,
+                metrics,
+                now: Instant::now(),
+            }
+        }
+
+        /// Reads an answer for session `s` under `schema`.
+        fn read(&mut self, partition: i32, offset: i64, schema: SchemaRef) -> Fate {
+            let SchemaRef::Id(id) = schema else {
+                panic!("these tests have numbers only")
+            };
+            let value = [&[0][..], &id.to_be_bytes(), &[2, b's', 2, b'a']].concat();
+            self.read_value(partition, offset, Some(&value))
+        }
+
+        fn read_value(&mut self, partition: i32, offset: i64, value: Option<&[u8]>) -> Fate {
+            let headers = Headers::read(std::iter::empty());
+            let at = RecordPosition { partition, offset };
+            self.pipeline.on_record(self.now, at, value, headers)
+        }
+
+        fn find(&mut self, schema: SchemaRef) {
+            self.pipeline
+                .on_found(self.now, schema, MINIMAL_ANSWER, &[]);
+        }
+
+        fn delivered(&self) -> Vec<(i32, i64)> {
+            std::mem::take(&mut *self.delivered.0.lock().unwrap())
+        }
+
+        fn counted(&self, result: &str) -> f64 {
+            let counted = self.metrics.value("answer_gateway_records_total", result);
+            counted.unwrap_or(0.0)
+        }
+    }
+
+    #[test]
+    fn a_record_waits_for_its_schema_and_then_for_nothing() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(0, 7, ONE), Fate::Parked);
+        assert_eq!(bench.pipeline.poll_wanted(), Some(ONE));
+        assert_eq!(bench.pipeline.poll_wanted(), None);
+        assert!(bench.pipeline.waits());
+        bench.find(ONE);
+        assert!(!bench.pipeline.waits());
+        assert_eq!(bench.read(0, 8, ONE), Fate::Settled);
+        assert_eq!(bench.delivered(), [(0, 7), (0, 8)]);
+        assert_eq!((bench.counted("ok"), bench.pipeline.parked()), (2.0, 0));
+    }
+
+    #[test]
+    fn one_look_up_serves_every_record_and_only_those_of_its_schema() {
+        let mut bench = Bench::new();
+        for (partition, offset, schema) in [(0, 1, ONE), (0, 2, TWO), (1, 1, ONE)] {
+            assert_eq!(bench.read(partition, offset, schema), Fate::Parked);
+        }
+        let wanted: Vec<_> = std::iter::from_fn(|| bench.pipeline.poll_wanted()).collect();
+        assert_eq!(wanted, [ONE, TWO]);
+        assert_eq!(bench.pipeline.poll_changes().pause, [0], "it is full");
+        bench.find(ONE);
+        assert_eq!(bench.delivered(), [(0, 1), (1, 1)]);
+        assert_eq!(bench.pipeline.poll_changes().resume, [0]);
+        bench.find(TWO);
+        assert_eq!(bench.delivered(), [(0, 2)]);
+    }
+
+    #[test]
+    fn a_refused_schema_skips_what_waits_and_what_comes_for_a_while() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(0, 1, ONE), Fate::Parked);
+        assert_eq!(bench.pipeline.poll_wanted(), Some(ONE));
+        bench
+            .pipeline
+            .on_refused(bench.now, ONE, "schema_not_found");
+        assert_eq!(bench.read(0, 2, ONE), Fate::Settled);
+        assert_eq!(bench.pipeline.poll_wanted(), None);
+        assert_eq!((bench.counted("error"), bench.pipeline.parked()), (2.0, 0));
+        bench.now += MINUTE;
+        assert_eq!(bench.read(0, 3, ONE), Fate::Parked);
+        assert_eq!(bench.pipeline.poll_wanted(), Some(ONE), "asked for again");
+        bench.find(ONE);
+        assert_eq!(bench.delivered(), [(0, 3)]);
+    }
+
+    #[test]
+    fn a_schema_of_no_use_is_refused() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read(0, 1, ONE), Fate::Parked);
+        bench.pipeline.on_found(bench.now, ONE, r#""string""#, &[]);
+        assert_eq!(bench.read(0, 2, ONE), Fate::Settled);
+        assert_eq!((bench.counted("error"), bench.delivered().len()), (2.0, 0));
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_counted_and_never_parked() {
+        let mut bench = Bench::new();
+        bench.find(ONE);
+        let foreign = [&[0, 0, 0, 0, 1][..], &[2, b' ', 2, b'a']].concat();
+        for (value, result) in [
+            (None, "skipped"),
+            (Some(&b"{}"[..]), "error"),
+            (Some(&[0, 0, 0, 0, 1, 2]), "error"),
+            (Some(&foreign), "skipped"),
+        ] {
+            let before = bench.counted(result);
+            assert_eq!(bench.read_value(0, 1, value), Fate::Settled);
+            assert_eq!(bench.counted(result), before + 1.0, "{value:?}");
+        }
+        assert_eq!((bench.delivered().len(), bench.pipeline.parked()), (0, 0));
+    }
+}

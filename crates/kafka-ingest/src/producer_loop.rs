@@ -42,7 +42,7 @@ pub(crate) struct ProducerLoop {
 /// Why a producer is no longer served.
 enum End {
     Stopped,
-    Failed(Option<RDKafkaErrorCode>, String),
+    Failed(RDKafkaErrorCode, String),
 }
 
 impl ProducerLoop {
@@ -69,7 +69,7 @@ impl ProducerLoop {
             let since = Instant::now();
             match this.serve(stop) {
                 End::Stopped => return,
-                End::Failed(code, reason) => this.reporting.failed(code, &reason),
+                End::Failed(code, reason) => this.reporting.failed(Some(code), &reason),
             }
             this.close();
             if since.elapsed() > LONGEST_WAIT {
@@ -89,10 +89,9 @@ impl ProducerLoop {
             };
             producer.poll(TICK);
             self.look(&producer);
-            if producer.context().context.has_failed() {
-                let fatal = producer.client().fatal_error();
-                let (code, reason) = fatal.unzip();
-                return End::Failed(code, reason.unwrap_or_default());
+            // Not told apart from other errors where the context hears of them.
+            if let Some((code, reason)) = producer.client().fatal_error() {
+                return End::Failed(code, reason);
             }
         }
         End::Stopped

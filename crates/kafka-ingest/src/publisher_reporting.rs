@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::sync::Notify;
 
 use crate::events::{Client, Events};
 use crate::positions::{self, WRITE};
@@ -20,6 +21,8 @@ pub(crate) struct PublisherReporting {
     /// True while Kafka's last word on a question was that the right to write is lacking, which no
     /// look at the topic can tell.
     denied: AtomicBool,
+    /// Told when a question's failure says something about the topic.
+    pub(crate) doubt: Notify,
 }
 
 impl PublisherReporting {
@@ -36,6 +39,7 @@ impl PublisherReporting {
             })),
             events,
             denied: AtomicBool::new(false),
+            doubt: Notify::new(),
         }
     }
 
@@ -140,6 +144,7 @@ impl PublisherReporting {
             code => code.and_then(|code| positions::missing(code, &self.topic, WRITE)),
         };
         let Some(missing) = missing else { return };
+        self.doubt.notify_one();
         if matches!(missing, Missing::TopicRight { .. }) {
             self.denied.store(true, Ordering::Relaxed);
         }

@@ -1,19 +1,20 @@
 //! Looks at the questions' topic from time to time, so that a missing topic or right is known before
-//! the first question.
+//! the first question. A look also tells librdkafka what the brokers say now; on its own it goes on
+//! refusing questions for seconds after a topic or a right has come.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::producer::Producer as _;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::positions::{Unready, WRITE, partition_count};
 use crate::producer_loop::{InUse, Line};
 use crate::publisher_reporting::PublisherReporting;
 
-/// Looks for ever: with back-off while the topic is not to be had, seldom when it is.
+/// Looks for ever: with back-off while the topic is not to be had, else seldom and on doubt.
 pub(crate) async fn watch(line: Arc<Line>, reporting: Arc<PublisherReporting>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
@@ -24,10 +25,9 @@ pub(crate) async fn watch(line: Arc<Line>, reporting: Arc<PublisherReporting>) {
         };
         if found {
             backoff.succeeded();
-            sleep(INTERVAL).await;
-        } else {
-            sleep(backoff.after_failure(rand::random())).await;
+            drop(timeout(INTERVAL, reporting.doubt.notified()).await);
         }
+        sleep(backoff.after_failure(rand::random())).await;
     }
 }
 

@@ -254,7 +254,7 @@ fn want(
         if wanted.iter().any(same) {
             continue;
         }
-        if wanted.len() >= MAX_REFERENCES {
+        if wanted.len() >= SchemaSet::MAX_REFERENCES {
             return Err(RegistryError::Unusable("schema_references"));
         }
         wanted.push(reference);
@@ -281,11 +281,182 @@ fn refused(error: SRCError, refusal: impl FnOnce(u16) -> RegistryError) -> Regis
     error
 }
 
-const MAX_REFERENCES: usize = 64;
-
 /// What a segment may have as it is (RFC 3986, unreserved); the rest is percent-encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use avro_codec::MINIMAL_ANSWER;
+    use embedded::Registry;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const CANARY: &str = "canary-secret";
+    const INNER: &str = r#"{"type":"record","name":"Inner","fields":[]}"#;
+    const OUTER: &str =
+        r#"{"type":"record","name":"Outer","fields":[{"name":"inner","type":"Inner"}]}"#;
+
+    fn client(url: impl Into<String>) -> RegistryClient {
+        RegistryClient::new(&RegistrySettings::new(url)).unwrap()
+    }
+
+    /// A server that gives one reply; its task returns the request.
+    async fn server(status: &str, body: Vec<u8>) -> (String, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        let served = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let length = socket.read(&mut request).await.unwrap();
+            request.truncate(length);
+            socket.write_all(head.as_bytes()).await.unwrap();
+            // The client may hang up before the end.
+            drop(socket.write_all(&body).await);
+            String::from_utf8(request).unwrap()
+        });
+        (url, served)
+    }
+
+    async fn register_with(registry: &Registry, subject: &str, schema: &str, references: &str) {
+        let schema = serde_json::Value::from(schema);
+        let body = format!(r#"{{"schema":{schema},"references":{references}}}"#);
+        let url = format!("{}/subjects/{subject}/versions", registry.url());
+        let reply = reqwest::Client::new().post(url).body(body).send().await;
+        assert!(reply.unwrap().status().is_success());
+    }
+
+    #[tokio::test]
+    async fn what_a_schema_refers_to_comes_with_it_each_once() {
+        let registry = Registry::start(0).await.unwrap();
+        registry.register("inner", INNER).unwrap();
+        let inner = r#"{"name":"Inner","subject":"inner","version":1}"#;
+        register_with(&registry, "outer", OUTER, &format!("[{inner}]")).await;
+        let outer = r#"{"name":"Outer","subject":"outer","version":1}"#;
+        let text = r#"{"type":"record","name":"Top","fields":[
+            {"name":"a","type":"Outer"},{"name":"b","type":"Inner"}]}"#;
+        register_with(&registry, "top", text, &format!("[{outer},{inner}]")).await;
+
+        let latest = client(registry.url()).latest("top").await.unwrap();
+        assert_eq!(latest.id, 3);
+        assert_eq!(latest.schema.references, [OUTER, INNER]);
+        assert_eq!(latest.schema.text, text);
+    }
+
+    #[tokio::test]
+    async fn a_subject_may_have_any_name() {
+        let registry = Registry::start(0).await.unwrap();
+        for subject in ["a/b", "a b", "a?b#c", "ação", "a%2Fb"] {
+            let id = client(registry.url())
+                .register(subject, MINIMAL_ANSWER)
+                .await
+                .unwrap();
+            let latest = client(registry.url()).latest(subject).await.unwrap();
+            assert_eq!(latest.id, id, "{subject}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_registration_is_told_from_a_registry_that_is_away() {
+        let registry = Registry::start(0).await.unwrap();
+        let refused = client(registry.url()).register("s", "no schema").await;
+        assert_eq!(refused, Err(RegistryError::Refused(422)));
+        let (url, _) = server("404 Not Found", b"default backend".to_vec()).await;
+        let away = client(url).register("s", MINIMAL_ANSWER).await.unwrap_err();
+        assert!(matches!(away, RegistryError::Unavailable(_)), "{away:?}");
+    }
+
+    #[tokio::test]
+    async fn only_a_guid_is_taken_for_missing_without_the_registrys_word() {
+        let guid = SchemaRef::Guid([7; 16]);
+        for (schema, missing) in [(guid, true), (SchemaRef::Id(7), false)] {
+            let (url, _) = server("404 Not Found", Vec::new()).await;
+            let error = client(url).by_ref(schema).await.unwrap_err();
+            assert_eq!(error == RegistryError::NotFound, missing, "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_read_up_to_a_bound_and_has_to_be_the_registrys() {
+        let (url, _) = server("200 OK", vec![b' '; 5 << 20]).await;
+        assert_eq!(
+            client(url).by_ref(SchemaRef::Id(1)).await,
+            Err(RegistryError::Unusable("schema_too_large"))
+        );
+        for body in ["<html>log in here</html>", "{}"] {
+            let (url, _) = server("200 OK", body.into()).await;
+            let error = client(url).by_ref(SchemaRef::Id(1)).await.unwrap_err();
+            assert!(matches!(error, RegistryError::Unavailable(_)), "{error:?}");
+        }
+        let protobuf = r#"{"schema":"syntax","schemaType":"PROTOBUF"}"#;
+        let (url, _) = server("200 OK", protobuf.into()).await;
+        assert_eq!(
+            client(url).by_ref(SchemaRef::Id(1)).await,
+            Err(RegistryError::Unusable("schema_not_avro"))
+        );
+    }
+
+    #[tokio::test]
+    async fn the_login_is_sent_and_never_shown() {
+        let basic = RegistryAuth::Basic {
+            user: Secret::new("user"),
+            password: Secret::new(CANARY),
+        };
+        let bearer = RegistryAuth::Bearer(Secret::new(CANARY));
+        for (auth, header) in [
+            (basic, "authorization: Basic dXNlcjpjYW5hcnktc2VjcmV0"),
+            (bearer, "authorization: Bearer canary-secret"),
+        ] {
+            let (url, served) = server("401 Unauthorized", Vec::new()).await;
+            let settings = RegistrySettings {
+                auth,
+                ..RegistrySettings::new(url)
+            };
+            let client = RegistryClient::new(&settings).unwrap();
+            let error = client.by_ref(SchemaRef::Id(1)).await.unwrap_err();
+            assert_eq!(error, RegistryError::Login);
+            let request = served.await.unwrap();
+            assert!(request.contains(header), "{request}");
+            let said = format!("{settings:?} {client:?} {error:?} {error}");
+            assert!(!said.contains(CANARY), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_is_not_there_is_told_without_its_address() {
+        let registry = Registry::start(0).await.unwrap();
+        let url = registry.url();
+        registry.stop().await;
+        let error = client(&url).latest("s").await.unwrap_err();
+        let RegistryError::Unavailable(problem) = error else {
+            panic!("{error:?}");
+        };
+        assert!(problem.contains("refused"), "{problem}");
+        assert!(!problem.contains("127.0.0.1"), "{problem}");
+    }
+
+    #[test]
+    fn a_ca_file_has_to_have_a_certificate() {
+        for file in ["/does/not/exist", "Cargo.toml"] {
+            let settings = RegistrySettings {
+                ca_file: Some(file.into()),
+                ..RegistrySettings::new("https://registry")
+            };
+            let refused = RegistryClient::new(&settings);
+            assert!(
+                matches!(refused, Err(StartError::RegistryCa { .. })),
+                "{file}"
+            );
+        }
+    }
+}

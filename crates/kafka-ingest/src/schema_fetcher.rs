@@ -198,3 +198,151 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// What may have come and not been polled; past it look-ups wait.
 const CHANNEL: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use avro_codec::MINIMAL_ANSWER;
+    use embedded::{Fault, Registry};
+    use telemetry::Metrics;
+
+    use super::*;
+    use crate::registry::RegistrySettings;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const ID: SchemaRef = SchemaRef::Id(1);
+
+    fn fetcher(registry: &Registry, not_found_for: Duration) -> SchemaFetcher {
+        let settings = RegistrySettings {
+            timeout: Duration::from_millis(200),
+            ..RegistrySettings::new(registry.url())
+        };
+        let client = RegistryClient::new(&settings).unwrap();
+        let events = Events::new(Metrics::new().unwrap().instruments());
+        SchemaFetcher::new(client, Arc::new(events), not_found_for).unwrap()
+    }
+
+    async fn next(fetcher: &mut SchemaFetcher) -> FetchEvent {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(event) = fetcher.poll() {
+                return event;
+            }
+            assert!(Instant::now() < deadline, "nothing comes");
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    fn found(schema: SchemaRef) -> FetchEvent {
+        FetchEvent::Found {
+            schema,
+            text: MINIMAL_ANSWER.to_owned(),
+            references: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_schema_is_found_by_id_and_by_guid() {
+        let registry = Registry::start(0).await.unwrap();
+        let id = registry.register("s", MINIMAL_ANSWER).unwrap();
+        let guid = *registry.schema(id).unwrap().guid.as_bytes();
+        let mut fetcher = fetcher(&registry, PATIENCE);
+        assert_eq!(fetcher.poll(), None);
+        for schema in [SchemaRef::Id(id), SchemaRef::Guid(guid)] {
+            fetcher.look_up(schema);
+            if schema == SchemaRef::Id(id) {
+                assert_eq!(next(&mut fetcher).await, FetchEvent::Reachable);
+            }
+            assert_eq!(next(&mut fetcher).await, found(schema));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_fails_is_asked_until_it_answers() {
+        for (fault, problem) in [
+            (Fault::Unavailable503, "HTTP status 503"),
+            (Fault::Delay(PATIENCE), "no reply in time"),
+        ] {
+            let registry = Registry::start(0).await.unwrap();
+            registry.register("s", MINIMAL_ANSWER).unwrap();
+            registry.set_fault(fault);
+            let mut fetcher = fetcher(&registry, Duration::ZERO);
+            fetcher.look_up(ID);
+            let problem = problem.to_owned();
+            let unreachable = FetchEvent::Unreachable { problem };
+            assert_eq!(next(&mut fetcher).await, unreachable);
+            let asked = registry.requests();
+            let deadline = Instant::now() + PATIENCE;
+            while registry.requests() < asked + 2 {
+                assert!(Instant::now() < deadline, "it does not ask again");
+                assert_eq!(fetcher.poll(), None, "said once");
+                sleep(Duration::from_millis(2)).await;
+            }
+            registry.set_fault(Fault::None);
+            assert_eq!(next(&mut fetcher).await, FetchEvent::Reachable);
+            assert_eq!(next(&mut fetcher).await, found(ID));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_login_is_told_and_asked_again() {
+        let registry = Registry::start(0).await.unwrap();
+        registry.register("s", MINIMAL_ANSWER).unwrap();
+        registry.set_fault(Fault::Unauthorized401);
+        let mut fetcher = fetcher(&registry, Duration::ZERO);
+        fetcher.look_up(ID);
+        assert_eq!(next(&mut fetcher).await, FetchEvent::LoginRefused);
+        registry.set_fault(Fault::None);
+        assert_eq!(next(&mut fetcher).await, FetchEvent::Reachable);
+        assert_eq!(next(&mut fetcher).await, found(ID));
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_comes_late_is_found() {
+        let registry = Registry::start(0).await.unwrap();
+        let mut fetcher = fetcher(&registry, PATIENCE);
+        fetcher.look_up(ID);
+        assert_eq!(next(&mut fetcher).await, FetchEvent::Reachable);
+        registry.register("s", MINIMAL_ANSWER).unwrap();
+        assert_eq!(next(&mut fetcher).await, found(ID));
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_never_comes_is_refused_in_the_end() {
+        let registry = Registry::start(0).await.unwrap();
+        let mut fetcher = fetcher(&registry, Duration::from_millis(50));
+        let guid = SchemaRef::Guid([7; 16]);
+        for schema in [ID, guid] {
+            fetcher.look_up(schema);
+        }
+        let why = "schema_not_found";
+        let mut refused = Vec::new();
+        while refused.len() < 2 {
+            let event = next(&mut fetcher).await;
+            if let FetchEvent::Refused { schema, why: said } = event {
+                assert_eq!(said, why);
+                refused.push(schema);
+            } else {
+                assert_eq!(event, FetchEvent::Reachable);
+            }
+        }
+        refused.sort();
+        assert_eq!(refused, [ID, guid]);
+        assert!(registry.requests() >= 4, "each asked for more than once");
+    }
+
+    #[tokio::test]
+    async fn dropping_it_ends_its_look_ups() {
+        let registry = Registry::start(0).await.unwrap();
+        registry.set_fault(Fault::Unavailable503);
+        let mut fetcher = fetcher(&registry, PATIENCE);
+        fetcher.look_up(ID);
+        next(&mut fetcher).await;
+        let shared = Arc::downgrade(&fetcher.shared);
+        drop(fetcher);
+        let deadline = Instant::now() + PATIENCE;
+        while shared.upgrade().is_some() {
+            assert!(Instant::now() < deadline, "a look-up goes on");
+            tokio::task::yield_now().await;
+        }
+    }
+}

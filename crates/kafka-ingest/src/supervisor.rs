@@ -1,9 +1,7 @@
 //! The consumer's thread: creates the Kafka client, runs it, and replaces it should it fail for
 //! good. What was read and parked outlives the client.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -19,6 +17,7 @@ use crate::events::Client;
 use crate::pipeline::Pipeline;
 use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
+use crate::stop::{Stop, StopAsked, stop};
 use crate::worker::{End, Worker};
 
 /// Everything the thread owns.
@@ -34,16 +33,6 @@ pub(crate) struct Reading {
     pub(crate) pipeline: Pipeline,
     pub(crate) fetcher: SchemaFetcher,
 }
-
-/// Dropping it asks the thread to stop.
-#[derive(Debug)]
-pub(crate) struct StopAsked {
-    _sender: Sender<Infallible>,
-}
-
-/// The thread's side of [`StopAsked`].
-#[derive(Debug)]
-pub(crate) struct Stop(Receiver<Infallible>);
 
 impl Supervisor {
     pub(crate) fn new(
@@ -66,7 +55,7 @@ impl Supervisor {
     /// Starts the thread. A client that cannot even be created is the caller's to know, so the first
     /// one is created here.
     pub(crate) fn spawn(self) -> Result<(StopAsked, JoinHandle<()>), StartError> {
-        let (asked, stop) = channel();
+        let (asked, stop) = stop();
         let first = self.client().map_err(|error| StartError::Client {
             reason: error.to_string(),
         })?;
@@ -75,9 +64,9 @@ impl Supervisor {
             .consumer_started(&self.reporting.topic);
         let thread = thread::Builder::new()
             .name("answers".to_owned())
-            .spawn(move || self.run(first, &Stop(stop)))
+            .spawn(move || self.run(first, &stop))
             .map_err(StartError::Thread)?;
-        Ok((StopAsked { _sender: asked }, thread))
+        Ok((asked, thread))
     }
 
     fn run(self, first: BaseConsumer<Context>, stop: &Stop) {
@@ -119,20 +108,6 @@ impl Supervisor {
     }
 }
 
-impl Stop {
-    pub(crate) fn is_asked(&self) -> bool {
-        matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
-    }
-
-    /// Waits for at most `time`. True when the stop is asked for.
-    fn wait(&self, time: Duration) -> bool {
-        matches!(
-            self.0.recv_timeout(time),
-            Err(RecvTimeoutError::Disconnected)
-        )
-    }
-}
-
 /// Says that the thread has ended, however it did.
 struct Ended(Arc<Reporting>);
 
@@ -144,3 +119,113 @@ impl Drop for Ended {
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvError, Sender, channel};
+    use std::time::Instant;
+
+    use avro_codec::{AnswerDecoder, AnswerFields, MINIMAL_ANSWER, SchemaRef};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    use telemetry::Metrics;
+    use types::{Answer, TraceContext};
+
+    use super::*;
+    use crate::events::Events;
+    use crate::parking::Limits;
+    use crate::registry::RegistryClient;
+    use crate::{AnswerSink, KafkaSettings, RegistrySettings, Secret, client_config};
+
+    const TOPIC: &str = "respostas";
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    struct Offsets(Sender<i64>);
+
+    impl AnswerSink for Offsets {
+        fn deliver(&self, answer: Answer, _: Option<TraceContext>) {
+            self.0.send(answer.position.offset).unwrap();
+        }
+    }
+
+    fn supervisor(servers: String, offsets: Sender<i64>) -> Supervisor {
+        let mut kafka = KafkaSettings::new(servers);
+        let soon = Secret::new("5");
+        kafka
+            .properties
+            .insert("fetch.wait.max.ms".to_owned(), soon);
+        let instruments = Metrics::new().unwrap().instruments();
+        let events = Arc::new(Events::new(instruments));
+        let registry = RegistrySettings::new("http://127.0.0.1:1");
+        let registry = RegistryClient::new(&registry).unwrap();
+        let fetcher = SchemaFetcher::new(registry, Arc::clone(&events), PATIENCE).unwrap();
+        let limits = Limits {
+            per_partition: 1,
+            bytes: 1,
+        };
+        let mut pipeline = Pipeline::new(
+            TOPIC.into(),
+            Arc::new(Offsets(offsets)),
+            Arc::clone(&events),
+            AnswerDecoder::new(AnswerFields::default(), 100),
+            limits,
+            PATIENCE,
+        );
+        let schema = SchemaRef::Id(1);
+        pipeline.on_found(Instant::now(), schema, MINIMAL_ANSWER, &[]);
+        let config = client_config::consumer(&kafka, "group").unwrap();
+        let reporting = Arc::new(Reporting::new(TOPIC, events).unwrap());
+        Supervisor::new(config, reporting, pipeline, fetcher)
+    }
+
+    /// Runs one client until `check` is done.
+    fn run_one(supervisor: &mut Supervisor, check: impl FnOnce(&Reporting)) {
+        let client = supervisor.client().unwrap();
+        let reporting = Arc::clone(&supervisor.reporting);
+        let (asked, stop) = stop();
+        thread::scope(|scope| {
+            let reading = &mut supervisor.reading;
+            let worker = scope.spawn({
+                let reporting = &reporting;
+                move || Worker::new(client, reporting, &stop).run(reading)
+            });
+            check(&reporting);
+            drop(asked);
+            assert!(matches!(worker.join().unwrap(), End::Stopped));
+        });
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn another_client_goes_on_where_the_one_before_it_stood() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic(TOPIC, 1, 1).unwrap();
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", cluster.bootstrap_servers())
+            .create()
+            .unwrap();
+        let write = || {
+            let value = [0, 0, 0, 0, 1, 2, b's', 2, b'a'];
+            let record = BaseRecord::<(), _>::to(TOPIC).payload(&value);
+            producer.send(record).unwrap();
+            producer.flush(PATIENCE).unwrap();
+        };
+        write();
+        let (offsets, delivered) = channel();
+        let mut supervisor = supervisor(cluster.bootstrap_servers(), offsets);
+        run_one(&mut supervisor, |reporting| {
+            let deadline = Instant::now() + PATIENCE;
+            while !reporting.board.read().positioned {
+                assert!(Instant::now() < deadline);
+                thread::yield_now();
+            }
+            write();
+            assert_eq!(delivered.recv_timeout(PATIENCE), Ok(1));
+        });
+        write();
+        run_one(&mut supervisor, |_| {
+            assert_eq!(delivered.recv_timeout(PATIENCE), Ok(2));
+        });
+        drop(supervisor);
+        assert_eq!(delivered.recv(), Err(RecvError), "nothing twice");
+    }
+}

@@ -23,7 +23,8 @@ use crate::record::Headers;
 use crate::reporting::Reporting;
 use crate::schema_fetcher::FetchEvent;
 use crate::status::Missing;
-use crate::supervisor::{Reading, Stop};
+use crate::stop::Stop;
+use crate::supervisor::Reading;
 use crate::topic_watch::TopicWatch;
 
 /// A client, and what concerns it alone.

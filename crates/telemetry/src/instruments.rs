@@ -122,7 +122,8 @@ instruments! {
     build_info: Gauge = "answer_gateway.build_info", "version", "1",
         "The running version";
 
-    /// Whether this process takes traffic, by `state` (`starting`, `serving`, `draining`): 1 or 0.
+    /// Whether this process takes traffic, by `state` (`starting`, `serving`,
+    /// `not_ready`, `draining`): 1 or 0.
     readiness: Gauge = "answer_gateway.readiness", "state", "1",
         "Which state of readiness this process is in";
 }

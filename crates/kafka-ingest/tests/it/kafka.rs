@@ -1,0 +1,122 @@
+//! A mock cluster that can be told to fail, a registry, and an answering side that writes Avro by
+//! hand.
+
+use std::time::Duration;
+
+use embedded::Registry;
+use kafka_ingest::{ConsumerSettings, KafkaSettings, RegistrySettings, Secret};
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use types::RecordPosition;
+
+pub(crate) const TOPIC: &str = "respostas";
+/// The schema of [`avro`].
+pub(crate) const SCHEMA: &str = r#"{"type":"record","name":"Resposta","fields":[
+    {"name":"session_id","type":"string"},{"name":"resposta","type":"string"}]}"#;
+
+/// The outside world of one test.
+pub(crate) struct Stack {
+    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
+    pub(crate) registry: Registry,
+    producer: FutureProducer,
+}
+
+impl Stack {
+    /// A cluster of one broker without topics, and a registry without schemas.
+    pub(crate) async fn start() -> Self {
+        Self::with_brokers(1).await
+    }
+
+    /// The same, with more brokers.
+    pub(crate) async fn with_brokers(brokers: i32) -> Self {
+        let cluster = MockCluster::new(brokers).unwrap();
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", cluster.bootstrap_servers())
+            .set("linger.ms", "0")
+            .create()
+            .unwrap();
+        Self {
+            cluster,
+            registry: Registry::start(0).await.unwrap(),
+            producer,
+        }
+    }
+
+    /// The same, with the answers' topic.
+    pub(crate) async fn with_topic(partitions: i32) -> Self {
+        let stack = Self::start().await;
+        stack.cluster.create_topic(TOPIC, partitions, 1).unwrap();
+        stack
+    }
+
+    pub(crate) fn settings(&self) -> ConsumerSettings {
+        let mut kafka = KafkaSettings::new(self.cluster.bootstrap_servers());
+        // The mock does not wake a fetch up when a record comes, and the tests are in a hurry.
+        for (name, value) in [
+            ("fetch.wait.max.ms", "5"),
+            ("topic.metadata.refresh.interval.ms", "200"),
+            ("reconnect.backoff.max.ms", "100"),
+        ] {
+            kafka.properties.insert(name.to_owned(), Secret::new(value));
+        }
+        ConsumerSettings::new(kafka, RegistrySettings::new(self.registry.url()))
+    }
+
+    /// Registers [`SCHEMA`] and returns its id.
+    pub(crate) fn register(&self) -> u32 {
+        self.registry.register("respostas-value", SCHEMA).unwrap()
+    }
+
+    pub(crate) async fn write(&self, partition: i32, value: &[u8]) -> RecordPosition {
+        self.write_with(partition, Some(value), OwnedHeaders::new())
+            .await
+    }
+
+    pub(crate) async fn write_with(
+        &self,
+        partition: i32,
+        value: Option<&[u8]>,
+        headers: OwnedHeaders,
+    ) -> RecordPosition {
+        let record = FutureRecord::<(), [u8]> {
+            topic: TOPIC,
+            partition: Some(partition),
+            payload: value,
+            key: None,
+            timestamp: None,
+            headers: Some(headers),
+        };
+        let written = self.producer.send(record, Duration::from_secs(30)).await;
+        let written = written.map_err(|(error, _)| error).unwrap();
+        RecordPosition {
+            partition: written.partition,
+            offset: written.offset,
+        }
+    }
+}
+
+pub(crate) fn header<'a>(name: &'a str, value: &'a [u8]) -> Header<'a, &'a [u8]> {
+    Header {
+        key: name,
+        value: Some(value),
+    }
+}
+
+/// An answer under [`SCHEMA`], framed with `schema`.
+pub(crate) fn avro(schema: u32, session: &str, answer: &str) -> Vec<u8> {
+    let mut value = vec![0];
+    value.extend(schema.to_be_bytes());
+    for text in [session, answer] {
+        // A length's zigzag varint.
+        let mut length = text.len() << 1;
+        while length > 0x7f {
+            value.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        value.push(length as u8);
+        value.extend(text.as_bytes());
+    }
+    value
+}
