@@ -15,7 +15,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -61,6 +61,8 @@ where
     const MAX_HEAD_BYTES: usize = 16 * 1024;
     /// Out of file descriptors, most likely: some are given back meanwhile.
     const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
+    /// What is under way when the port closes takes milliseconds, unless the client dawdles.
+    const LAST_REPLY: Duration = Duration::from_secs(1);
 
     /// Accepts until it is stopped. Connections without a request then end at once; those that were
     /// upgraded are not its own any more.
@@ -117,7 +119,7 @@ where
             }
             // Answers the request that is being read or answered, and no further one.
             connection.as_mut().graceful_shutdown();
-            drop(connection.await);
+            drop(timeout(Self::LAST_REPLY, connection).await);
         });
     }
 }

@@ -1,0 +1,7 @@
+//! The edge from outside: WebSocket clients and raw sockets on one side, a held question sink on the
+//! other. Time is paused wherever no real socket is involved.
+#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+mod closing;
+mod protocol_v1;
+mod support;

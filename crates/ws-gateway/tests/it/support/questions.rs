@@ -1,0 +1,94 @@
+//! The other side of the question sink, held by the test.
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+use types::{
+    Answer, AnswerBody, AnswerFloor, Question, QuestionIdEcho, RecordPosition, TraceContext,
+};
+use ws_gateway::{PublishFailure, PublishReport, QuestionSink};
+
+use super::PATIENCE;
+
+/// A question on its way to Kafka, and the report the test owes for it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) question: Question,
+    report: Option<PublishReport>,
+}
+
+/// Questions in the order they were asked in.
+pub(crate) struct Questions(UnboundedReceiver<Asked>);
+
+/// Gives every question to the test.
+pub(crate) struct HeldSink(UnboundedSender<Asked>);
+
+pub(crate) fn held() -> (HeldSink, Questions) {
+    let (sender, receiver) = unbounded_channel();
+    (HeldSink(sender), Questions(receiver))
+}
+
+impl QuestionSink for HeldSink {
+    fn floor(&self) -> AnswerFloor {
+        AnswerFloor::unknown()
+    }
+
+    fn publish(&self, question: Question, _trace: Option<TraceContext>, report: PublishReport) {
+        // A question nobody waits for any more is dropped with its report.
+        drop(self.0.send(Asked {
+            question,
+            report: Some(report),
+        }));
+    }
+}
+
+impl Questions {
+    /// The next question, not reported yet.
+    pub(crate) async fn next(&mut self) -> Asked {
+        timeout(PATIENCE, self.0.recv())
+            .await
+            .expect("a question is asked")
+            .expect("the manager is there")
+    }
+
+    /// The next question, reported as taken.
+    pub(crate) async fn next_taken(&mut self) -> Asked {
+        let mut asked = self.next().await;
+        asked.report(Ok(()));
+        asked
+    }
+
+    /// How many wait to be looked at.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Asked {
+    pub(crate) fn text(&self) -> &str {
+        self.question.text.expose()
+    }
+
+    /// Reports how the publish went.
+    pub(crate) fn report(&mut self, outcome: Result<(), PublishFailure>) {
+        self.report.take().expect("reported once").report(outcome);
+    }
+
+    /// Loses the report.
+    pub(crate) fn lose_report(&mut self) {
+        self.report = None;
+    }
+}
+
+/// The record an answerer writes that echoes the question's id.
+pub(crate) fn answer_to(asked: &Asked, body: AnswerBody) -> Answer {
+    Answer {
+        wire_id: asked.question.wire_id.clone(),
+        question_id: QuestionIdEcho::Echoed(asked.question.question_id),
+        body,
+        position: RecordPosition {
+            partition: 0,
+            offset: 0,
+        },
+        replayed: false,
+    }
+}
