@@ -1,1 +1,52 @@
-fn main() {}
+//! The binary `answer-gateway`: reads the command line and hands over. Owns the exit status.
+
+#[cfg(feature = "demo")]
+mod demo;
+mod events;
+mod panics;
+mod process;
+mod readiness;
+mod run;
+mod signals;
+mod translate;
+mod wire;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::Parser;
+use gateway::cli::{self, Cli, Command};
+use gateway::config::{self, Environment};
+
+fn main() -> ExitCode {
+    let command = Cli::parse().into_command();
+    // Standard output or error is closed: nobody is left to tell.
+    dispatch(&command).unwrap_or(ExitCode::FAILURE)
+}
+
+fn dispatch(command: &Command) -> io::Result<ExitCode> {
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    match command {
+        Command::Run(settings) => process::main(config::Command::Run, settings),
+        Command::Demo(settings) => process::main(config::Command::Demo, settings),
+        Command::Config(arguments) => {
+            cli::config::run(arguments, &Environment::of_process(), &mut out, &mut err)
+                .map(ExitCode::from)
+        }
+        Command::Ask(arguments) => {
+            let terminals = cli::ask::Terminals {
+                out: out.is_terminal(),
+                err: err.is_terminal(),
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime
+                .block_on(cli::ask::run(arguments, terminals, &mut out, &mut err))
+                .map(ExitCode::from)
+        }
+        Command::Completions { shell } => {
+            cli::completions(*shell, &mut out).map(|()| ExitCode::SUCCESS)
+        }
+    }
+}

@@ -100,7 +100,10 @@ mod tests {
                 "How do I point it at my own Kafka?",
                 "KAFKA_BOOTSTRAP_SERVERS",
             ),
-            ("What does it promise?", "Never"),
+            (
+                "What does it promise?",
+                "never an answer to the wrong session",
+            ),
             ("How do I change the port?", "PORT"),
             ("Em qual porta fica?", "PORT"),
         ] {

@@ -91,7 +91,7 @@ pub(crate) const SWITCH: Kind<bool> = Kind::new("`true` or `false`", |raw| match
 });
 
 /// The longest duration taken: far below what overflows a clock.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(crate) const LONGEST_DURATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 pub(crate) const DURATION: Kind<Duration> = Kind::new(
     "a duration from `1ms` to `7days`, like `500ms`, `30s` or `2m`",
@@ -267,7 +267,7 @@ fn number<T: std::str::FromStr>(raw: &Raw) -> Result<T, Fault> {
 fn duration(raw: &Raw) -> Result<Duration, Fault> {
     let duration = humantime::parse_duration(scalar(raw)?).map_err(|_| Fault::Shape)?;
     let whole_millis = duration.subsec_nanos() % 1_000_000 == 0;
-    (whole_millis && duration <= LONGEST)
+    (whole_millis && duration <= LONGEST_DURATION)
         .then_some(duration)
         .ok_or(Fault::Shape)
 }

@@ -14,6 +14,14 @@ impl Properties {
         Self(properties)
     }
 
+    /// These and `default`, unless that is among them.
+    #[must_use]
+    pub fn or(mut self, name: &str, default: &str) -> Self {
+        let entry = self.0.entry(name.to_owned());
+        entry.or_insert_with(|| default.to_owned());
+        self
+    }
+
     /// Name and value of each, by name. Some values are secrets: not for a log.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0

@@ -12,7 +12,7 @@ const REFUSED_INTRODUCTION: &str = "
 ## librdkafka properties that are not taken
 
 Everything else that librdkafka knows passes through `kafka.properties`. These are refused at start,
-by name, because a promise of the gateway rests on them or because they have a setting of their own.
+by name, because what the gateway guarantees rests on them or because they have a setting of their own.
 A name that ends in `.` stands for all that begin with it.
 
 | property | why, or what to set instead |

@@ -132,6 +132,10 @@ impl Values {
     }
 
     fn missing(&mut self, key: &Key) {
+        // What it would be computed from is wrong, and a problem already.
+        if matches!(key.default, Default::From { .. }) {
+            return;
+        }
         let right = format!("is not set; give {} as {}", key.right, names(key));
         self.problems.push(Problem::of(key.name, None, right));
     }

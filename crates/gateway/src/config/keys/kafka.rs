@@ -15,7 +15,7 @@ section! {
     Kafka "kafka" {
         /// The brokers to ask first. `demo` brings its own.
         bootstrap_servers: String = kind::BOOTSTRAP,
-            Default::ByCommand { run: None, demo: "127.0.0.1:0" },
+            Default::ByCommand { run: None, demo: "demo.invalid:9092" },
             aliases: &["KAFKA_BOOTSTRAP_SERVERS"], outside_demo: true;
         /// The topic questions are written to. Never created by the gateway.
         questions_topic: String = kind::TOPIC, Default::Is("perguntas");
@@ -69,7 +69,7 @@ section! {
     Registry "registry" {
         /// Its base URL. `demo` brings its own.
         url: String = kind::HTTP_URL,
-            Default::ByCommand { run: None, demo: "http://127.0.0.1:0" },
+            Default::ByCommand { run: None, demo: "http://demo.invalid" },
             aliases: &["KAFKA_SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_URL"], outside_demo: true;
         /// Whether to register the minimal question schema when the subject has none. Otherwise
         /// the gateway does not become ready without one.
@@ -129,7 +129,7 @@ section! {
 }
 
 fn publish_timeout(values: &Values) -> Option<String> {
-    let answer_timeout = values.duration("session.answer_timeout")?;
+    let answer_timeout = values.value("session.answer_timeout", &kind::DURATION)?;
     let timeout = answer_timeout.min(Duration::from_secs(5));
     Some(humantime::format_duration(timeout).to_string())
 }

@@ -56,6 +56,7 @@ section! {
 }
 
 fn answer_ttl(values: &Values) -> Option<String> {
-    let answer_timeout = values.duration("session.answer_timeout")?;
-    Some(humantime::format_duration(answer_timeout * 2).to_string())
+    let answer_timeout = values.value("session.answer_timeout", &kind::DURATION)?;
+    let ttl = (answer_timeout * 2).min(kind::LONGEST_DURATION);
+    Some(humantime::format_duration(ttl).to_string())
 }

@@ -1,0 +1,79 @@
+//! Everything the process itself logs or counts, one function per thing that happens.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use telemetry::Instruments;
+use tracing::{error, info, warn};
+
+/// The version that runs.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const STATES: [&str; 4] = ["starting", "serving", "not_ready", "draining"];
+
+pub(crate) fn starting(instruments: &Instruments, warnings: &[String]) {
+    instruments.build_info.set(1, VERSION);
+    info!(version = VERSION, "answer-gateway starts");
+    for warning in warnings {
+        warn!("{warning}");
+    }
+}
+
+pub(crate) fn listening(public: SocketAddr, admin: SocketAddr) {
+    info!(%public, %admin, "listening");
+}
+
+/// The one of the four that holds.
+pub(crate) fn state(instruments: &Instruments, state: &str) {
+    for one in STATES {
+        instruments.readiness.set(u64::from(one == state), one);
+    }
+}
+
+pub(crate) fn ready() {
+    info!("ready");
+}
+
+pub(crate) fn not_ready(missing: &[String]) {
+    warn!(missing = %missing.join("; "), "not ready");
+}
+
+pub(crate) fn degraded(degraded: &[String]) {
+    warn!(degraded = %degraded.join("; "), "degraded");
+}
+
+pub(crate) fn asked_to_end(signal: &str) {
+    info!(
+        signal,
+        "asked to end: not ready, draining; a second signal ends at once"
+    );
+}
+
+pub(crate) fn insisted(signal: &str) {
+    warn!(signal, "ending at once");
+}
+
+pub(crate) fn draining(accept_for: Duration, budget: Duration) {
+    info!(
+        ?accept_for,
+        ?budget,
+        "sessions are still accepted for a while, then drained"
+    );
+}
+
+pub(crate) fn drained(drained: &dyn std::fmt::Debug) {
+    info!(?drained, "sessions drained");
+}
+
+pub(crate) fn unflushed() {
+    warn!("questions are left without a delivery report");
+}
+
+pub(crate) fn failed(why: &dyn Display) {
+    error!(%why, "the process cannot go on and ends");
+}
+
+pub(crate) fn ended() {
+    info!("answer-gateway has ended");
+}

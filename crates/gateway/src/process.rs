@@ -1,0 +1,93 @@
+//! From arguments to a serving process: configuration, logs, ports, runtime; then `run` or `demo`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use gateway::cli::Settings;
+use gateway::config::{Command, Config, Environment, Inputs, Loaded, LogFormat};
+use tokio::sync::Notify;
+
+use crate::panics;
+use crate::run::{self, Ports};
+
+/// A process that has its configuration, its logs and its ports.
+pub(crate) struct Prepared {
+    pub(crate) config: Config,
+    pub(crate) ports: Ports,
+    warnings: Vec<String>,
+    panicked: Arc<Notify>,
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+///
+/// When standard error cannot be written.
+pub(crate) fn main(command: Command, settings: &Settings) -> io::Result<ExitCode> {
+    let loaded = Config::load(&Inputs {
+        command,
+        file: settings.file.as_deref(),
+        environment: &Environment::of_process(),
+        set: &settings.set,
+    });
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            writeln!(io::stderr(), "{errors}")?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    match prepare(loaded).and_then(|prepared| run(command, prepared)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            writeln!(io::stderr(), "error: {error:#}")?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Runs the gateway in `prepared`; see [`run::serve`].
+pub(crate) async fn serve(prepared: Prepared, on_ready: impl FnOnce()) -> anyhow::Result<()> {
+    let Prepared {
+        config,
+        ports,
+        warnings,
+        panicked,
+    } = prepared;
+    run::serve(config, ports, &warnings, panicked, on_ready).await
+}
+
+fn prepare(loaded: Loaded) -> anyhow::Result<Prepared> {
+    let Loaded { config, warnings } = loaded;
+    let format = match config.log.format {
+        LogFormat::Auto => telemetry::LogFormat::Auto,
+        LogFormat::Human => telemetry::LogFormat::Human,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    telemetry::init_logs(format, &config.log.level).context("logs cannot be set up")?;
+    let panicked = panics::watch();
+    Ok(Prepared {
+        ports: Ports::take(&config)?,
+        config,
+        warnings,
+        panicked,
+    })
+}
+
+fn run(command: Command, prepared: Prepared) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime does not start")?;
+    runtime.block_on(async {
+        match command {
+            Command::Run => serve(prepared, || ()).await,
+            #[cfg(feature = "demo")]
+            Command::Demo => crate::demo::run(prepared).await,
+            #[cfg(not(feature = "demo"))]
+            Command::Demo => Err(anyhow::anyhow!("built without the feature `demo`")),
+        }
+    })
+}

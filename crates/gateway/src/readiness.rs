@@ -1,0 +1,244 @@
+//! Whether this replica takes sockets, and what stands in the way. Pure: statuses and the time in,
+//! a verdict out.
+//!
+//! A cause in this replica itself (answers not positioned, a producer being replaced) makes it not
+//! ready. Something every replica shares (Kafka, the registry) does so only before the first time it
+//! is ready; afterwards it is reported as degraded, so that an outage does not empty the service.
+
+use std::time::{Duration, Instant};
+
+use kafka_ingest::status::{ConsumerStatus, Link, Missing, PublisherStatus};
+use ws_gateway::Readiness;
+
+/// Judges the process again and again and remembers what it needs for that.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    /// How long a cause in this replica may last before it counts, once it was ready.
+    grace: Duration,
+    was_ready: bool,
+    unwell_since: Option<Instant>,
+}
+
+impl Judge {
+    pub(crate) fn new(grace: Duration) -> Self {
+        Self {
+            grace,
+            was_ready: false,
+            unwell_since: None,
+        }
+    }
+
+    /// What holds at `now`.
+    pub(crate) fn judge(
+        &mut self,
+        now: Instant,
+        consumer: &ConsumerStatus,
+        publisher: &PublisherStatus,
+    ) -> Readiness {
+        let own = own_causes(consumer, publisher);
+        let shared = shared_causes(consumer, publisher);
+        let starting = !self.was_ready && (!own.is_empty() || !publisher.ready());
+        if starting {
+            let missing = own.into_iter().chain(shared).collect();
+            return Readiness {
+                missing,
+                degraded: Vec::new(),
+            };
+        }
+        self.was_ready = true;
+        if own.is_empty() {
+            self.unwell_since = None;
+        }
+        let since = (!own.is_empty()).then(|| *self.unwell_since.get_or_insert(now));
+        if since.is_some_and(|since| now - since >= self.grace) {
+            return Readiness {
+                missing: own,
+                degraded: shared,
+            };
+        }
+        Readiness {
+            missing: Vec::new(),
+            degraded: own.into_iter().chain(shared).collect(),
+        }
+    }
+}
+
+fn own_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<String> {
+    let mut causes = Vec::new();
+    if !consumer.running {
+        causes.push("answers: the consumer has ended".to_owned());
+    } else if !consumer.positioned {
+        causes.push("answers: not positioned in the topic yet".to_owned());
+    }
+    if !publisher.running {
+        causes.push("questions: the publisher has ended".to_owned());
+    } else if !publisher.producer {
+        causes.push("questions: the producer has failed and is being replaced".to_owned());
+    }
+    causes
+}
+
+fn shared_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<String> {
+    let mut causes = Vec::new();
+    causes.extend(named("answers", &consumer.missing));
+    causes.extend(down("answers: kafka", &consumer.kafka));
+    causes.extend(down("answers: schema registry", &consumer.registry));
+    if !consumer.paused.is_empty() {
+        causes.push(format!(
+            "answers: partitions {:?} wait for the schema registry",
+            consumer.paused
+        ));
+    }
+    causes.extend(named("questions", &publisher.missing));
+    causes.extend(down("questions: kafka", &publisher.kafka));
+    causes.extend(down("questions: schema registry", &publisher.registry));
+    if publisher.schema.is_none() && publisher.missing.is_empty() && publisher.registry.up {
+        causes.push("questions: no schema yet".to_owned());
+    }
+    causes
+}
+
+fn named<'a>(of: &'a str, missing: &'a [Missing]) -> impl Iterator<Item = String> {
+    missing
+        .iter()
+        .map(move |missing| format!("{of}: {missing}"))
+}
+
+fn down(what: &str, link: &Link) -> Option<String> {
+    if link.up {
+        return None;
+    }
+    let since = humantime::format_rfc3339_seconds(link.since);
+    let problem = link.problem.as_deref().unwrap_or("no answer yet");
+    Some(format!("{what}: down since {since}: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(10);
+
+    fn link(up: bool) -> Link {
+        Link {
+            up,
+            since: SystemTime::UNIX_EPOCH,
+            problem: (!up).then(|| "refused".to_owned()),
+        }
+    }
+
+    fn well() -> (ConsumerStatus, PublisherStatus) {
+        let consumer = ConsumerStatus {
+            running: true,
+            positioned: true,
+            kafka: link(true),
+            registry: link(true),
+            missing: Vec::new(),
+            partitions: 3,
+            paused: Vec::new(),
+        };
+        let publisher = PublisherStatus {
+            running: true,
+            kafka: link(true),
+            registry: link(true),
+            missing: Vec::new(),
+            schema: Some(1),
+            producer: true,
+        };
+        (consumer, publisher)
+    }
+
+    fn judged(
+        judge: &mut Judge,
+        now: Instant,
+        of: &(ConsumerStatus, PublisherStatus),
+    ) -> Readiness {
+        judge.judge(now, &of.0, &of.1)
+    }
+
+    #[test]
+    fn it_is_ready_once_answers_are_positioned_and_questions_have_a_schema() {
+        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let mut state = well();
+        state.0.positioned = false;
+        state.1.schema = None;
+        let readiness = judged(&mut judge, now, &state);
+        assert_eq!(
+            readiness.missing,
+            [
+                "answers: not positioned in the topic yet",
+                "questions: no schema yet"
+            ]
+        );
+        state.0.positioned = true;
+        assert_eq!(
+            judged(&mut judge, now, &state).missing,
+            ["questions: no schema yet"]
+        );
+        state.1.schema = Some(1);
+        let ready = judged(&mut judge, now, &state);
+        assert_eq!((ready.missing.len(), ready.degraded.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_missing_at_the_start_is_named() {
+        let mut judge = Judge::new(GRACE);
+        let mut state = well();
+        state.1.schema = None;
+        state.1.missing = vec![Missing::Topic {
+            topic: "perguntas".to_owned(),
+        }];
+        state.1.registry = link(false);
+        assert_eq!(
+            judged(&mut judge, Instant::now(), &state).missing,
+            [
+                "questions: the topic perguntas does not exist",
+                "questions: schema registry: down since 1970-01-01T00:00:00Z: refused"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_outage_that_all_replicas_share_degrades_and_does_not_end_readiness() {
+        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        judged(&mut judge, now, &well());
+        let mut state = well();
+        state.0.kafka = link(false);
+        state.0.paused = vec![1, 2];
+        state.1.schema = None;
+        let readiness = judged(&mut judge, now + 100 * GRACE, &state);
+        assert_eq!(readiness.missing, Vec::<String>::new());
+        assert_eq!(
+            readiness.degraded,
+            [
+                "answers: kafka: down since 1970-01-01T00:00:00Z: refused",
+                "answers: partitions [1, 2] wait for the schema registry",
+                "questions: no schema yet",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cause_of_its_own_ends_readiness_after_the_grace_and_not_before() {
+        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        judged(&mut judge, now, &well());
+        let mut state = well();
+        state.1.producer = false;
+        let cause = ["questions: the producer has failed and is being replaced"];
+        assert_eq!(judged(&mut judge, now, &state).degraded, cause);
+        let short = Duration::from_millis(1);
+        assert_eq!(
+            judged(&mut judge, now + GRACE - short, &state).degraded,
+            cause
+        );
+        assert_eq!(judged(&mut judge, now + GRACE, &state).missing, cause);
+        assert_eq!(
+            judged(&mut judge, now + GRACE, &well()).missing,
+            Vec::<String>::new()
+        );
+        let again = judged(&mut judge, now + 2 * GRACE, &state);
+        assert_eq!(again.degraded, cause, "the grace begins anew");
+    }
+}

@@ -1,0 +1,295 @@
+//! The life of a serving process: what is started in which order, what is watched, and how it ends.
+//!
+//! Start: ports first (a taken one is told at once), then Kafka, then sessions; the edge admits them
+//! once nothing is missing. End: not ready, no more sockets, sessions drained, questions flushed,
+//! answers stopped, each within its share of the grace period.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use gateway::config::Config;
+use kafka_ingest::{ConsumerHandle, KafkaResponseConsumer, QuestionPublisher};
+use telemetry::{Instruments, Metrics};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use ws_gateway::{
+    AdminSources, BindError, BoundAdmin, BoundServer, Health, Readiness, RunningAdmin,
+    RunningServer, WebSocketSessionManager,
+};
+
+use crate::readiness::Judge;
+use crate::signals::Signals;
+use crate::wire::{Answers, Questions};
+use crate::{events, translate};
+
+/// The process's two ports, taken before anything else is started.
+pub(crate) struct Ports {
+    public: BoundServer,
+    admin: BoundAdmin,
+}
+
+/// Everything that runs.
+struct Running {
+    config: Config,
+    health: Health,
+    instruments: Arc<Instruments>,
+    manager: WebSocketSessionManager,
+    publisher: Arc<QuestionPublisher>,
+    consumer: Arc<OnceLock<ConsumerHandle>>,
+    server: RunningServer,
+    admin: RunningAdmin,
+}
+
+impl Ports {
+    /// Takes both.
+    ///
+    /// # Errors
+    ///
+    /// Names the port and the settings that move it.
+    pub(crate) fn take(config: &Config) -> anyhow::Result<Self> {
+        let (server, admin) = (&config.server, &config.admin);
+        let public = bound(BoundServer::bind, server.address, server.port);
+        let admin = bound(BoundAdmin::bind, admin.address, admin.port);
+        Ok(Self {
+            public: public.context("set PORT (server.port) to another port, or server.address to another address")?,
+            admin: admin.context(
+                "set GATEWAY__ADMIN__PORT (admin.port) to another port, or admin.address to another address",
+            )?,
+        })
+    }
+
+    /// Where WebSockets and HTTP are served.
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.public.address()
+    }
+
+    /// Where probes and metrics are served.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin.address()
+    }
+}
+
+/// Serves until a signal asks for the end, and ends in order. `on_ready` is called once, when the
+/// first socket may come.
+///
+/// # Errors
+///
+/// What cannot be started, and why a process that ran cannot go on.
+pub(crate) async fn serve(
+    config: Config,
+    ports: Ports,
+    warnings: &[String],
+    panicked: Arc<Notify>,
+    on_ready: impl FnOnce(),
+) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let running = Running::start(config, ports, warnings)?;
+    let beat = tokio::spawn({
+        let health = running.health.clone();
+        async move { health.beat().await }
+    });
+    let deadlines = tokio::spawn({
+        let manager = running.manager.clone();
+        async move { manager.run_deadlines().await }
+    });
+    let ended = tokio::select! {
+        biased;
+        () = panicked.notified() => Err(anyhow!("something panicked")),
+        () = running.manager.failed() => Err(anyhow!("a session's task panicked")),
+        why = running.watch(on_ready) => Err(anyhow!("{why}")),
+        signal = signals.next() => Ok(signal),
+    };
+    let result = match ended {
+        Ok(signal) => {
+            events::asked_to_end(signal);
+            tokio::select! {
+                biased;
+                () = panicked.notified() => Err(anyhow!("something panicked")),
+                signal = signals.next() => {
+                    events::insisted(signal);
+                    Err(anyhow!("a second signal ended the process before its sessions were drained"))
+                }
+                () = running.end() => Ok(()),
+            }
+        }
+        Err(error) => {
+            running.health.leave();
+            running.health.close();
+            Err(error)
+        }
+    };
+    beat.abort();
+    deadlines.abort();
+    match &result {
+        Ok(()) => events::ended(),
+        Err(error) => events::failed(error),
+    }
+    result
+}
+
+impl Running {
+    fn start(config: Config, ports: Ports, warnings: &[String]) -> anyhow::Result<Self> {
+        let metrics = Metrics::new().context("metrics cannot be set up")?;
+        let instruments = metrics.instruments();
+        events::starting(&instruments, warnings);
+        events::state(&instruments, "starting");
+        events::listening(ports.public(), ports.admin());
+        let health = Health::starting();
+        let publisher =
+            QuestionPublisher::start(translate::publisher(&config), Arc::clone(&instruments));
+        let publisher = Arc::new(publisher.context("questions cannot be published")?);
+        let consumer = Arc::new(OnceLock::new());
+        let questions = Questions {
+            publisher: Arc::clone(&publisher),
+            consumer: Arc::clone(&consumer),
+        };
+        let manager = WebSocketSessionManager::new(
+            translate::core(&config),
+            translate::session(&config),
+            Arc::new(questions),
+            Arc::clone(&instruments),
+        );
+        let answers = Arc::new(Answers(manager.clone()));
+        let consuming = KafkaResponseConsumer::new(
+            translate::consumer(&config),
+            answers,
+            Arc::clone(&instruments),
+        );
+        let handle = consuming.start().context("answers cannot be read")?;
+        drop(consumer.set(handle));
+        let server = ports
+            .public
+            .serve(&translate::server(&config), manager.clone(), health.clone())
+            .context("the public port cannot be served")?;
+        let admin = ports.admin.serve(AdminSources {
+            health: health.clone(),
+            manager: manager.clone(),
+            metrics: Box::new(move || metrics.render()),
+            metrics_type: Metrics::CONTENT_TYPE,
+        });
+        Ok(Self {
+            config,
+            health,
+            instruments,
+            manager,
+            publisher,
+            consumer,
+            server,
+            admin: admin.context("the admin port cannot be served")?,
+        })
+    }
+
+    fn consumer(&self) -> &ConsumerHandle {
+        self.consumer.get().expect("set when the process started")
+    }
+
+    /// Keeps the verdict on readiness up to date. Resolves, with the reason, when the process cannot
+    /// go on.
+    async fn watch(&self, on_ready: impl FnOnce()) -> &'static str {
+        const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+        let mut judge = Judge::new(self.config.readiness.grace);
+        let (mut consumer, mut publisher) = (self.consumer().watch(), self.publisher.watch());
+        let mut on_ready = Some(on_ready);
+        loop {
+            let states = (
+                consumer.borrow_and_update().clone(),
+                publisher.borrow_and_update().clone(),
+            );
+            if !states.0.running {
+                return "the consumer of answers has ended";
+            }
+            if !states.1.running {
+                return "the publisher of questions has ended";
+            }
+            let now = judge.judge(Instant::now(), &states.0, &states.1);
+            let before = self.health.set(now.clone());
+            self.tell(on_ready.is_none(), &before, &now);
+            if now.missing.is_empty()
+                && let Some(on_ready) = on_ready.take()
+            {
+                on_ready();
+            }
+            // A change, or the passing of time, which alone ends the grace of a cause.
+            drop(
+                timeout(AT_LEAST_EVERY, async {
+                    tokio::select! {
+                        changed = consumer.changed() => changed,
+                        changed = publisher.changed() => changed,
+                    }
+                })
+                .await,
+            );
+        }
+    }
+
+    fn tell(&self, was_ready: bool, before: &Readiness, now: &Readiness) {
+        if before.missing != now.missing {
+            if now.missing.is_empty() {
+                events::state(&self.instruments, "serving");
+                events::ready();
+            } else {
+                let state = if was_ready { "not_ready" } else { "starting" };
+                events::state(&self.instruments, state);
+                events::not_ready(&now.missing);
+            }
+        }
+        if before.degraded != now.degraded && !now.degraded.is_empty() {
+            events::degraded(&now.degraded);
+        }
+    }
+
+    /// The drain, in its order, within `drain.grace_period`.
+    async fn end(self) {
+        let drain = &self.config.drain;
+        let steps = EndSteps::until(Instant::now() + drain.grace_period);
+        events::state(&self.instruments, "draining");
+        events::draining(drain.accept_for, drain.budget);
+        self.health.leave();
+        tokio::time::sleep(drain.accept_for).await;
+        self.health.close();
+        let drained = self.manager.drain(translate::drain(&self.config)).await;
+        events::drained(&drained);
+        self.server.stop(steps.next()).await;
+        if !self.publisher.flush(steps.next()).await {
+            events::unflushed();
+        }
+        if let Some(consumer) = self.consumer.get() {
+            drop(timeout(steps.next(), consumer.stop()).await);
+        }
+        drop(timeout(steps.next(), self.publisher.stop()).await);
+        self.admin.stop().await;
+    }
+}
+
+/// How long each step after the drain may take: close frames to be seen, delivery reports to come,
+/// threads to end.
+struct EndSteps {
+    by: Instant,
+}
+
+impl EndSteps {
+    const EACH: Duration = Duration::from_secs(3);
+    /// Left for what takes no time.
+    const MARGIN: Duration = Duration::from_secs(1);
+
+    fn until(grace_ends: Instant) -> Self {
+        Self {
+            by: grace_ends - Self::MARGIN,
+        }
+    }
+
+    fn next(&self) -> Duration {
+        let left = self.by.saturating_duration_since(Instant::now());
+        left.min(Self::EACH)
+    }
+}
+
+fn bound<P>(
+    bind: fn(SocketAddr) -> Result<P, BindError>,
+    address: IpAddr,
+    port: u16,
+) -> Result<P, BindError> {
+    bind(SocketAddr::new(address, port))
+}

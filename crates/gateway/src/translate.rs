@@ -1,0 +1,193 @@
+//! From the configuration to each crate's settings. Pure, and the only place that knows both.
+
+use std::collections::BTreeMap;
+
+use kafka_ingest::{
+    ClientCertificate, ConsumerSettings, KafkaSettings, OauthBearer, PublisherSettings,
+    RegistryAuth, RegistrySettings, Sasl, Secret, Security, Tls,
+};
+use ws_gateway::{CoreSettings, DrainPlan, Limits, ServerSettings, SessionSettings, WireIdMode};
+
+use gateway::config::{
+    self, AnswerFields, Config, Kafka, QuestionFields, Registry, SaslMechanism, SecurityProtocol,
+    WireId,
+};
+
+/// Sessions and their rules.
+pub(crate) fn core(config: &Config) -> CoreSettings {
+    CoreSettings {
+        wire_id: match config.session.wire_id {
+            WireId::Plain => WireIdMode::Plain,
+            WireId::Question => WireIdMode::Question,
+        },
+        answer_timeout: config.session.answer_timeout,
+        answer_ttl: config.session.answer_ttl,
+        max_owed: config.session.max_owed,
+    }
+}
+
+/// Sockets.
+pub(crate) fn session(config: &Config) -> SessionSettings {
+    SessionSettings {
+        max_question_bytes: config.ws.max_question_bytes,
+        max_frame_bytes: config.ws.max_frame_bytes,
+        max_response_bytes: config.ws.max_response_bytes,
+        outbound_bytes: config.ws.outbound_bytes,
+        ping_interval: config.ws.ping_interval,
+        pong_timeout: config.ws.pong_timeout,
+        ..SessionSettings::default()
+    }
+}
+
+/// The public port.
+pub(crate) fn server(config: &Config) -> ServerSettings {
+    ServerSettings {
+        header_timeout: config.server.header_timeout,
+        max_connections: config.server.max_connections,
+        limits: Limits {
+            connections: config.limits.connections,
+            connections_per_address: config.limits.connections_per_address,
+            connects_per_second: config.limits.connects_per_second,
+        },
+        allowed_origins: config.security.allowed_origins.clone(),
+        chat: config.chat.enabled,
+    }
+}
+
+/// The end of the sessions.
+pub(crate) fn drain(config: &Config) -> DrainPlan {
+    DrainPlan {
+        close_rate: config.drain.close_rate,
+        budget: config.drain.budget,
+    }
+}
+
+/// Answers in.
+pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
+    /// What is longer than `ws.max_response_bytes` is told to who waits; only what no topic would
+    /// hold is not read at all.
+    const LONGEST_READ: usize = 64 << 20;
+    let settings = ConsumerSettings::new(kafka(&config.kafka), registry(&config.registry));
+    ConsumerSettings {
+        topic: config.kafka.answers_topic.clone(),
+        group_id: config.kafka.group_id.clone(),
+        fields: answer_fields(&config.answer_fields),
+        max_answer_bytes: LONGEST_READ.max(config.ws.max_response_bytes),
+        ..settings
+    }
+}
+
+/// Questions out.
+pub(crate) fn publisher(config: &Config) -> PublisherSettings {
+    let settings = PublisherSettings::new(kafka(&config.kafka), registry(&config.registry));
+    PublisherSettings {
+        topic: config.kafka.questions_topic.clone(),
+        reply_topic: config.kafka.answers_topic.clone(),
+        subject: config.registry.question_subject.clone(),
+        fields: question_fields(&config.question_fields),
+        auto_register: config.registry.auto_register,
+        refresh_interval: config.registry.refresh_interval,
+        publish_timeout: config.kafka.publish_timeout,
+        ..settings
+    }
+}
+
+/// How Kafka is reached, by either client.
+fn kafka(kafka: &Kafka) -> KafkaSettings {
+    let properties = kafka.properties.iter();
+    let properties: BTreeMap<String, Secret> = properties
+        .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+        .collect();
+    KafkaSettings {
+        security: security(kafka),
+        properties,
+        ..KafkaSettings::new(&kafka.bootstrap_servers)
+    }
+}
+
+/// How the registry is reached.
+fn registry(registry: &Registry) -> RegistrySettings {
+    let auth = match (
+        &registry.bearer_token,
+        &registry.api_key,
+        &registry.api_secret,
+    ) {
+        (Some(token), _, _) => RegistryAuth::Bearer(secret(token)),
+        (None, Some(user), password) => RegistryAuth::Basic {
+            user: secret(user),
+            password: password.as_ref().map_or_else(|| Secret::new(""), secret),
+        },
+        (None, None, _) => RegistryAuth::None,
+    };
+    RegistrySettings {
+        auth,
+        ca_file: registry.ssl_ca.clone(),
+        timeout: registry.request_timeout,
+        ..RegistrySettings::new(&registry.url)
+    }
+}
+
+/// What a question's fields are called.
+fn question_fields(fields: &QuestionFields) -> kafka_ingest::QuestionFields {
+    kafka_ingest::QuestionFields {
+        session_id: fields.session_id.clone(),
+        text: fields.text.clone(),
+        question_id: fields.question_id.clone(),
+        conversation_id: fields.conversation_id.clone(),
+        user_name: fields.user_name.clone(),
+        asked_at: fields.asked_at.clone(),
+    }
+}
+
+/// What an answer's fields are called.
+fn answer_fields(fields: &AnswerFields) -> kafka_ingest::AnswerFields {
+    kafka_ingest::AnswerFields {
+        session_id: fields.session_id.clone(),
+        text: fields.text.clone(),
+        question_id: fields.question_id.clone(),
+        error: fields.error.clone(),
+    }
+}
+
+fn security(kafka: &Kafka) -> Security {
+    match kafka.security_protocol {
+        SecurityProtocol::Plaintext => Security::Plaintext,
+        SecurityProtocol::Ssl => Security::Tls(tls(kafka)),
+        SecurityProtocol::SaslPlaintext => Security::Sasl(sasl(kafka)),
+        SecurityProtocol::SaslSsl => Security::SaslTls(sasl(kafka), tls(kafka)),
+    }
+}
+
+fn tls(kafka: &Kafka) -> Tls {
+    let client = kafka.ssl_certificate.as_ref().zip(kafka.ssl_key.as_ref());
+    Tls {
+        ca: kafka.ssl_ca.clone(),
+        client: client.map(|(certificate, key)| ClientCertificate {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            key_password: kafka.ssl_key_password.as_ref().map(secret),
+        }),
+    }
+}
+
+/// The configuration's checks have seen to it that what the mechanism needs is there.
+fn sasl(kafka: &Kafka) -> Sasl {
+    let given =
+        |value: &Option<config::Secret>| value.as_ref().map_or_else(|| Secret::new(""), secret);
+    let (username, password) = (given(&kafka.api_key), given(&kafka.api_secret));
+    match kafka.sasl_mechanism {
+        SaslMechanism::Plain => Sasl::Plain { username, password },
+        SaslMechanism::ScramSha256 => Sasl::ScramSha256 { username, password },
+        SaslMechanism::ScramSha512 => Sasl::ScramSha512 { username, password },
+        SaslMechanism::OauthBearer => Sasl::OauthBearer(OauthBearer {
+            token_url: kafka.oauth_token_url.clone().unwrap_or_default(),
+            client_id: kafka.oauth_client_id.clone().unwrap_or_default(),
+            client_secret: given(&kafka.oauth_client_secret),
+            scope: kafka.oauth_scope.clone(),
+        }),
+    }
+}
+
+fn secret(secret: &config::Secret) -> Secret {
+    Secret::new(secret.expose())
+}

@@ -1,0 +1,47 @@
+//! Where Kafka and the sessions meet: each port of one crate implemented by the other. The only
+//! place that knows both.
+
+use std::sync::{Arc, OnceLock};
+
+use kafka_ingest::{AnswerSink, ConsumerHandle, QuestionPublisher};
+use types::{Answer, AnswerFloor, Question, TraceContext};
+use ws_gateway::{PublishFailure, PublishReport, QuestionSink, WebSocketSessionManager};
+
+/// Answers go to the sessions.
+pub(crate) struct Answers(pub(crate) WebSocketSessionManager);
+
+impl AnswerSink for Answers {
+    fn deliver(&self, answer: Answer, trace: Option<TraceContext>) {
+        self.0.deliver(answer, trace);
+    }
+}
+
+/// Questions go to the publisher.
+pub(crate) struct Questions {
+    pub(crate) publisher: Arc<QuestionPublisher>,
+    /// Set once the consumer runs, which is before the first session is admitted.
+    pub(crate) consumer: Arc<OnceLock<ConsumerHandle>>,
+}
+
+impl QuestionSink for Questions {
+    fn floor(&self) -> AnswerFloor {
+        let consumer = self.consumer.get();
+        consumer.map_or_else(AnswerFloor::unknown, ConsumerHandle::floor)
+    }
+
+    fn publish(&self, question: Question, trace: Option<TraceContext>, report: PublishReport) {
+        let report = kafka_ingest::PublishReport::new(move |outcome| {
+            report.report(outcome.map_err(failure));
+        });
+        self.publisher.publish(question, trace, report);
+    }
+}
+
+fn failure(failure: kafka_ingest::PublishFailure) -> PublishFailure {
+    PublishFailure {
+        persisted: match failure.persisted {
+            kafka_ingest::Persisted::No => ws_gateway::Persisted::No,
+            kafka_ingest::Persisted::Maybe => ws_gateway::Persisted::Maybe,
+        },
+    }
+}

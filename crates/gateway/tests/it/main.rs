@@ -1,0 +1,10 @@
+//! What the configuration and the command line promise, without a process or a broker.
+
+mod ask;
+mod cli;
+mod config_contradictions;
+mod config_layers;
+mod config_problems;
+mod config_secrets;
+mod config_values;
+mod support;
