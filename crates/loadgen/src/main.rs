@@ -1,1 +1,58 @@
-fn main() {}
+//! `loadgen`: asks at a steady rate over many WebSockets, answers from the other side of Kafka, and
+//! verifies every answer by a digest of its question. JSON on standard output, progress on standard
+//! error; exit status 1 when anything was lost, wrong or refused.
+
+mod answering;
+mod args;
+mod connect;
+mod digest;
+mod idle;
+mod load;
+mod pacer;
+mod process;
+mod progress;
+mod report;
+mod scores;
+mod session;
+mod topics;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::args::Args;
+use crate::connect::Target;
+use crate::report::Report;
+
+// One thread carries all sockets: the machine's other cores are for what is measured.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let report = run(&args).await?;
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &report)?;
+    writeln!(out)?;
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(args: &Args) -> Result<Report> {
+    let target = Target::resolve(&args.url).await?;
+    let idle = match args.idle_sessions {
+        0 => None,
+        count => Some(idle::Crowd::open(&target, count, args.gateway_pid).await?),
+    };
+    let load = match args.sessions() {
+        0 => None,
+        _ => Some(load::run(args, &target).await?),
+    };
+    Ok(Report {
+        load,
+        idle: idle.map(|crowd| crowd.figures),
+    })
+}

@@ -1,0 +1,117 @@
+//! One run under load: everything is set up, the sessions ask on schedule, the figures are drawn.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::answering::Answering;
+use crate::args::Args;
+use crate::connect::{Socket, Target};
+use crate::pacer::{self, Schedule, Turn};
+use crate::process::Sample;
+use crate::progress;
+use crate::report::{GatewayFigures, Load};
+use crate::scores::Scores;
+use crate::session::{self, Rules};
+
+/// Runs the load that `args` describe.
+pub(crate) async fn run(args: &Args, target: &Target) -> Result<Load> {
+    let schemas = crate::topics::prepare(args).await?;
+    let answering = Answering::start(args, schemas)?;
+    let sockets = connect(target, args.idle_sessions, args.sessions()).await?;
+    let rules = Arc::new(Rules {
+        run: uuid::Uuid::new_v4(),
+        answer_bytes: args.answer_bytes as usize,
+        late_after: args.late_after(),
+        lost_after: args.lost_after(),
+        scores: Arc::new(Scores::new()),
+    });
+    let gateway = ask_everything(args, sockets, &rules).await?;
+    let answered = answering.stop()?;
+    let counts = rules.scores.read();
+    let gateway = gateway.map(|(before, after, over)| {
+        GatewayFigures::between(before, after, over, counts.latency.len())
+    });
+    Ok(Load::new(args, &counts, answered, gateway))
+}
+
+/// Opens the sockets of all asking sessions; `first` is the number of the first in this process.
+async fn connect(target: &Target, first: usize, count: usize) -> Result<Vec<Socket>> {
+    let bar = progress::bar("sessions", count as u64);
+    let mut sockets = Vec::with_capacity(count);
+    for number in first..first + count {
+        sockets.push(target.connect(number).await?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(sockets)
+}
+
+/// Asks every question and waits for every ending; the gateway's readings before and after the
+/// measured ones, and the time between.
+async fn ask_everything(
+    args: &Args,
+    sockets: Vec<Socket>,
+    rules: &Arc<Rules>,
+) -> Result<Option<Readings>> {
+    let schedule = Schedule {
+        start: Instant::now() + HEAD_START,
+        rate: args.rate,
+        questions: args.questions(),
+        warm_up: args.warm_up_questions(),
+    };
+    let mut sessions = JoinSet::new();
+    let queues = spawn_sessions(&mut sessions, sockets, rules);
+    let scores = Arc::clone(&rules.scores);
+    let pacing = tokio::task::spawn_blocking(move || pacer::run(schedule, &queues, &scores));
+
+    tokio::time::sleep_until(schedule.measured_from().into()).await;
+    let before = args.gateway_pid.map(Sample::of).transpose()?;
+    watch(&mut sessions, &rules.scores, schedule.questions).await?;
+    let after = args.gateway_pid.map(Sample::of).transpose()?;
+    pacing.await.context("pacing")?;
+    let over = schedule.measured_from().elapsed();
+    Ok(before
+        .zip(after)
+        .map(|(before, after)| (before, after, over)))
+}
+
+fn spawn_sessions(
+    sessions: &mut JoinSet<()>,
+    sockets: Vec<Socket>,
+    rules: &Arc<Rules>,
+) -> Vec<mpsc::Sender<Turn>> {
+    let spawn = |socket| {
+        let (queue, turns) = mpsc::channel(BEHIND_AT_MOST);
+        sessions.spawn(session::run(socket, turns, Arc::clone(rules)));
+        queue
+    };
+    sockets.into_iter().map(spawn).collect()
+}
+
+/// Shows progress until every session has ended.
+async fn watch(sessions: &mut JoinSet<()>, scores: &Scores, questions: u64) -> Result<()> {
+    let bar = progress::bar("questions", questions);
+    let mut every = tokio::time::interval(SHOW_EVERY);
+    loop {
+        tokio::select! {
+            ended = sessions.join_next() => match ended {
+                Some(ended) => ended.context("a session")?,
+                None => break,
+            },
+            _ = every.tick() => bar.set_position(scores.total()),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+type Readings = (Sample, Sample, Duration);
+
+/// Questions that may be due in one session while its last one still waits.
+const BEHIND_AT_MOST: usize = 1_024;
+const HEAD_START: Duration = Duration::from_millis(200);
+const SHOW_EVERY: Duration = Duration::from_millis(250);

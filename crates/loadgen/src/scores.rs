@@ -1,0 +1,137 @@
+//! What became of every question, counted while it happens.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// How a question ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    /// By its own answer.
+    Answered,
+    /// By an answer that is not its own, or a frame that is none of version 1.
+    Wrong,
+    /// By nothing: no frame in time, or a connection that ended first.
+    Lost,
+    /// By one of the error frames.
+    Refused,
+}
+
+/// Whether a question is part of the figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Verified only.
+    WarmUp,
+    /// Verified and measured.
+    Measured,
+}
+
+/// The counts so far; shared by all sessions.
+#[derive(Debug)]
+pub(crate) struct Scores(Mutex<Counts>);
+
+/// One reading of [`Scores`].
+#[derive(Debug, Clone)]
+pub(crate) struct Counts {
+    /// Questions by how they ended, both phases.
+    pub(crate) endings: BTreeMap<Ending, u64>,
+    /// Answered questions of the measured phase: microseconds since they were due.
+    pub(crate) latency: Histogram<u64>,
+    /// Those of them that took too long.
+    pub(crate) late: u64,
+    /// Frames that came unasked.
+    pub(crate) strays: u64,
+}
+
+impl Scores {
+    /// Nothing counted yet.
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Counts {
+            endings: BTreeMap::new(),
+            latency: Histogram::new(SIGNIFICANT_DIGITS)
+                .expect("3 digits are within hdrhistogram's range"),
+            late: 0,
+            strays: 0,
+        }))
+    }
+
+    /// Counts a question that ended `took` after it was due.
+    pub(crate) fn ended(&self, phase: Phase, ending: Ending, took: Duration, late_after: Duration) {
+        let mut counts = self.lock();
+        *counts.endings.entry(ending).or_default() += 1;
+        if (phase, ending) == (Phase::Measured, Ending::Answered) {
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            counts.latency.saturating_record(micros);
+            counts.late += u64::from(took > late_after);
+        }
+    }
+
+    /// Counts a frame nobody asked for.
+    pub(crate) fn stray(&self) {
+        self.lock().strays += 1;
+    }
+
+    /// Questions that have ended.
+    pub(crate) fn total(&self) -> u64 {
+        self.lock().endings.values().sum()
+    }
+
+    /// A copy of the counts.
+    pub(crate) fn read(&self) -> Counts {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Counts {
+    /// Questions that ended like that.
+    pub(crate) fn of(&self, ending: Ending) -> u64 {
+        self.endings.get(&ending).copied().unwrap_or(0)
+    }
+}
+
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_warm_up_is_counted_but_not_measured() {
+        let scores = Scores::new();
+        scores.ended(Phase::WarmUp, Ending::Answered, 5 * SECOND, SECOND);
+        scores.ended(Phase::Measured, Ending::Answered, SECOND / 2, SECOND);
+        let counts = scores.read();
+        assert_eq!(
+            (
+                counts.of(Ending::Answered),
+                counts.latency.len(),
+                counts.late
+            ),
+            (2, 1, 0)
+        );
+    }
+
+    #[test]
+    fn a_question_that_was_not_answered_has_no_latency() {
+        let scores = Scores::new();
+        for ending in [Ending::Lost, Ending::Wrong, Ending::Refused] {
+            scores.ended(Phase::Measured, ending, 2 * SECOND, SECOND);
+        }
+        assert_eq!(
+            (
+                scores.total(),
+                scores.read().latency.len(),
+                scores.read().late
+            ),
+            (3, 0, 0)
+        );
+    }
+}
