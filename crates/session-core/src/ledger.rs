@@ -23,12 +23,6 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Whether the identity holds.
-    pub fn balances(&self) -> bool {
-        let ended = self.answered + self.expired + self.failed + self.undeliverable;
-        self.accepted == ended + self.pending
-    }
-
     /// A question is in Kafka and waits.
     pub(crate) fn accept(&mut self) {
         self.accepted += 1;

@@ -24,7 +24,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use expect_test::Expect;
 use session_core::{
-    Ask, CloseReason, Effect, Event, Input, Persisted, Registry, Reply, Settings, WireIdMode,
+    Ask, CloseReason, Effect, Event, Input, Ledger, Persisted, Registry, Reply, Settings,
+    WireIdMode,
 };
 use types::{
     Answer, AnswerBody, AnswerFloor, AnswerText, Generation, QuestionId, QuestionIdEcho,
@@ -44,6 +45,12 @@ pub(crate) fn settings() -> Settings {
         answer_ttl: Duration::from_secs(240),
         max_owed: 100,
     }
+}
+
+/// Whether every accepted question is accounted for once.
+pub(crate) fn balances(ledger: Ledger) -> bool {
+    let ended = ledger.answered + ledger.expired + ledger.failed + ledger.undeliverable;
+    ledger.accepted == ended + ledger.pending
 }
 
 /// Some instant to count from.
@@ -185,6 +192,11 @@ impl Run {
             writeln!(self.trace, "  ({timer:?} after {after:?})").unwrap();
             self.now = self.now.max(at);
             self.give(Input::Tick);
+            let passed = self
+                .registry
+                .poll_timeout()
+                .filter(|(at, _)| *at <= self.now);
+            assert_eq!(passed, None, "a tick leaves no deadline that has passed");
         }
         self.now = end;
     }
@@ -196,7 +208,7 @@ impl Run {
             writeln!(self.trace, "  {line}").unwrap();
         }
         let ledger = self.registry.stats().ledger;
-        assert!(ledger.balances(), "{ledger:?} after\n{}", self.trace);
+        assert!(balances(ledger), "{ledger:?} after\n{}", self.trace);
     }
 
     fn describe(&self, effect: Effect) -> String {

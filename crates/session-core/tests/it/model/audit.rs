@@ -9,6 +9,8 @@ use types::{
     Answer, AnswerOutcome, Question, QuestionId, QuestionIdEcho, SessionId, SessionKey, WireId,
 };
 
+use crate::script::balances;
+
 /// Watches a run from outside.
 pub(crate) struct Audit {
     settings: Settings,
@@ -207,7 +209,7 @@ impl Audit {
         self.owed = stats.owed;
 
         let ledger = stats.ledger;
-        assert!(ledger.balances(), "{ledger:?}");
+        assert!(balances(ledger), "{ledger:?}");
         let unconfirmed = stats.waiting - usize::try_from(ledger.pending).unwrap();
         let elsewhere = u64::try_from(unconfirmed + stats.unreported).unwrap();
         let asked = u64::try_from(self.questions.len()).unwrap();
