@@ -2,22 +2,29 @@
 
 use std::time::Instant;
 
-use types::WireId;
+use types::{AnswerOutcome, WireId};
 
 /// Nothing, or an ambiguity that lasts until a known moment.
 #[derive(Debug, Default)]
 pub(crate) struct Debts {
     until: Option<Instant>,
-    /// An answer under the plain id is owed and has not come. One at most: while anything is owed,
-    /// questions take a suffix.
-    plain: bool,
+    /// An answer under the plain id is owed and has not come; how it counts when it does. One at
+    /// most: while anything is owed, questions take a suffix.
+    plain: Option<AnswerOutcome>,
 }
 
 impl Debts {
-    /// An answer to `wire_id` may come until `until` although nobody waits for it.
-    pub(crate) fn incur(&mut self, now: Instant, until: Instant, wire_id: &WireId) {
-        let plain_before = self.outstanding(now).is_some() && self.plain;
-        self.plain = plain_before || wire_id.is_plain();
+    /// An answer to `wire_id` may come until `until` although nobody waits for it, and is then
+    /// `outcome`.
+    pub(crate) fn incur(
+        &mut self,
+        now: Instant,
+        until: Instant,
+        wire_id: &WireId,
+        outcome: AnswerOutcome,
+    ) {
+        let before = self.plain.filter(|_| self.outstanding(now).is_some());
+        self.plain = before.or_else(|| wire_id.is_plain().then_some(outcome));
         self.until = Some(until);
     }
 
@@ -27,12 +34,9 @@ impl Debts {
         self.until.filter(|until| now < *until)
     }
 
-    /// Takes an answer under the plain id as the one that is owed; false when none is.
-    pub(crate) fn settle_plain(&mut self, now: Instant) -> bool {
-        let owed = self.outstanding(now).is_some() && self.plain;
-        if owed {
-            self.plain = false;
-        }
-        owed
+    /// Takes an answer under the plain id as the one that is owed; `None` when none is.
+    pub(crate) fn settle_plain(&mut self, now: Instant) -> Option<AnswerOutcome> {
+        self.outstanding(now)?;
+        self.plain.take()
     }
 }

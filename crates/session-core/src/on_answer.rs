@@ -112,15 +112,18 @@ impl Registry {
         };
         let again = session.was_answered(answer.question_id, &answer.wire_id);
         let plain = answer.wire_id.is_plain();
-        let owed = plain && !again && session.debts.settle_plain(now);
+        let may_be_owed = plain && !again;
+        let owed = may_be_owed
+            .then(|| session.debts.settle_plain(now))
+            .flatten();
         // Neither open, nor owed, nor put back by an operator: something was answered twice, so the
         // next plain question of any session could get the second answer to its last one.
-        let twice = plain && !owed && !answer.replayed;
+        let twice = plain && owed.is_none() && !answer.replayed;
         let outcome = match session.state {
             State::Departed { .. } => return AnswerOutcome::Undeliverable,
             State::Idle | State::Closing if again || twice => AnswerOutcome::Duplicate,
             State::Waiting(_) if again => AnswerOutcome::Duplicate,
-            State::Idle | State::Closing | State::Waiting(_) => AnswerOutcome::Late,
+            State::Idle | State::Closing | State::Waiting(_) => owed.unwrap_or(AnswerOutcome::Late),
         };
         if twice {
             self.duplicates_seen(now);

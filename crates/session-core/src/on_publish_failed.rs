@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use types::{QuestionId, QuestionOutcome};
+use types::{AnswerOutcome, QuestionId, QuestionOutcome};
 
 use crate::question::Pending;
 use crate::{Persisted, Registry, Reply};
@@ -28,7 +28,7 @@ impl Registry {
             return;
         };
         match persisted {
-            Persisted::Maybe => self.incur(now, &question),
+            Persisted::Maybe => self.incur(now, &question, AnswerOutcome::Late),
             Persisted::No => {}
         }
         self.send(question.key.clone(), Reply::PublishFailed);

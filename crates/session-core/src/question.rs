@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use types::{AnswerFloor, QuestionId, QuestionOutcome, SessionId, SessionKey, WireId};
+use types::{
+    AnswerFloor, AnswerOutcome, QuestionId, QuestionOutcome, SessionId, SessionKey, WireId,
+};
 
 use crate::state::State;
 use crate::{Event, Registry, Timer};
@@ -62,7 +64,7 @@ impl Registry {
     /// comes; when too many such reports are awaited, at once and as accepted: rather one too many in
     /// the accounts than one that nobody accounts for.
     pub(crate) fn abandon(&mut self, now: Instant, question: Pending, outcome: QuestionOutcome) {
-        self.incur(now, &question);
+        self.incur(now, &question, late_as(outcome));
         let Pending {
             question_id,
             key,
@@ -86,11 +88,12 @@ impl Registry {
         self.ended(key, outcome, after);
     }
 
-    /// Notes that the session may be owed an answer to this question: an ambiguity.
-    pub(crate) fn incur(&mut self, now: Instant, question: &Pending) {
+    /// Notes that the session may be owed an answer to this question: an ambiguity. `outcome` is
+    /// what that answer counts as.
+    pub(crate) fn incur(&mut self, now: Instant, question: &Pending, outcome: AnswerOutcome) {
         let until = now + self.settings.answer_ttl;
         if let Some(session) = self.sessions.get_mut(&question.key.id) {
-            session.debts.incur(now, until, &question.wire_id);
+            session.debts.incur(now, until, &question.wire_id, outcome);
         }
     }
 
@@ -115,5 +118,16 @@ impl Registry {
         let session = self.sessions.get(&key.id)?;
         let current = session.state.is_here() && session.generation == key.generation;
         current.then_some(session.state)
+    }
+}
+
+/// What the answer to an abandoned question counts as when it comes.
+fn late_as(outcome: QuestionOutcome) -> AnswerOutcome {
+    match outcome {
+        QuestionOutcome::Undeliverable => AnswerOutcome::Undeliverable,
+        QuestionOutcome::Answered
+        | QuestionOutcome::Expired
+        | QuestionOutcome::Failed
+        | QuestionOutcome::PublishFailed => AnswerOutcome::Late,
     }
 }

@@ -26,12 +26,19 @@ pub struct RemoteContext {
 /// The target of every span here; the trace layer listens to nothing else.
 pub const TARGET: &str = "answer_gateway::trace";
 
-/// A client asked (server span, from the frame to the end of the question).
-pub fn ask(session: &impl Display, question_id: &impl Display) -> Span {
-    info_span!(
+/// A client asked (server span, from the frame to the end of the question). The parent is the
+/// client's own trace, if it sent one.
+pub fn ask(
+    session: &impl Display,
+    question_id: &impl Display,
+    parent: Option<RemoteContext>,
+) -> Span {
+    let span = info_span!(
         target: TARGET, parent: None, "ask", otel.kind = "server",
         "session.id" = %session, "messaging.message.conversation_id" = %question_id,
-    )
+    );
+    adopt(&span, parent);
+    span
 }
 
 /// A question is produced (producer span, until the delivery report).
@@ -128,13 +135,21 @@ mod tests {
     #[test]
     fn one_question_is_one_trace_through_the_record_headers() {
         let spans = traced(|| {
-            let ask = ask(&"s", &"q");
+            let client = RemoteContext {
+                trace_id: 7,
+                span_id: 8,
+                flags: 1,
+                state: None,
+            };
+            let ask = ask(&"s", &"q", Some(client));
             let publish = publish("perguntas", &"q", context_of(&ask));
             let process = process("respostas", 1, 2, context_of(&publish));
             drop(deliver(&"s", context_of(&process)));
         });
         let by_name = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
         let trace = by_name("ask").span_context.trace_id();
+        assert_eq!(trace, TraceId::from(7));
+        assert_eq!(by_name("ask").parent_span_id, SpanId::from(8));
         for (child, parent) in [
             ("publish perguntas", "ask"),
             ("process respostas", "publish perguntas"),
@@ -150,6 +165,6 @@ mod tests {
 
     #[test]
     fn without_a_tracer_there_is_no_context() {
-        assert_eq!(context_of(&ask(&"s", &"q")), None);
+        assert_eq!(context_of(&ask(&"s", &"q", None)), None);
     }
 }

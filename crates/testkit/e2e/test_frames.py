@@ -109,8 +109,8 @@ def test_fragments_that_add_up_over_the_size_limit_close_1009(socket):
 
 def test_the_longest_question_is_answered_and_a_longer_one_refused(socket, start_answerer):
     answerer = start_answerer()
-    longest = texts.question().ljust(32 * 1024 - 1, "x")
-    assert len(longest.encode()) == 32 * 1024
+    longest = texts.question()
+    longest += "x" * (32 * 1024 - len(longest.encode()))
     assert ws.ask(socket, longest) == ws.response(texts.answer_to(longest))
     refusal = ws.ask(socket, longest + "x")
     assert refusal["type"] == "error", refusal

@@ -61,9 +61,9 @@ def test_every_kind_of_invalid_answer_is_counted_and_every_valid_one_arrives(gat
             kind = list(invalid)[number]
             assert ws.receive(socket) == ws.response(texts.answer_to(asked)), f"after a value of kind {kind!r}"
             number += 1
-            counted = gateway.metrics().value("answer_gateway_answers_total", outcome="invalid")
-            assert counted == number, f"a value of kind {kind!r} is not counted as invalid"
+            gateway.wait_metric("answer_gateway_answers_total", number, outcome="invalid")
     assert len(invalid) >= 10
+    assert gateway.metrics().value("answer_gateway_answers_total", outcome="invalid") == len(invalid)
     assert gateway.metrics().value("answer_gateway_records_total", result="error") == len(invalid)
 
 
@@ -83,7 +83,7 @@ def test_a_tombstone_is_skipped_and_counted(gateway, start_answerer):
 
 
 @pytest.mark.timeout(240)
-def test_a_schema_id_the_registry_does_not_know_holds_its_partition_for_30_s_at_most(gateway, start_answerer):
+def test_a_schema_id_the_registry_does_not_know_holds_up_nothing_and_is_given_up(gateway, start_answerer):
     answerer = start_answerer(held)
     with (
         ws.connect(gateway.url(texts.session_id())) as behind,
@@ -99,5 +99,5 @@ def test_a_schema_id_the_registry_does_not_know_holds_its_partition_for_30_s_at_
             answerer.write(record, partition=partition)
         answerer.flush()
         assert ws.receive(beside, timeout=20) == ws.response(texts.answer_to(asked_beside))
-        assert ws.receive(behind, timeout=60) == ws.response(texts.answer_to(asked_behind))
-    gateway.wait_metric("answer_gateway_answers_total", 1, outcome="invalid")
+        assert ws.receive(behind, timeout=20) == ws.response(texts.answer_to(asked_behind))
+    gateway.wait_metric("answer_gateway_answers_total", 1, patience=60, outcome="invalid")

@@ -50,7 +50,7 @@ pub enum AnswerOutcome {
     Late,
     /// For a session that is here and is owed nothing.
     Duplicate,
-    /// For a session that was here and is gone.
+    /// For a socket that was here and is gone, whether or not its session is back.
     Undeliverable,
     /// Undecodable, or contradicting itself.
     Invalid,

@@ -24,6 +24,8 @@ pub(crate) struct Live {
     pub(crate) outbox: Arc<Outbox>,
     /// From the frame to the end of the open question.
     asking: Option<Span>,
+    /// The client's own trace.
+    trace: Option<Box<TraceContext>>,
 }
 
 /// What is left to do once the lock is free.
@@ -48,10 +50,11 @@ pub(crate) enum Deferred {
 }
 
 impl Live {
-    pub(crate) fn new(outbox: Arc<Outbox>) -> Self {
+    pub(crate) fn new(outbox: Arc<Outbox>, trace: Option<TraceContext>) -> Self {
         Self {
             outbox,
             asking: None,
+            trace: trace.map(Box::new),
         }
     }
 
@@ -105,9 +108,12 @@ pub(crate) fn record(
 }
 
 fn publish(sockets: &mut Sockets, key: &SessionKey, question: Question) -> Deferred {
-    let span = spans::ask(&key.id, &question.question_id);
+    let mut socket = sockets.get_mut(&key.generation);
+    let client = socket.as_ref().and_then(|socket| socket.trace.as_deref());
+    let parent = client.cloned().map(trace::incoming);
+    let span = spans::ask(&key.id, &question.question_id, parent);
     let trace = spans::context_of(&span).map(trace::outgoing);
-    if let Some(socket) = sockets.get_mut(&key.generation) {
+    if let Some(socket) = &mut socket {
         socket.asking = Some(span);
     }
     Deferred::Publish { question, trace }

@@ -45,6 +45,7 @@ pub use drain::{DrainPlan, Drained};
 pub use health::{Admission, Health, Readiness};
 pub use question_sink::{PublishFailure, PublishReport, QuestionSink};
 pub use server::{BoundServer, RunningServer};
+pub use session_task::Client;
 pub use sessions::WebSocketSessionManager;
 pub use settings::{Limits, ServerSettings, SessionSettings};
 

@@ -10,7 +10,7 @@ use telemetry::spans;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use types::SessionId;
+use types::{SessionId, TraceContext};
 
 use crate::close::Close;
 use crate::events::{Ended, Events};
@@ -25,23 +25,17 @@ use crate::socket::{Failure, Flushed, Socket, SocketEvent};
 use crate::{clock, trace};
 
 impl WebSocketSessionManager {
-    /// Runs one version-1 session over `stream`, which speaks WebSocket from here on, until either
-    /// side closes it. `already_read` holds the bytes of `stream` that are read already. Dropped, or
-    /// once `stop` is cancelled, it ends without a closing handshake.
-    pub async fn serve<S>(
-        &self,
-        id: SessionId,
-        stream: S,
-        already_read: Vec<u8>,
-        stop: &CancellationToken,
-    ) where
+    /// Runs one version-1 session until either side closes it. Dropped, or once `stop` is cancelled,
+    /// it ends without a closing handshake.
+    pub async fn serve<S>(&self, client: Client<S>, stop: &CancellationToken)
+    where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let _guard = self.shared().panics.guard();
         let max_frame_bytes = self.shared().settings.max_frame_bytes;
-        let socket = Socket::new(stream, already_read, max_frame_bytes).await;
+        let socket = Socket::new(client.stream, client.already_read, max_frame_bytes).await;
         let session = async {
-            match self.connect(id) {
+            match self.connect(client.id, client.trace) {
                 Some(connection) => SessionTask::new(self, &connection, socket).serve().await,
                 None => drop(socket.finish(Some(Close::Internal)).await),
             }
@@ -52,6 +46,19 @@ impl WebSocketSessionManager {
             () = session => {}
         }
     }
+}
+
+/// Who connected, and over what.
+#[derive(Debug)]
+pub struct Client<S> {
+    /// The session it asks for.
+    pub id: SessionId,
+    /// Speaks WebSocket from here on.
+    pub stream: S,
+    /// What was read of the stream already.
+    pub already_read: Vec<u8>,
+    /// The trace that its questions belong to, if the client has one.
+    pub trace: Option<TraceContext>,
 }
 
 /// One session. Dropping it tells the manager that the socket is gone.

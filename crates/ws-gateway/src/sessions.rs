@@ -125,8 +125,9 @@ impl WebSocketSessionManager {
 
     // === the socket's side ===
 
-    /// Registers a socket; it replaces an older one of the same session. `None` after a panic.
-    pub(crate) fn connect(&self, id: SessionId) -> Option<Connection> {
+    /// Registers a socket; it replaces an older one of the same session. Its questions belong to
+    /// `trace`. `None` after a panic.
+    pub(crate) fn connect(&self, id: SessionId, trace: Option<TraceContext>) -> Option<Connection> {
         let mut state = self.lock()?;
         state.newest = Generation(state.newest.0 + 1);
         let key = SessionKey {
@@ -134,7 +135,7 @@ impl WebSocketSessionManager {
             generation: state.newest,
         };
         let outbox = Arc::new(Outbox::new(self.0.settings.outbound_bytes));
-        let live = Live::new(Arc::clone(&outbox));
+        let live = Live::new(Arc::clone(&outbox), trace);
         state.sockets.insert(key.generation, live);
         let deferred = self.handle(&mut state, Input::Connected { key: key.clone() }, None);
         drop(state);

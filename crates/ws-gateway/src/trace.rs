@@ -1,7 +1,15 @@
-//! Trace contexts between the domain's type and telemetry's: the same four fields.
+//! Trace contexts: those of requests, and between the domain's type and telemetry's, which has the
+//! same four fields.
 
 use telemetry::spans::RemoteContext;
 use types::TraceContext;
+use warp::http::HeaderMap;
+
+/// The trace a request belongs to; one that is not valid is none.
+pub(crate) fn of_request(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    TraceContext::parse(text("traceparent")?, text("tracestate"))
+}
 
 pub(crate) fn outgoing(context: RemoteContext) -> TraceContext {
     TraceContext {

@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use types::SessionId;
+use types::{SessionId, TraceContext};
 use warp::http::StatusCode;
 use warp::http::header::{
     CONNECTION, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL,
@@ -23,6 +23,8 @@ use crate::health::Health;
 use crate::http::{self, Reply};
 use crate::limits::{Gate, Place};
 use crate::refusal::Refusal;
+use crate::session_task::Client;
+use crate::trace;
 
 /// What every request for a socket is judged by, and where its session runs.
 #[derive(Debug)]
@@ -55,7 +57,8 @@ impl Edge {
                 on_upgrade,
                 place,
             }) => {
-                let session = Arc::clone(self).session(id, on_upgrade, request.peer, place);
+                let trace = trace::of_request(&request.headers);
+                let session = Arc::clone(self).session(id, on_upgrade, trace, request.peer, place);
                 self.sessions.spawn(session);
                 switching_protocols(&handshake)
             }
@@ -106,6 +109,7 @@ impl Edge {
         self: Arc<Self>,
         id: SessionId,
         on_upgrade: OnUpgrade,
+        trace: Option<TraceContext>,
         peer: Peer,
         _place: Place,
     ) {
@@ -116,9 +120,13 @@ impl Edge {
         // An error here means that the client is gone before it had a socket.
         if let Ok(upgraded) = upgraded {
             let (stream, already_read) = into_parts(upgraded);
-            self.manager
-                .serve(id, stream, already_read, &self.stop)
-                .await;
+            let client = Client {
+                id,
+                stream,
+                already_read,
+                trace,
+            };
+            self.manager.serve(client, &self.stop).await;
         }
         drop(peer);
     }

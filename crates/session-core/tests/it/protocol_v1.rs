@@ -183,7 +183,7 @@ fn a_second_connection_replaces_the_first_and_inherits_nothing() {
               a1 ended: undeliverable 0ns
               close a1 superseded
             > answer a
-              record: late
+              record: undeliverable
             > disconnect a1
             > ask a2 q2
               publish q2 as a~q2

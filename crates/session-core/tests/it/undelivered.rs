@@ -98,7 +98,7 @@ fn equal_text_is_no_sign_of_a_duplicate_and_a_replaced_socket_gets_nothing() {
             > ask a2 q2
               publish q2 as a~q2
             > answer a echo=q1
-              record: late
+              record: undeliverable
             > answer a~q2
               a2 accepted 0ns
               send a2 r2 (None of 0ns)

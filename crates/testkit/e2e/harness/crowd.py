@@ -58,6 +58,8 @@ class Crowd:
         self._urls = [gateways[number % len(gateways)].url(name) for number, name in enumerate(self.sessions)]
         self._questions_each = questions_each
         self._pause = pause
+        # When each session that waits asked.
+        self._open: dict[str, float] = {}
         self._finishing = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="crowd")
@@ -92,6 +94,19 @@ class Crowd:
 
         eventually(reached, f"every session has a question {outcome}", patience=2 * PATIENCE)
 
+    def wait_failed_or_waiting(self, since: float) -> None:
+        """Waits until every session was told after `since` that a question failed, or still waits for an older one."""
+
+        def reached() -> bool:
+            failed = {one.session for one in list(self.exchanges) if one.failed and one.asked_at >= since}
+            waiting = {session for session, asked_at in dict(self._open).items() if asked_at < since}
+            missing = set(self.sessions) - failed - waiting
+            assert not missing, f"{len(missing)} of {len(self.sessions)} sessions were told nothing"
+            assert failed, "nobody asked meanwhile"
+            return True
+
+        eventually(reached, "every session was told, or waits", patience=2 * PATIENCE)
+
     def _run(self) -> None:
         try:
             asyncio.run(self._everybody())
@@ -118,11 +133,13 @@ class Crowd:
 
     async def _ask(self, client: ClientConnection, session: str, number: int) -> bool:
         exchange = Exchange(session, texts.question(str(number)), time.monotonic())
+        self._open[session] = exchange.asked_at
         try:
             await client.send(message(exchange.question))
             exchange.frame = json.loads(await client.recv())
         except ConnectionClosed as closed:
             exchange.close_code = closed.rcvd.code if closed.rcvd else 1006
+        self._open.pop(session)
         exchange.took = time.monotonic() - exchange.asked_at
         self.exchanges.append(exchange)
         return exchange.close_code is None

@@ -12,7 +12,7 @@ from harness import http
 from harness.metrics import Metrics
 from harness.stack import REPOSITORY
 from harness.texts import TEXT_CANARIES
-from harness.wait import eventually
+from harness.wait import PATIENCE, eventually
 
 # Debug lines of our own crates, so that the canary check sees what an operator could switch on.
 LOG_LEVEL = "info," + ",".join(
@@ -95,11 +95,12 @@ class Gateway:
         self.last_metrics = reply.body
         return Metrics.parse(reply.body)
 
-    def wait_metric(self, name: str, at_least: float, **labels: str) -> float:
+    def wait_metric(self, name: str, at_least: float, patience: float = PATIENCE, **labels: str) -> float:
         """Waits until a metric has reached a value."""
         return eventually(
             lambda: (found := self.metrics().value(name, **labels)) >= at_least and max(found, 1e-9),
             f"{name}{labels} >= {at_least}",
+            patience=patience,
         )
 
     def wait_sessions(self, count: int) -> None:

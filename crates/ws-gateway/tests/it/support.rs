@@ -77,7 +77,13 @@ impl Sessions {
     pub(crate) fn serve(&self, id: &str, stream: DuplexStream) -> JoinHandle<()> {
         let id = SessionId::parse(id).unwrap();
         let (manager, stop) = (self.manager.clone(), self.stop.clone());
-        tokio::spawn(async move { manager.serve(id, stream, Vec::new(), &stop).await })
+        let client = ws_gateway::Client {
+            id,
+            stream,
+            already_read: Vec::new(),
+            trace: None,
+        };
+        tokio::spawn(async move { manager.serve(client, &stop).await })
     }
 
     /// Answers a question the way an answerer does that echoes its id.

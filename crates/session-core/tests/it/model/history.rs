@@ -193,20 +193,28 @@ impl History {
         last.filter(|until| now < *until)
     }
 
-    /// Whether one of those answers would come under the plain id: there was such a question, its
-    /// answer did not come, and since then something was owed all the time.
-    pub(crate) fn owes_plain(&self, now: Instant, session: &str) -> bool {
+    /// Which of those answers would come under the plain id: there was such a question, its answer
+    /// did not come, and since then something was owed all the time.
+    pub(crate) fn owes_plain(&self, now: Instant, session: &str) -> Option<QuestionId> {
         let mut until_then = now;
         for (at, fact) in self.memory(session).into_iter().rev() {
             match fact {
-                Fact::Settled(_) => return false,
-                Fact::Owed(_) if *at + self.settings.answer_ttl <= until_then => return false,
-                Fact::Owed(question) if question.wire_id.is_plain() => return true,
+                Fact::Settled(_) => return None,
+                Fact::Owed(_) if *at + self.settings.answer_ttl <= until_then => return None,
+                Fact::Owed(question) if question.wire_id.is_plain() => return Some(question.id),
                 Fact::Owed(_) => until_then = *at,
                 _ => {}
             }
         }
-        false
+        None
+    }
+
+    /// Whether that question ended because its socket was gone.
+    pub(crate) fn lost_its_socket(&self, question: QuestionId) -> bool {
+        let mut facts = self.facts.iter();
+        facts.any(|(_, fact)| {
+            matches!(fact, Fact::Ended(id, QuestionOutcome::Undeliverable) if *id == question)
+        })
     }
 
     pub(crate) fn is_plain_unsafe(&self, now: Instant) -> bool {

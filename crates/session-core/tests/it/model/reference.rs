@@ -258,23 +258,30 @@ impl Reference {
         }
         let again = self.history.repeats_the_last_answer(session, answer);
         let plain = answer.wire_id.is_plain();
-        let owed = plain && !again && self.history.owes_plain(now, session);
-        if owed {
+        let may_be_owed = plain && !again;
+        let owed = may_be_owed
+            .then(|| self.history.owes_plain(now, session))
+            .flatten();
+        if owed.is_some() {
             let id = SessionId::parse(session).unwrap();
             self.history.add(now, Fact::Settled(id));
         }
         if !here {
             return self.decided(AnswerOutcome::Undeliverable);
         }
-        let unexplained = plain && !owed && !answer.replayed;
+        let unexplained = plain && owed.is_none() && !answer.replayed;
         if unexplained && self.settings.wire_id == WireIdMode::Plain {
             self.history.add(now, Fact::PlainUnsafe);
             self.note(Event::DuplicatesSeen);
         }
         let idle = self.history.open(session).is_none();
-        self.decided(match again || (idle && unexplained) {
-            true => AnswerOutcome::Duplicate,
-            false => AnswerOutcome::Late,
+        let lost = owed.is_some_and(|question| self.history.lost_its_socket(question));
+        self.decided(if again || (idle && unexplained) {
+            AnswerOutcome::Duplicate
+        } else if lost {
+            AnswerOutcome::Undeliverable
+        } else {
+            AnswerOutcome::Late
         });
     }
 
