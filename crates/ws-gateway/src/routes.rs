@@ -15,7 +15,7 @@ use crate::upgrade::{Edge, Request};
 
 /// The page: one file, nothing from elsewhere.
 const CHAT: &str = include_str!("../assets/chat.html");
-const CHAT_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+const CHAT_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// All of them, with a reply for everything else.
