@@ -4,12 +4,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use apache_avro::Schema;
-use apache_avro::schema::RecordField;
-use apache_avro::types::Value;
-use apache_avro::writer::datum::GenericDatumWriter;
 use types::Question;
 
-use crate::portable::{Defaults, Portable};
+use crate::constant::{Constants, long, prefixed};
+use crate::definitions;
+use crate::portable::Portable;
 use crate::{QuestionFields, SchemaError};
 
 /// Encodes questions under one schema, in Confluent's prefix form.
@@ -58,17 +57,18 @@ impl QuestionEncoder {
         references: &[String],
         fields: &QuestionFields,
     ) -> Result<Self, SchemaError> {
-        let portable = Portable::new(schema, references, Defaults::Keep)?;
+        let portable = Portable::new(schema, references)?;
         let (schema, others) = Schema::parse_str_with_list(&portable.text, &portable.references)
             .map_err(|_| SchemaError::Invalid)?;
         let Schema::Record(record) = &schema else {
             return Err(SchemaError::NotARecord);
         };
+        let mut constants = Constants::new(definitions::unambiguous(&others, &schema)?);
         let mut parts = Vec::with_capacity(record.fields.len());
         for (field, name) in record.fields.iter().zip(portable.fields) {
             let fill = Fill::by_name(&name, fields);
             let part = fill.and_then(|what| fitting(what, &field.schema));
-            let part = part.or_else(|| constant(field, &schema, &others).map(Part::Constant));
+            let part = part.or_else(|| constants.of(field).map(Part::Constant));
             parts.push(part.ok_or(SchemaError::CannotFill(name))?);
         }
         for (what, name) in [
@@ -125,8 +125,7 @@ impl Fill {
             if let Some(branch) = branches.value {
                 long(branch, value);
             }
-            long(text.len().try_into().unwrap_or(i64::MAX), value);
-            value.extend_from_slice(text.as_bytes());
+            prefixed(text.as_bytes(), value);
         };
         match self {
             Self::SessionId => text(value, question.wire_id.as_str()),
@@ -187,46 +186,8 @@ fn fits(what: Fill, schema: &Schema) -> bool {
     }
 }
 
-/// The field's default, else null where null is allowed, encoded.
-fn constant(field: &RecordField, record: &Schema, others: &[Schema]) -> Option<Vec<u8>> {
-    let value = match (&field.default, &field.schema) {
-        (Some(default), _) => Value::try_from(default.clone()).ok()?,
-        (None, Schema::Null) => Value::Null,
-        (None, Schema::Union(union)) => {
-            let null = union
-                .variants()
-                .iter()
-                .position(|branch| matches!(branch, Schema::Null))?;
-            Value::Union(u32::try_from(null).ok()?, Box::new(Value::Null))
-        }
-        (None, _) => return None,
-    };
-    let schemata: Vec<&Schema> = std::iter::once(record).chain(others).collect();
-    let value = value
-        .resolve_schemata(&field.schema, schemata.clone())
-        .ok()?;
-    let writer = GenericDatumWriter::builder(&field.schema)
-        .schemata(schemata)
-        .ok()?
-        .build()
-        .ok()?;
-    let mut bytes = Vec::new();
-    writer.write_value(&mut bytes, value).ok()?;
-    Some(bytes)
-}
-
 /// Milliseconds since 1970; a clock before that counts as 1970.
 fn millis(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A zig-zag variable-length integer.
-fn long(number: i64, value: &mut Vec<u8>) {
-    let mut bits = (number << 1 ^ number >> 63).cast_unsigned();
-    while bits >= 0x80 {
-        value.push((bits & 0x7f) as u8 | 0x80);
-        bits >>= 7;
-    }
-    value.push(bits as u8);
 }

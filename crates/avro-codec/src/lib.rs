@@ -3,8 +3,10 @@
 //! No network: a schema id that is not in the [`SchemaSet`] is the returned value
 //! [`DecodeError::UnknownSchema`], and whoever has a network fetches it and tries again.
 
+mod constant;
 mod cursor;
 mod decoder;
+mod definitions;
 mod encoder;
 mod error;
 mod fields;

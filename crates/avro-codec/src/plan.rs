@@ -8,7 +8,8 @@ use apache_avro::Schema;
 use apache_avro::schema::{InnerDecimalSchema, Name, RecordSchema, UuidSchema};
 
 use crate::cursor::Cursor;
-use crate::portable::{Defaults, Portable};
+use crate::definitions::{self, Definitions};
+use crate::portable::Portable;
 use crate::{DecodeError, SchemaError};
 
 /// How deep values may nest before they are refused as malformed.
@@ -57,24 +58,21 @@ pub(crate) struct Field {
 impl Plan {
     /// Compiles `schema`; `references` are the other schemas it names.
     pub(crate) fn compile(schema: &str, references: &[String]) -> Result<Self, SchemaError> {
-        let portable = Portable::new(schema, references, Defaults::Drop)?;
+        let portable = Portable::new(schema, references)?;
         let (schema, references) =
             Schema::parse_str_with_list(&portable.text, &portable.references)
                 .map_err(|_| SchemaError::Invalid)?;
         let mut compiler = Compiler {
             nodes: Vec::new(),
             names: HashMap::new(),
-            others: &references,
+            others: definitions::within(&references),
         };
-        if !matches!(schema, Schema::Record(_)) {
-            return Err(SchemaError::NotARecord);
-        }
-        let top = compiler.node(&schema)?;
-        let Some(Node::Record(types)) = compiler.nodes.get(top) else {
+        let Schema::Record(record) = &schema else {
             return Err(SchemaError::NotARecord);
         };
+        let (_, types) = compiler.record(record)?;
         let fields = portable.fields.into_iter().zip(types);
-        let fields = fields.map(|(name, node)| Field { name, node: *node });
+        let fields = fields.map(|(name, node)| Field { name, node });
         Ok(Self {
             fields: fields.collect(),
             nodes: compiler.nodes,
@@ -153,7 +151,8 @@ impl Plan {
 struct Compiler<'s> {
     nodes: Vec<Node>,
     names: HashMap<Name, NodeId>,
-    others: &'s [Schema],
+    /// What the other schemas define.
+    others: Definitions<'s>,
 }
 
 impl Compiler<'_> {
@@ -199,29 +198,29 @@ impl Compiler<'_> {
                 let branches = union.variants().iter().map(|branch| self.node(branch));
                 Node::Union(branches.collect::<Result<_, _>>()?)
             }
-            Schema::Record(record) => return self.record(record),
+            Schema::Record(record) => return Ok(self.record(record)?.0),
             Schema::Ref { name } => return self.reference(name),
         };
         Ok(self.push(node))
     }
 
-    fn record(&mut self, record: &RecordSchema) -> Result<NodeId, SchemaError> {
+    /// The record's node, and the types of all its fields.
+    fn record(&mut self, record: &RecordSchema) -> Result<(NodeId, Vec<NodeId>), SchemaError> {
         // Known before its fields are, so that they may refer to it.
         let id = self.named(&record.name, Node::Record(Vec::new()));
         let fields = record.fields.iter().map(|field| self.node(&field.schema));
-        let fields = fields.collect::<Result<_, _>>()?;
+        let fields = fields.collect::<Result<Vec<NodeId>, _>>()?;
         if let Some(node) = self.nodes.get_mut(id) {
-            *node = Node::Record(fields);
+            *node = Node::Record(fields.clone());
         }
-        Ok(id)
+        Ok((id, fields))
     }
 
     fn reference(&mut self, name: &Name) -> Result<NodeId, SchemaError> {
         if let Some(known) = self.names.get(name) {
             return Ok(*known);
         }
-        let others = self.others;
-        let other = others.iter().find(|other| other.name() == Some(name));
+        let other = self.others.get(name).copied();
         self.node(other.ok_or(SchemaError::Invalid)?)
     }
 

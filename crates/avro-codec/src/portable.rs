@@ -1,7 +1,9 @@
 //! Schemas as registries hold them, made acceptable to apache-avro, which knows ASCII names only and
 //! checks defaults. Java and Python take any letter in a name (`usuário`) and hyphens in a namespace,
 //! and old registrations have defaults that fit no type. None of it is seen in a record's bytes.
+//! Besides, what apache-avro does with a default may panic, have no end or take all memory.
 
+use apache_avro::schema::RecordField;
 use serde_json::Value;
 
 use crate::{SchemaError, SchemaSet};
@@ -9,6 +11,9 @@ use crate::{SchemaError, SchemaSet};
 /// How deep all texts of one schema may nest together, in JSON. apache-avro parses them by recursion,
 /// through every schema that another names.
 const MAX_NESTING: usize = 512;
+
+/// Under which of a field's own attributes its default is found.
+const DEFAULT: &str = "answer-gateway.default";
 
 /// A schema's text, rewritten, and what its top-level fields are really called.
 #[derive(Debug)]
@@ -19,23 +24,10 @@ pub(crate) struct Portable {
     pub(crate) fields: Vec<String>,
 }
 
-/// What becomes of the fields' defaults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Defaults {
-    /// Writing needs them.
-    Keep,
-    /// Reading what was written does not.
-    Drop,
-}
-
 impl Portable {
     /// Rewrites a schema and those it names. What is JSON and no schema passes, if apache-avro can
     /// say so itself.
-    pub(crate) fn new(
-        schema: &str,
-        references: &[String],
-        defaults: Defaults,
-    ) -> Result<Self, SchemaError> {
+    pub(crate) fn new(schema: &str, references: &[String]) -> Result<Self, SchemaError> {
         if references.len() > SchemaSet::MAX_REFERENCES {
             return Err(SchemaError::Invalid);
         }
@@ -51,10 +43,8 @@ impl Portable {
             return Err(SchemaError::Invalid);
         }
         let fields = field_names(&schema);
-        rewrite(&mut schema, defaults);
-        for reference in &mut references {
-            rewrite(reference, defaults);
-        }
+        rewrite(&mut schema);
+        references.iter_mut().for_each(rewrite);
         Ok(Self {
             text: schema.to_string(),
             references: references.iter().map(Value::to_string).collect(),
@@ -92,17 +82,23 @@ fn field_names(schema: &Value) -> Vec<String> {
     fields.into_iter().flatten().filter_map(name).collect()
 }
 
+/// The default of a field of a rewritten schema.
+pub(crate) fn default(field: &RecordField) -> Option<&Value> {
+    field.custom_attributes.get(DEFAULT)
+}
+
 /// Rewrites a type, or a field; the depth is bounded by that of the JSON.
-fn rewrite(schema: &mut Value, defaults: Defaults) {
+fn rewrite(schema: &mut Value) {
     match schema {
         // A primitive, or the name of a type.
         Value::String(name) => *name = ascii(name),
-        Value::Array(types) => types.iter_mut().for_each(|each| rewrite(each, defaults)),
+        Value::Array(types) => types.iter_mut().for_each(rewrite),
         Value::Object(parts) => {
             // Aliases are a reader's own.
             parts.remove("aliases");
-            if defaults == Defaults::Drop {
-                parts.remove("default");
+            parts.remove(DEFAULT);
+            if let Some(default) = parts.remove("default") {
+                parts.insert(DEFAULT.to_owned(), default);
             }
             for part in [
                 "name",
@@ -114,7 +110,7 @@ fn rewrite(schema: &mut Value, defaults: Defaults) {
                 "symbols",
             ] {
                 if let Some(part) = parts.get_mut(part) {
-                    rewrite(part, defaults);
+                    rewrite(part);
                 }
             }
         }
@@ -123,7 +119,7 @@ fn rewrite(schema: &mut Value, defaults: Defaults) {
 }
 
 /// The name with everything spelt out that apache-avro would refuse.
-fn ascii(name: &str) -> String {
+pub(crate) fn ascii(name: &str) -> String {
     let spelt = |letter: char| match letter {
         '.' | '_' => letter.to_string(),
         _ if letter.is_ascii_alphanumeric() => letter.to_string(),

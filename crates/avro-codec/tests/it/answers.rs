@@ -207,6 +207,22 @@ fn a_schema_that_names_another_is_read_with_it() {
 }
 
 #[test]
+fn a_type_that_is_defined_within_another_schema_is_known_by_its_name() {
+    let schema = r#"{"type":"record","name":"R","fields":[{"name":"place","type":"Place"},
+        {"name":"session_id","type":"string"},{"name":"house","type":"House"}]}"#;
+    let house = r#"{"type":"record","name":"House","fields":[{"name":"at","type":
+        {"type":"record","name":"Place","fields":[{"name":"x","type":"int"}]}}]}"#;
+    let mut set = SchemaSet::default();
+    let named = [house.to_owned()];
+    assert_eq!(set.insert(SchemaRef::Id(7), schema, &named), Ok(()));
+    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let answer = decoder
+        .decode(&[0, 0, 0, 0, 7, 4, 2, b's', 6], None, &set)
+        .unwrap();
+    assert_eq!(answer.session_id, "s");
+}
+
+#[test]
 fn a_schema_that_other_registries_took_is_read_though_apache_avro_would_refuse_it() {
     let schema = r#"{"type":"record","name":"Resposta","namespace":"br.com.minha-empresa","fields":[
         {"name":"revisão","aliases":["versão"],"type":"int","default":null},

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 mod answers;
+mod defaults;
 mod golden;
 mod questions;

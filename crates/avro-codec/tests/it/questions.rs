@@ -18,7 +18,7 @@ const FULL: &str = r#"{"type":"record","name":"Pergunta","fields":[
   {"name":"question_id","type":["null","string"],"default":null},
   {"name":"conversation_id","type":"string"}]}"#;
 
-fn question(user_name: Option<&str>) -> Question {
+pub(crate) fn question(user_name: Option<&str>) -> Question {
     let session = SessionId::parse("s").unwrap();
     Question {
         wire_id: WireId::suffixed(&session, Suffix::from_random([0; 10])),
@@ -30,7 +30,7 @@ fn question(user_name: Option<&str>) -> Question {
     }
 }
 
-fn read(schema: &str, question: &Question) -> Vec<(String, Value)> {
+pub(crate) fn read(schema: &str, question: &Question) -> Vec<(String, Value)> {
     let encoder = QuestionEncoder::new(258, schema, &[], &QuestionFields::default()).unwrap();
     let value = encoder.encode(question);
     let (prefix, mut datum) = value.split_at(5);
@@ -44,7 +44,7 @@ fn read(schema: &str, question: &Question) -> Vec<(String, Value)> {
     fields
 }
 
-fn refused(schema: &str) -> SchemaError {
+pub(crate) fn refused(schema: &str) -> SchemaError {
     QuestionEncoder::new(1, schema, &[], &QuestionFields::default()).unwrap_err()
 }
 

@@ -1,0 +1,61 @@
+//! The named types of a schema and of those it names, wherever in them they are defined.
+
+use std::collections::HashMap;
+
+use apache_avro::Schema;
+use apache_avro::schema::Name;
+
+use crate::SchemaError;
+
+/// Each definition by its full name.
+pub(crate) type Definitions<'s> = HashMap<&'s Name, &'s Schema>;
+
+/// The definitions in these schemas; of several with one name, the first.
+pub(crate) fn within(schemas: &[Schema]) -> Definitions<'_> {
+    let mut definitions = Definitions::new();
+    for schema in schemas {
+        visit(schema, &mut |name, schema| {
+            definitions.entry(name).or_insert(schema);
+        });
+    }
+    definitions
+}
+
+/// The definitions in a schema and in those it names.
+///
+/// # Errors
+///
+/// [`SchemaError::Invalid`] when two have one name: which of them is meant cannot be known.
+pub(crate) fn unambiguous<'s>(
+    others: &'s [Schema],
+    schema: &'s Schema,
+) -> Result<Definitions<'s>, SchemaError> {
+    let mut definitions = Definitions::new();
+    let mut is_unambiguous = true;
+    for schema in others.iter().chain([schema]) {
+        visit(schema, &mut |name, schema| {
+            is_unambiguous &= definitions.insert(name, schema).is_none();
+        });
+    }
+    is_unambiguous
+        .then_some(definitions)
+        .ok_or(SchemaError::Invalid)
+}
+
+/// Calls `found` for each definition; goes as deep as the schema was parsed.
+fn visit<'s>(schema: &'s Schema, found: &mut impl FnMut(&'s Name, &'s Schema)) {
+    if let Schema::Array(array) = schema {
+        visit(&array.items, found);
+    } else if let Schema::Map(map) = schema {
+        visit(&map.types, found);
+    } else if let Schema::Union(union) = schema {
+        union.variants().iter().for_each(|one| visit(one, found));
+    } else if let Schema::Record(record) = schema {
+        let mut types = record.fields.iter().map(|field| &field.schema);
+        types.by_ref().for_each(|one| visit(one, found));
+    }
+    let is_named_here = !matches!(schema, Schema::Ref { .. });
+    if let Some(name) = schema.name().filter(|_| is_named_here) {
+        found(name, schema);
+    }
+}

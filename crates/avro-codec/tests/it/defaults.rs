@@ -1,0 +1,196 @@
+//! What the gateway has nothing for is written as its schema's default.
+
+use apache_avro::types::Value;
+use avro_codec::{
+    AnswerDecoder, AnswerFields, QuestionEncoder, QuestionFields, SchemaRef, SchemaSet,
+};
+use avro_codec::{MINIMAL_QUESTION, SchemaError};
+
+use crate::questions::{question, read, refused};
+
+/// The minimal schema with this field before the others.
+fn with(field: &str) -> String {
+    MINIMAL_QUESTION.replace("\"fields\":[", &format!("\"fields\":[{field},"))
+}
+
+/// What apache-avro reads in the field `x` of a question.
+fn written(kind: &str, default: &str) -> Value {
+    let schema = with(&format!(
+        r#"{{"name":"x","type":{kind},"default":{default}}}"#
+    ));
+    read(&schema, &question(None)).remove(0).1
+}
+
+fn cannot_be_filled(kind: &str, default: &str) {
+    let schema = with(&format!(
+        r#"{{"name":"x","type":{kind},"default":{default}}}"#
+    ));
+    let error = SchemaError::CannotFill("x".to_owned());
+    assert_eq!(refused(&schema), error, "{kind} {default}");
+}
+
+#[test]
+fn a_default_of_every_type_is_written() {
+    let text = |text: &str| Value::String(text.to_owned());
+    let fixed = r#"{"type":"fixed","name":"F","size":2}"#;
+    let symbols = r#"{"type":"enum","name":"E","symbols":["A","B"],"default":"A"}"#;
+    let record = r#"{"type":"record","name":"S","fields":[{"name":"a","type":"int"},
+        {"name":"b","type":["null","S"],"default":null},{"name":"c","type":"long","default":9}]}"#;
+    let inner = vec![
+        ("a".to_owned(), Value::Int(1)),
+        ("b".to_owned(), Value::Union(0, Box::new(Value::Null))),
+        ("c".to_owned(), Value::Long(9)),
+    ];
+    for (kind, default, expected) in [
+        ("\"null\"", "null", Value::Null),
+        ("\"boolean\"", "true", Value::Boolean(true)),
+        ("\"boolean\"", "false", Value::Boolean(false)),
+        ("\"int\"", "-2147483648", Value::Int(i32::MIN)),
+        ("\"long\"", "9223372036854775807", Value::Long(i64::MAX)),
+        ("\"float\"", "1.5", Value::Float(1.5)),
+        ("\"double\"", "-3", Value::Double(-3.0)),
+        ("\"string\"", r#""olá""#, text("olá")),
+        (
+            "\"bytes\"",
+            r#""\u00ff\u0000A""#,
+            Value::Bytes(vec![255, 0, 65]),
+        ),
+        (fixed, r#""\u00ffA""#, Value::Fixed(2, vec![255, 65])),
+        (symbols, r#""B""#, Value::Enum(1, "B".to_owned())),
+        (
+            r#"["null","string"]"#,
+            "null",
+            Value::Union(0, Box::new(Value::Null)),
+        ),
+        (
+            r#"["null","string"]"#,
+            r#""s""#,
+            Value::Union(1, Box::new(text("s"))),
+        ),
+        (
+            r#"{"type":"array","items":"string"}"#,
+            r#"["a","b"]"#,
+            Value::Array(vec![text("a"), text("b")]),
+        ),
+        (
+            r#"{"type":"array","items":"string"}"#,
+            "[]",
+            Value::Array(Vec::new()),
+        ),
+        (
+            r#"{"type":"map","values":"int"}"#,
+            r#"{"ã":7}"#,
+            Value::Map([("ã".to_owned(), Value::Int(7))].into()),
+        ),
+        (
+            r#"{"type":"int","logicalType":"date"}"#,
+            "3",
+            Value::Date(3),
+        ),
+        (
+            r#"{"type":"long","logicalType":"timestamp-millis"}"#,
+            "3",
+            Value::TimestampMillis(3),
+        ),
+        (record, r#"{"a":1}"#, Value::Record(inner)),
+    ] {
+        assert_eq!(written(kind, default), expected, "{kind} {default}");
+    }
+}
+
+#[test]
+fn a_default_that_does_not_fit_its_type_is_none() {
+    for (kind, default) in [
+        ("\"null\"", "0"),
+        ("\"boolean\"", "\"true\""),
+        ("\"int\"", "2147483648"),
+        ("\"int\"", "1.5"),
+        ("\"long\"", "9223372036854775808"),
+        ("\"double\"", "\"1\""),
+        ("\"string\"", "1"),
+        ("\"bytes\"", "\"€\""),
+        (r#"{"type":"fixed","name":"F","size":2}"#, "\"A\""),
+        (
+            r#"{"type":"fixed","name":"F","size":18446744073709551615}"#,
+            "\"A\"",
+        ),
+        (
+            r#"{"type":"enum","name":"E","symbols":["A","B"],"default":"A"}"#,
+            "\"C\"",
+        ),
+        (r#"["null","string"]"#, "1"),
+        (r#"{"type":"array","items":"string"}"#, "[1]"),
+        (r#"{"type":"map","values":"int"}"#, r#"{"a":"b"}"#),
+        (
+            r#"{"type":"record","name":"S","fields":[{"name":"a","type":"int"}]}"#,
+            "{}",
+        ),
+        (
+            r#"{"type":"record","name":"S","fields":[{"name":"a","type":"int"}]}"#,
+            "[]",
+        ),
+    ] {
+        cannot_be_filled(kind, default);
+    }
+}
+
+#[test]
+fn names_that_apache_avro_would_refuse_have_defaults_too() {
+    let schema = with(
+        r#"{"name":"humor","type":{"type":"enum","name":"Ânimo","symbols":["MAU","ÓTIMO"]},"default":"ÓTIMO"},
+           {"name":"limites","type":{"type":"record","name":"L","fields":[{"name":"máximo","type":"int"}]},
+            "default":{"máximo":3}}"#,
+    );
+    let encoder = QuestionEncoder::new(1, &schema, &[], &QuestionFields::default()).unwrap();
+    let value = encoder.encode(&question(None));
+    assert_eq!(value.get(5..7), Some(&[2, 6][..]));
+}
+
+#[test]
+fn a_schema_that_names_another_has_defaults_too() {
+    let schema = with(
+        r#"{"name":"place","type":"shared.Place","default":{"x":1}},{"name":"note","type":["null","string"]}"#,
+    );
+    let place = r#"{"type":"record","name":"Place","namespace":"shared","fields":[{"name":"x","type":"int"}]}"#;
+    let named = [place.to_owned()];
+    let encoder = QuestionEncoder::new(7, &schema, &named, &QuestionFields::default()).unwrap();
+    let value = encoder.encode(&question(None));
+    assert_eq!(value.get(5..7), Some(&[2, 0][..]));
+
+    let mut set = SchemaSet::default();
+    set.insert(SchemaRef::Id(7), &schema, &named).unwrap();
+    let fields = AnswerFields {
+        text: "pergunta".to_owned(),
+        ..AnswerFields::default()
+    };
+    let read = AnswerDecoder::new(fields, 100)
+        .decode(&value, None, &set)
+        .unwrap();
+    assert_eq!(read.text.unwrap().expose(), "Onde fica?");
+}
+
+#[test]
+fn a_default_that_has_no_end_or_grows_without_measure_is_none() {
+    let endless =
+        r#"{"type":"record","name":"L","fields":[{"name":"next","type":"L","default":{}}]}"#;
+    cannot_be_filled(endless, "{}");
+    // Each level holds the one before ten times, and says so once.
+    let mut wide = r#"{"type":"record","name":"W0","fields":[]}"#.to_owned();
+    for level in 1..20 {
+        let before = level - 1;
+        let again =
+            (0..9).map(|n| format!(r#",{{"name":"a{n}","type":"W{before}","default":{{}}}}"#));
+        let again: String = again.collect();
+        wide = format!(
+            r#"{{"type":"record","name":"W{level}","fields":[{{"name":"a","type":{wide},"default":{{}}}}{again}]}}"#
+        );
+    }
+    cannot_be_filled(&wide, "{}");
+}
+
+#[test]
+fn a_name_with_two_definitions_is_refused() {
+    let twice = r#"{"name":"x","type":{"type":"fixed","name":"F","size":1},"default":"a"},
+        {"name":"y","type":{"type":"fixed","name":"F","size":2},"default":"bb"}"#;
+    assert_eq!(refused(&with(twice)), SchemaError::Invalid);
+}
