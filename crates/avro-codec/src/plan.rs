@@ -36,7 +36,7 @@ pub(crate) enum Node {
     Array(NodeId),
     /// Blocks of keys and values.
     Map(NodeId),
-    /// One value after the other.
+    /// One value after the other, those without bytes left out.
     Record(Vec<NodeId>),
 }
 
@@ -207,13 +207,34 @@ impl Compiler<'_> {
     /// The record's node, and the types of all its fields.
     fn record(&mut self, record: &RecordSchema) -> Result<(NodeId, Vec<NodeId>), SchemaError> {
         // Known before its fields are, so that they may refer to it.
-        let id = self.named(&record.name, Node::Record(Vec::new()));
+        let id = self.named(&record.name, Node::Record(vec![self.nodes.len()]));
         let fields = record.fields.iter().map(|field| self.node(&field.schema));
         let fields = fields.collect::<Result<Vec<NodeId>, _>>()?;
+        // What has no bytes is not passed over: by names alone there may be more of it than ever ends.
+        let with_bytes = fields
+            .iter()
+            .copied()
+            .filter(|field| self.has_bytes(*field));
+        let with_bytes = with_bytes.collect();
         if let Some(node) = self.nodes.get_mut(id) {
-            *node = Node::Record(fields.clone());
+            *node = Node::Record(with_bytes);
         }
         Ok((id, fields))
+    }
+
+    fn has_bytes(&self, id: NodeId) -> bool {
+        match self.nodes.get(id) {
+            None | Some(Node::Null | Node::Fixed(0)) => false,
+            Some(Node::Record(fields)) => !fields.is_empty(),
+            Some(
+                Node::Varint
+                | Node::Fixed(_)
+                | Node::Text
+                | Node::Union(_)
+                | Node::Array(_)
+                | Node::Map(_),
+            ) => true,
+        }
     }
 
     fn reference(&mut self, name: &Name) -> Result<NodeId, SchemaError> {

@@ -223,6 +223,26 @@ fn a_type_that_is_defined_within_another_schema_is_known_by_its_name() {
 }
 
 #[test]
+fn types_without_bytes_take_no_time_however_often_they_are_named() {
+    let mut schema =
+        r#"{"type":"record","name":"R0","fields":[{"name":"a","type":"null"}]}"#.to_owned();
+    for level in 1..20 {
+        let before = level - 1;
+        let again = (0..30).map(|n| format!(r#",{{"name":"a{n}","type":"R{before}"}}"#));
+        let again: String = again.collect();
+        schema = format!(
+            r#"{{"type":"record","name":"R{level}","fields":[{{"name":"a","type":{schema}}}{again}]}}"#
+        );
+    }
+    let schema = format!(
+        r#"{{"type":"record","name":"R","fields":[{{"name":"many","type":{{"type":"array","items":{schema}}}}},
+        {{"name":"session_id","type":"string"}}]}}"#
+    );
+    let value = [0, 0, 0, 0, 7, 0x80, 0x80, 0x80, 2, 0, 2, b's'];
+    assert_eq!(decode(&value, &schema).unwrap().session_id, "s");
+}
+
+#[test]
 fn a_schema_that_other_registries_took_is_read_though_apache_avro_would_refuse_it() {
     let schema = r#"{"type":"record","name":"Resposta","namespace":"br.com.minha-empresa","fields":[
         {"name":"revisão","aliases":["versão"],"type":"int","default":null},
