@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 mod closing;
+mod examples;
 mod protocol_v1;
 mod support;
