@@ -7,6 +7,7 @@ use kafka_ingest::{
     ConsumerSettings, KafkaResponseConsumer, KafkaSettings, RegistrySettings, StartError,
 };
 use rdkafka::message::OwnedHeaders;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use telemetry::Metrics;
 use types::{AnswerFloor, QuestionIdEcho, RecordPosition};
 
@@ -55,6 +56,29 @@ async fn what_was_there_before_is_not_read_and_everything_after_is() {
     let mut read = reading.answers.positions();
     read.sort();
     assert_eq!(read, [written[1], written[0]]);
+    reading.handle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_positioned_only_once_the_ends_are_known_and_misses_nothing_from_then_on() {
+    let stack = Stack::with_topic(2).await;
+    let schema = stack.register();
+    stack.write(0, &avro(schema, "s", "before")).await;
+    let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    let ends = RDKafkaApiKey::ListOffsets;
+    stack.cluster.request_errors(ends, &[denied; 1_000]);
+    let reading = Reading::start(stack.settings());
+    reading
+        .until("denied", |status| !status.missing.is_empty())
+        .await;
+    assert!(!reading.handle.status().positioned, "no end is known");
+
+    stack.cluster.clear_request_errors(ends);
+    reading
+        .until("positioned", |status| status.positioned)
+        .await;
+    stack.write(0, &avro(schema, "s", "after")).await;
+    reading.expect(&["after"]).await;
     reading.handle.stop().await;
 }
 
