@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cache
 import outside
@@ -16,6 +17,10 @@ FOLDER = SCRIPTS / "sabotage"
 _E2E_PREFIX = E2E.relative_to(REPOSITORY).as_posix() + "/"
 # Pytest's exit code for "tests ran and some failed"; any other says that the test did not run as it should.
 _PYTEST_FAILED = 1
+# A place of its own: a crate is the same to cargo in every checkout and taken for fresh by its files' times, so in the
+# folder that all checkouts share what is broken here would end up in somebody's build.
+_TARGET = cache.root() / "sabotage" / "target"
+_CARGO = {"CARGO_TARGET_DIR": str(_TARGET)}
 _LIMIT = 900
 
 
@@ -59,8 +64,7 @@ def run_all(folder: Path, only: str = "") -> None:
 
 
 def _judge(chosen: Sequence[Sabotage], env: Mapping[str, str]) -> None:
-    # Always the same place, so that the shared build folder holds one more copy of our crates and not many.
-    tree = cache.root() / "sabotage" / "tree"
+    tree = _TARGET.with_name("tree")
     clean = _fresh_copy(tree)
     problems = []
     for entry in chosen:
@@ -97,28 +101,33 @@ def _passes(entry: Sabotage, tree: Path, env: Mapping[str, str]) -> bool:
 
 
 def _outside_test_passes(entry: Sabotage, tree: Path, env: Mapping[str, str]) -> bool:
-    run(["cargo", "build", "--quiet", "--workspace", "--bins"], cwd=tree, env=tools.cargo_environment(), limit=_LIMIT)
-    binary = tools.cargo_target() / "debug" / "answer-gateway"
+    run(["cargo", "build", "--quiet", "--workspace", "--bins"], cwd=tree, env=_CARGO, limit=_LIMIT)
+    report = tree / "report.xml"
+    arguments = [entry.test.removeprefix(_E2E_PREFIX), f"--junitxml={report}"]
     try:
-        outside.pytest(binary, [entry.test.removeprefix(_E2E_PREFIX)], env, tree=tree, limit=_LIMIT)
+        outside.pytest(_TARGET / "debug" / "answer-gateway", arguments, env, tree=tree, limit=_LIMIT)
     except CommandFailed as failure:
-        if failure.code != _PYTEST_FAILED:
+        if failure.code != _PYTEST_FAILED or not _failed_itself(report):
             raise
         return False
     return True
+
+
+def _failed_itself(report: Path) -> bool:
+    """Whether pytest says so of the test; what is wrong before or after it, such as a start that fails, is an error."""
+    return any(int(suite.get("failures", "0")) for suite in ElementTree.parse(report).iter("testsuite"))
 
 
 def _unit_test_passes(entry: Sabotage, tree: Path) -> bool:
     crate, binary, name = entry.test.split("::", 2)
     target = ["--lib"] if binary == "lib" else ["--test", binary]
     command = ["cargo", "test", "--quiet", "--package", crate, *target]
-    env = tools.cargo_environment()
-    run([*command, "--no-run"], cwd=tree, env=env, limit=_LIMIT)
-    listed = output_of([*command, "--", "--list"], cwd=tree, env=env) or ""
+    run([*command, "--no-run"], cwd=tree, env=_CARGO, limit=_LIMIT)
+    listed = output_of([*command, "--", "--list"], cwd=tree, env=_CARGO) or ""
     if f"{name}: test" not in listed.splitlines():
         raise Failure(f"there is no test {entry.test}; mend {FOLDER / 'table.toml'}")
     try:
-        run([*command, "--", "--exact", name], cwd=tree, env=env, limit=_LIMIT)
+        run([*command, "--", "--exact", name], cwd=tree, env=_CARGO, limit=_LIMIT)
     except CommandFailed:
         return False
     return True
