@@ -50,8 +50,8 @@ impl Scores {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Counts {
             endings: BTreeMap::new(),
-            latency: Histogram::new(SIGNIFICANT_DIGITS)
-                .expect("3 digits are within hdrhistogram's range"),
+            latency: Histogram::new_with_bounds(1, LONGEST, SIGNIFICANT_DIGITS)
+                .expect("the bounds are within hdrhistogram's range"),
             late: 0,
             strays: 0,
         }))
@@ -96,6 +96,8 @@ impl Counts {
 }
 
 const SIGNIFICANT_DIGITS: u8 = 3;
+/// An hour, in microseconds; what takes longer counts as that.
+const LONGEST: u64 = 3_600_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -117,6 +119,24 @@ mod tests {
             ),
             (2, 1, 0)
         );
+    }
+
+    #[test]
+    fn a_latency_is_measured_to_a_thousandth_and_capped() {
+        for (took, expected) in [
+            (Duration::from_micros(1), 1),
+            (Duration::from_micros(2_345), 2_345),
+            (120 * SECOND, 120_000_000),
+            (u32::MAX * SECOND, LONGEST),
+        ] {
+            let scores = Scores::new();
+            scores.ended(Phase::Measured, Ending::Answered, took, SECOND);
+            let measured = scores.read().latency.max();
+            assert!(
+                measured.abs_diff(expected) <= expected / 1_000,
+                "{measured} for {took:?}"
+            );
+        }
     }
 
     #[test]
