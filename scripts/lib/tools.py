@@ -1,5 +1,6 @@
 """Everything that is downloaded or built into the cache folder, pinned by version or by the hash of its lock file."""
 
+import functools
 import hashlib
 import os
 import shutil
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import cache
 import java
-from common import E2E, SCRIPTS, run
+from common import E2E, REPOSITORY, SCRIPTS, run
 
 _CARGO_TOOLS = {"cargo-deny": "0.20.2", "cargo-fuzz": "0.13.2", "cargo-mutants": "27.1.0"}
 _CARGO_MINUTES = {"cargo-deny": 2, "cargo-fuzz": 1, "cargo-mutants": 2}
@@ -55,7 +56,21 @@ def cargo_tool(name: str) -> Path:
 
 def cargo_target() -> Path:
     """Where checks and tests compile: `CARGO_TARGET_DIR`, else one for all checkouts, so that a clean one is warm."""
-    return Path(os.environ.get("CARGO_TARGET_DIR") or cache.root() / "target")
+    named = os.environ.get("CARGO_TARGET_DIR")
+    return Path(named) if named else _shared_target()
+
+
+@functools.cache
+def _shared_target() -> Path:
+    """The folder of all checkouts. Cargo tells our crates of one checkout from those of another by the times of their
+    files alone, so what another one compiled of them is removed; the libraries stay."""
+    target = cache.root() / "target"
+    last = target / "last-checkout"
+    if not last.is_file() or last.read_text() != str(REPOSITORY):
+        target.mkdir(parents=True, exist_ok=True)
+        run(["cargo", "clean", "--quiet", "--workspace"], env={"CARGO_TARGET_DIR": str(target)})
+        last.write_text(str(REPOSITORY))
+    return target
 
 
 def cargo_environment() -> dict[str, str]:
