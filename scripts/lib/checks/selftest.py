@@ -117,5 +117,11 @@ BREAKAGES = (
         "log.rs:2 logs",
         _writes("crates/types/src/log.rs", '//! x\nfn x() { tracing::info!("y"); }\n'),
     ),
+    Breakage("tidy", "lost.md:1 links to nowhere.md", _writes("docs/lost.md", "[x](nowhere.md#y) [z](http://z)\n")),
+    Breakage(
+        "tidy",
+        "tagged.yaml:1 uses actions/checkout@v5",
+        _writes(".github/workflows/tagged.yaml", "- uses: actions/checkout@v5 # v5\n"),
+    ),
     Breakage("tidy", "scripts/mute --help", _writes("scripts/mute", "#!/bin/sh\nexit 1\n", 0o755)),
 )

@@ -1,4 +1,5 @@
-"""What every file looks like: its head, its size, its functions, where it may log, what it leaves undone."""
+"""What every file looks like: its head, its size, its functions, where it may log, where its links lead, what it
+leaves undone."""
 
 import os
 import re
@@ -16,6 +17,9 @@ _UNDONE = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 _LEVELS = "(?:trace|debug|info|warn|error|event)"
 _LOG_MACRO = re.compile(rf"\btracing\s*::\s*{_LEVELS}\s*!|^use tracing::[^;]*\b{_LEVELS}\b(?!::)", re.MULTILINE)
 _SOURCES = (".rs", ".py", ".sh", ".mjs", ".js", ".toml", ".yaml", ".yml", ".html")
+_LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+_ACTION = re.compile(r"\buses:\s*(?!\./)(?!\S+@[0-9a-f]{40}\s)(\S+)")
+_WORKFLOWS = Path(".github/workflows")
 # Its own rules are spelt out in it.
 _MAY_NAME_UNDONE = Path("scripts/lib/checks/tidy.py")
 _ENTRY_POINTS = ("scripts", ".ci")
@@ -27,6 +31,10 @@ def problems(tree: Path) -> Iterator[str]:
         path = tree / file
         if file.suffix == ".rs":
             yield from _rust(file, path.read_text())
+        if file.suffix == ".md":
+            yield from _links(tree, file)
+        if file.parent == _WORKFLOWS:
+            yield from _actions(file, path.read_text())
         if (file.suffix in _SOURCES or is_script(path)) and file != _MAY_NAME_UNDONE:
             yield from _undone(file, path.read_text())
         if is_script(path) and file.parts[0] in _ENTRY_POINTS:
@@ -85,6 +93,19 @@ def _rust(file: Path, source: str) -> Iterator[str]:
 def _may_log(file: Path) -> bool:
     tools = file.parts[:2] in (("crates", "testkit"), ("crates", "loadgen"))
     return tools or file.name == "events.rs" or "tests" in file.parts or "examples" in file.parts
+
+
+def _links(tree: Path, file: Path) -> Iterator[str]:
+    for number, line in enumerate((tree / file).read_text().splitlines(), 1):
+        for target in _LINK.findall(line):
+            if "://" not in target and not (tree / file.parent / target).exists():
+                yield f"{file}:{number} links to {target}, which is not there"
+
+
+def _actions(file: Path, source: str) -> Iterator[str]:
+    for number, line in enumerate(source.splitlines(True), 1):
+        for action in _ACTION.findall(line):
+            yield f"{file}:{number} uses {action}: pin it by the full hash of a commit, a tag can be moved"
 
 
 def _undone(file: Path, source: str) -> Iterator[str]:
