@@ -43,6 +43,10 @@ async fn main() -> Result<ExitCode> {
 
 async fn run(args: &Args) -> Result<Report> {
     let target = Target::resolve(&args.url).await?;
+    if args.create_topics {
+        // The gateway is not ready before they are there, whoever asks first.
+        topics::prepare(args).await?;
+    }
     let idle = match args.idle_sessions {
         0 => None,
         count => Some(idle::Crowd::open(&target, count, args.gateway_pid).await?),
