@@ -82,7 +82,10 @@ fn shared_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<
     let mut causes = Vec::new();
     causes.extend(named("answers", &consumer.missing));
     causes.extend(down("answers: kafka", &consumer.kafka));
-    causes.extend(down("answers: schema registry", &consumer.registry));
+    // Asked for schemas that are not known yet only: before the first one there is nothing to say.
+    if consumer.registry.problem.is_some() {
+        causes.extend(down("answers: schema registry", &consumer.registry));
+    }
     if !consumer.paused.is_empty() {
         causes.push(format!(
             "answers: partitions {:?} wait for the schema registry",
@@ -108,8 +111,10 @@ fn down(what: &str, link: &Link) -> Option<String> {
     if link.up {
         return None;
     }
+    let Some(problem) = &link.problem else {
+        return Some(format!("{what}: no answer yet"));
+    };
     let since = humantime::format_rfc3339_seconds(link.since);
-    let problem = link.problem.as_deref().unwrap_or("no answer yet");
     Some(format!("{what}: down since {since}: {problem}"))
 }
 
@@ -196,6 +201,28 @@ mod tests {
             [
                 "questions: the topic perguntas does not exist",
                 "questions: schema registry: down since 1970-01-01T00:00:00Z: refused"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_not_tried_yet_is_not_called_down() {
+        let untried = Link {
+            problem: None,
+            ..link(false)
+        };
+        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let mut state = well();
+        state.0.registry = untried.clone();
+        let ready = judged(&mut judge, now, &state);
+        assert_eq!((ready.missing.len(), ready.degraded.len()), (0, 0));
+        state.0.kafka = untried;
+        state.0.registry = link(false);
+        assert_eq!(
+            judged(&mut judge, now, &state).degraded,
+            [
+                "answers: kafka: no answer yet",
+                "answers: schema registry: down since 1970-01-01T00:00:00Z: refused"
             ]
         );
     }

@@ -24,6 +24,11 @@ def test_probes_answer_200_once_it_serves(gateway):
     assert gateway.admin("/readyz").status == 200
 
 
+def test_a_fresh_process_that_lacks_nothing_says_so(gateway):
+    expected = {"status": "ready", "missing": [], "degraded": []}
+    eventually(lambda: gateway.admin("/readyz").json() == expected, "nothing is missing, and nothing degraded")
+
+
 def test_unknown_paths_are_404(gateway):
     assert gateway.get("/nowhere").status == 404
     assert gateway.admin("/nowhere").status == 404
