@@ -35,6 +35,11 @@ pub(crate) fn ready() {
     info!("ready");
 }
 
+/// What a process that has not been ready so far waits for.
+pub(crate) fn waiting_for(missing: &[String]) {
+    info!(missing = %missing.join("; "), "not ready yet");
+}
+
 pub(crate) fn not_ready(missing: &[String]) {
     warn!(missing = %missing.join("; "), "not ready");
 }

@@ -229,10 +229,12 @@ impl Running {
             if now.missing.is_empty() {
                 events::state(&self.instruments, "serving");
                 events::ready();
-            } else {
-                let state = if was_ready { "not_ready" } else { "starting" };
-                events::state(&self.instruments, state);
+            } else if was_ready {
+                events::state(&self.instruments, "not_ready");
                 events::not_ready(&now.missing);
+            } else {
+                events::state(&self.instruments, "starting");
+                events::waiting_for(&now.missing);
             }
         }
         if before.degraded != now.degraded && !now.degraded.is_empty() {

@@ -77,7 +77,13 @@ impl Context {
 }
 
 impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, _facility: &str, line: &str) {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        // Properties are given to both clients, and each says so of those that only the other knows.
+        let level = if facility == "CONFWARN" && line.contains("property and will be ignored by") {
+            RDKafkaLogLevel::Debug
+        } else {
+            level
+        };
         self.events.librdkafka(self.client, level, line);
     }
 

@@ -88,6 +88,14 @@ def test_the_ask_line_it_prints_works(demo):
     assert asked.stdout.strip()
 
 
+def test_it_warns_of_nothing_but_open_origins(demo):
+    assert ws.ask_once(demo.url(texts.session_id()), QUESTION)["type"] == "response"
+    lines = demo.log.read_text().splitlines()
+    warnings = [line for line in lines if '"level":"WARN"' in line or '"level":"ERROR"' in line]
+    assert len(warnings) == 1, warnings
+    assert "security.allowed_origins" in warnings[0]
+
+
 @pytest.mark.parametrize(("setting", "other"), [("PORT", "GATEWAY__ADMIN__PORT"), ("GATEWAY__ADMIN__PORT", "PORT")])
 def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(setting, other):
     with socket.create_server(("127.0.0.1", 0)) as taken:
