@@ -291,6 +291,11 @@ fn the_demo_needs_nothing_and_stays_on_loopback() {
     let config = Given::nothing().demo().config();
     assert_eq!(config.server.address, IpAddr::V4(Ipv4Addr::LOCALHOST));
     assert!(config.chat.enabled && config.registry.auto_register);
+    assert_eq!(
+        config.drain.accept_for,
+        Duration::ZERO,
+        "no load balancer has to take note"
+    );
 }
 
 #[test]

@@ -11,7 +11,8 @@ section! {
     /// What happens between SIGTERM and the end.
     Drain "drain" {
         /// How long connections are still accepted, while load balancers take note.
-        accept_for: Duration = kind::DURATION_OR_ZERO, Default::Is("5s");
+        accept_for: Duration = kind::DURATION_OR_ZERO,
+            Default::ByCommand { run: Some("5s"), demo: "0s" };
         /// How long, after that, waiting sessions may still get their answer.
         budget: Duration = kind::DURATION_OR_ZERO, Default::Is("25s");
         /// How long the orchestrator waits before it kills the process. More than `drain.accept_for`
