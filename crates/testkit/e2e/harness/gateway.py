@@ -37,9 +37,9 @@ def binary() -> Path:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A port that nobody holds on any address: clients on other loopback addresses keep theirs for a minute."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("0.0.0.0", 0))
         return probe.getsockname()[1]
 
 
