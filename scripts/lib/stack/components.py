@@ -185,15 +185,15 @@ class Proxy(Component):
 
     def _configuration(self) -> str:
         temporary = "".join(
-            f"  {kind}_temp_path {self.folder}/{kind};\n"
+            f'  {kind}_temp_path "{self.folder}/{kind}";\n'
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         return (
-            f"daemon off;\nmaster_process off;\npid {self.folder}/nginx.pid;\nerror_log stderr warn;\n"
+            f'daemon off;\nmaster_process off;\npid "{self.folder}/nginx.pid";\nerror_log stderr warn;\n'
             "events { worker_connections 512; }\n"
             f"http {{\n  access_log off;\n{temporary}"
             f"  server {{\n    listen {self.state.address('registry_auth')};\n"
-            f"    auth_basic registry;\n    auth_basic_user_file {self.folder}/users;\n"
+            f'    auth_basic registry;\n    auth_basic_user_file "{self.folder}/users";\n'
             f"    location / {{ proxy_pass http://{self.state.address('registry')}; proxy_set_header Host $http_host;"
             ' proxy_set_header Authorization ""; }\n'
             "  }\n}\n"
