@@ -10,25 +10,14 @@ use crate::SchemaError;
 /// Each definition by its full name.
 pub(crate) type Definitions<'s> = HashMap<&'s Name, &'s Schema>;
 
-/// The definitions in these schemas; of several with one name, the first.
-pub(crate) fn within(schemas: &[Schema]) -> Definitions<'_> {
-    let mut definitions = Definitions::new();
-    for schema in schemas {
-        visit(schema, &mut |name, schema| {
-            definitions.entry(name).or_insert(schema);
-        });
-    }
-    definitions
-}
-
 /// The definitions in a schema and in those it names.
 ///
 /// # Errors
 ///
 /// [`SchemaError::Invalid`] when two have one name: which of them is meant cannot be known.
-pub(crate) fn unambiguous<'s>(
-    others: &'s [Schema],
+pub(crate) fn of<'s>(
     schema: &'s Schema,
+    others: &'s [Schema],
 ) -> Result<Definitions<'s>, SchemaError> {
     let mut definitions = Definitions::new();
     let mut is_unambiguous = true;
@@ -49,13 +38,16 @@ fn visit<'s>(schema: &'s Schema, found: &mut impl FnMut(&'s Name, &'s Schema)) {
     } else if let Schema::Map(map) = schema {
         visit(&map.types, found);
     } else if let Schema::Union(union) = schema {
-        union.variants().iter().for_each(|one| visit(one, found));
+        for branch in union.variants() {
+            visit(branch, found);
+        }
     } else if let Schema::Record(record) = schema {
-        let mut types = record.fields.iter().map(|field| &field.schema);
-        types.by_ref().for_each(|one| visit(one, found));
+        for field in &record.fields {
+            visit(&field.schema, found);
+        }
     }
-    let is_named_here = !matches!(schema, Schema::Ref { .. });
-    if let Some(name) = schema.name().filter(|_| is_named_here) {
+    let is_definition = !matches!(schema, Schema::Ref { .. });
+    if let Some(name) = schema.name().filter(|_| is_definition) {
         found(name, schema);
     }
 }

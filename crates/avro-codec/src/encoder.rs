@@ -63,7 +63,7 @@ impl QuestionEncoder {
         let Schema::Record(record) = &schema else {
             return Err(SchemaError::NotARecord);
         };
-        let mut constants = Constants::new(definitions::unambiguous(&others, &schema)?);
+        let mut constants = Constants::new(definitions::of(&schema, &others)?);
         let mut parts = Vec::with_capacity(record.fields.len());
         for (field, name) in record.fields.iter().zip(portable.fields) {
             let fill = Fill::by_name(&name, fields);

@@ -13,6 +13,7 @@ mod fields;
 mod framing;
 mod plan;
 mod portable;
+mod references;
 mod schema_set;
 
 pub use decoder::{AnswerDecoder, DecodedAnswer};

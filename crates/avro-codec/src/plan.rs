@@ -59,13 +59,12 @@ impl Plan {
     /// Compiles `schema`; `references` are the other schemas it names.
     pub(crate) fn compile(schema: &str, references: &[String]) -> Result<Self, SchemaError> {
         let portable = Portable::new(schema, references)?;
-        let (schema, references) =
-            Schema::parse_str_with_list(&portable.text, &portable.references)
-                .map_err(|_| SchemaError::Invalid)?;
+        let (schema, others) = Schema::parse_str_with_list(&portable.text, &portable.references)
+            .map_err(|_| SchemaError::Invalid)?;
         let mut compiler = Compiler {
             nodes: Vec::new(),
             names: HashMap::new(),
-            others: definitions::within(&references),
+            definitions: definitions::of(&schema, &others)?,
         };
         let Schema::Record(record) = &schema else {
             return Err(SchemaError::NotARecord);
@@ -151,8 +150,7 @@ impl Plan {
 struct Compiler<'s> {
     nodes: Vec<Node>,
     names: HashMap<Name, NodeId>,
-    /// What the other schemas define.
-    others: Definitions<'s>,
+    definitions: Definitions<'s>,
 }
 
 impl Compiler<'_> {
@@ -241,8 +239,8 @@ impl Compiler<'_> {
         if let Some(known) = self.names.get(name) {
             return Ok(*known);
         }
-        let other = self.others.get(name).copied();
-        self.node(other.ok_or(SchemaError::Invalid)?)
+        let definition = self.definitions.get(name).copied();
+        self.node(definition.ok_or(SchemaError::Invalid)?)
     }
 
     fn named(&mut self, name: &Name, node: Node) -> NodeId {

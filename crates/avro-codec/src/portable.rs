@@ -6,6 +6,7 @@
 use apache_avro::schema::RecordField;
 use serde_json::Value;
 
+use crate::references::combined;
 use crate::{SchemaError, SchemaSet};
 
 /// How deep all texts of one schema may nest together, in JSON. apache-avro parses them by recursion,
@@ -19,8 +20,8 @@ const DEFAULT: &str = "answer-gateway.default";
 #[derive(Debug)]
 pub(crate) struct Portable {
     pub(crate) text: String,
-    /// The other schemas it names, rewritten.
-    pub(crate) references: Vec<String>,
+    /// The other schemas it names, rewritten and made one.
+    pub(crate) references: Option<String>,
     pub(crate) fields: Vec<String>,
 }
 
@@ -34,7 +35,6 @@ impl Portable {
         let mut schema = parsed(schema)?;
         let references = references.iter().map(|reference| parsed(reference));
         let mut references = references.collect::<Result<Vec<Value>, _>>()?;
-        // apache-avro panics on others.
         if !references.iter().all(is_named) {
             return Err(SchemaError::Invalid);
         }
@@ -47,7 +47,7 @@ impl Portable {
         references.iter_mut().for_each(rewrite);
         Ok(Self {
             text: schema.to_string(),
-            references: references.iter().map(Value::to_string).collect(),
+            references: combined(&references).map(|combined| combined.to_string()),
             fields,
         })
     }
@@ -58,7 +58,7 @@ fn parsed(schema: &str) -> Result<Value, SchemaError> {
 }
 
 /// Whether this is the definition of a type that can be named.
-fn is_named(schema: &Value) -> bool {
+pub(crate) fn is_named(schema: &Value) -> bool {
     let kind = schema.get("type").and_then(Value::as_str);
     kind.is_some_and(|kind| ["record", "error", "enum", "fixed"].contains(&kind))
 }

@@ -5,3 +5,4 @@ mod answers;
 mod defaults;
 mod golden;
 mod questions;
+mod references;
