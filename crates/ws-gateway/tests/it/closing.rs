@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use ws_gateway::{Close, SessionSettings};
 
-use crate::support::client::{Client, INVALID, response};
+use crate::support::client::{Client, INVALID, raw_frame, response};
 use crate::support::{Sessions, limit};
 
 /// Reads the close frame, and checks that it is this one, counted once and the session cleared.
@@ -26,13 +26,6 @@ async fn assert_ended(sessions: &Sessions, label: &str) {
         .wait_counted("sockets_closed_total", label, 1.0)
         .await;
     sessions.wait_connected(0).await;
-}
-
-/// An unmasked head of a client's frame, and the mask of zeros that keeps the payload as it is.
-fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
-    assert!(length < 126);
-    [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
 }
 
 /// Everything a peer is sent until the end of the stream.
@@ -142,7 +135,7 @@ async fn text_that_is_not_utf_8_closes_1007_and_a_broken_frame_1002() {
     ] {
         let (mut peer, theirs) = tokio::io::duplex(1024);
         sessions.serve("s-1", theirs);
-        peer.write_all(&raw(first, payload)).await.unwrap();
+        peer.write_all(&raw_frame(first, payload)).await.unwrap();
         assert_eq!(close_code(&rest(peer).await), close.code(), "{first:x}");
     }
     assert_eq!(sessions.counted("sockets_closed_total", "1002"), 3.0);
@@ -157,6 +150,18 @@ async fn more_frames_in_a_second_than_allowed_close_4013() {
     });
     let mut client = sessions.connect("s-1").await;
     for _ in 0..3 {
+        client.send("no question").await;
+        assert_eq!(client.receive().await, INVALID);
+    }
+    client.send("no question").await;
+    assert_closed(&sessions, &mut client, Close::RateLimited).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_default_a_hundred_frames_in_a_second_pass() {
+    let sessions = Sessions::new();
+    let mut client = sessions.connect("s-1").await;
+    for _ in 0..100 {
         client.send("no question").await;
         assert_eq!(client.receive().await, INVALID);
     }
@@ -204,6 +209,7 @@ async fn a_peer_that_reads_nothing_while_an_answer_waits_is_closed_4008_and_the_
     session.await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(20));
     assert_ended(&sessions, "4008").await;
+    assert_eq!(sessions.counted("questions_total", "answered"), 1.0);
     assert_eq!(sessions.counted("deliveries_total", "failure"), 1.0);
     assert_eq!(sessions.counted("deliveries_total", "success"), 0.0);
 }
@@ -220,7 +226,11 @@ async fn more_waiting_bytes_than_allowed_close_4008_at_once() {
     let begun = tokio::time::Instant::now();
     for _ in 0..1000 {
         // The peer sends on and on and reads nothing.
-        if peer.write_all(&raw(0x81, b"no question")).await.is_err() {
+        if peer
+            .write_all(&raw_frame(0x81, b"no question"))
+            .await
+            .is_err()
+        {
             break;
         }
         if sessions.counted("sockets_closed_total", "4008") == 1.0 {

@@ -2,7 +2,11 @@
 //! other. Time is paused wherever no real socket is involved.
 #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
+mod before_the_upgrade;
 mod closing;
+mod draining;
 mod examples;
+mod panics;
 mod protocol_v1;
 mod support;
+mod undelivered;

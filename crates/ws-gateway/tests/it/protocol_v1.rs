@@ -119,6 +119,30 @@ async fn a_question_that_is_too_long_is_refused_as_busy_while_one_waits_and_else
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_frame_that_is_refused_ends_no_question() {
+    let mut sessions = Sessions::with(SessionSettings {
+        max_question_bytes: 8,
+        ..SessionSettings::default()
+    });
+    let mut client = sessions.connect("s-1").await;
+    client.ask("onde?").await;
+    let asked = sessions.questions.next_taken().await;
+    for (frame, refusal) in [
+        (message("onde?"), BUSY),
+        (message("123456789"), BUSY),
+        (message(""), INVALID),
+        ("onde?".to_owned(), INVALID),
+    ] {
+        client.send(frame).await;
+        assert_eq!(client.receive().await, refusal);
+    }
+    assert_eq!(sessions.ended(), 0.0);
+    sessions.answer(&asked, "ali");
+    assert_eq!(client.receive().await, response("ali"));
+    assert_eq!(sessions.ended(), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_in_fragments_is_one_question() {
     use tokio_tungstenite::tungstenite::protocol::frame::Frame;
     use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -257,5 +281,6 @@ async fn a_lost_sockets_answer_is_not_shown_to_its_successor() {
     sessions.answer(&asked, "ali");
     successor.assert_nothing_more().await;
     assert_eq!(sessions.counted("questions_total", "undeliverable"), 1.0);
+    assert_eq!(sessions.counted("answers_total", "undeliverable"), 1.0);
     assert_eq!(sessions.manager.stats().ledger.answered, 0);
 }

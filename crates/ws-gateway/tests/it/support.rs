@@ -1,6 +1,7 @@
 //! What the tests share: a manager whose questions are held, and clients of its sessions.
 
 pub(crate) mod client;
+pub(crate) mod edge;
 pub(crate) mod questions;
 
 use std::num::NonZeroU32;
@@ -100,6 +101,19 @@ impl Sessions {
     pub(crate) fn counted(&self, metric: &str, label: &str) -> f64 {
         let name = format!("answer_gateway_{metric}");
         self.metrics.value(&name, label).unwrap_or(0.0)
+    }
+
+    /// How many questions have ended, in whatever way.
+    pub(crate) fn ended(&self) -> f64 {
+        let outcomes = [
+            "answered",
+            "expired",
+            "failed",
+            "publish_failed",
+            "undeliverable",
+        ];
+        let counted = outcomes.map(|outcome| self.counted("questions_total", outcome));
+        counted.iter().sum()
     }
 
     /// Waits until a metric has this value.

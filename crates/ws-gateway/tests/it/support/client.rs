@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
@@ -31,6 +31,13 @@ pub(crate) fn message(content: &str) -> String {
     json!({"type": "message", "content": content}).to_string()
 }
 
+/// An unmasked head of a client's frame, and the mask of zeros that keeps the payload as it is.
+pub(crate) fn raw_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    assert!(length < 126);
+    [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// The client's end of a stream that was upgraded already.
     pub(crate) async fn over(stream: S) -> Self {
@@ -48,6 +55,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     pub(crate) async fn send_message(&mut self, message: Message) {
         timeout(PATIENCE, self.0.send(message))
+            .await
+            .expect("the server reads")
+            .unwrap();
+    }
+
+    /// Writes bytes that no client would.
+    pub(crate) async fn write_raw(&mut self, bytes: &[u8]) {
+        timeout(PATIENCE, self.0.get_mut().write_all(bytes))
             .await
             .expect("the server reads")
             .unwrap();
@@ -86,6 +101,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     pub(crate) async fn close_code(&mut self) -> u16 {
         self.closed().await.code.into()
+    }
+
+    /// The connection ends without a close frame.
+    pub(crate) async fn assert_cut_off(&mut self) {
+        let end = timeout(PATIENCE, self.0.next()).await;
+        let end = end.expect("the server ends the connection");
+        assert!(
+            !matches!(end, Some(Ok(_))),
+            "no frame is due, and not {end:?}"
+        );
     }
 
     /// The next frame of any kind.
