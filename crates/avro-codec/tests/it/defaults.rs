@@ -2,9 +2,9 @@
 
 use apache_avro::types::Value;
 use avro_codec::{
-    AnswerDecoder, AnswerFields, QuestionEncoder, QuestionFields, SchemaRef, SchemaSet,
+    AnswerDecoder, AnswerFields, MINIMAL_QUESTION, QuestionEncoder, QuestionFields, SchemaError,
+    SchemaRef, SchemaSet,
 };
-use avro_codec::{MINIMAL_QUESTION, SchemaError};
 
 use crate::questions::{question, read, refused};
 
@@ -29,70 +29,59 @@ fn cannot_be_filled(kind: &str, default: &str) {
     assert_eq!(refused(&schema), error, "{kind} {default}");
 }
 
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn branch(number: u32, value: Value) -> Value {
+    Value::Union(number, Box::new(value))
+}
+
 #[test]
-fn a_default_of_every_type_is_written() {
-    let text = |text: &str| Value::String(text.to_owned());
+fn a_default_of_every_simple_type_is_written() {
+    let bytes = Value::Bytes(vec![255, 0, 65]);
+    let millis = r#"{"type":"long","logicalType":"timestamp-millis"}"#;
+    for (kind, default, expected) in [
+        (r#""null""#, "null", Value::Null),
+        (r#""boolean""#, "true", Value::Boolean(true)),
+        (r#""boolean""#, "false", Value::Boolean(false)),
+        (r#""int""#, "-2147483648", Value::Int(i32::MIN)),
+        (r#""long""#, "9223372036854775807", Value::Long(i64::MAX)),
+        (r#""float""#, "1.5", Value::Float(1.5)),
+        (r#""double""#, "-3", Value::Double(-3.0)),
+        (r#""string""#, r#""olá""#, text("olá")),
+        (r#""bytes""#, r#""\u00ff\u0000A""#, bytes),
+        (millis, "3", Value::TimestampMillis(3)),
+    ] {
+        assert_eq!(written(kind, default), expected, "{kind} {default}");
+    }
+}
+
+#[test]
+fn a_default_of_every_composed_type_is_written() {
     let fixed = r#"{"type":"fixed","name":"F","size":2}"#;
     let symbols = r#"{"type":"enum","name":"E","symbols":["A","B"],"default":"A"}"#;
+    let union = r#"["null","string"]"#;
+    let list = r#"{"type":"array","items":"string"}"#;
+    let two = Value::Array(vec![text("a"), text("b")]);
+    let map = r#"{"type":"map","values":"int"}"#;
+    let one = Value::Map([("ã".to_owned(), Value::Int(7))].into());
     let record = r#"{"type":"record","name":"S","fields":[{"name":"a","type":"int"},
         {"name":"b","type":["null","S"],"default":null},{"name":"c","type":"long","default":9}]}"#;
-    let inner = vec![
+    let inner = Value::Record(vec![
         ("a".to_owned(), Value::Int(1)),
-        ("b".to_owned(), Value::Union(0, Box::new(Value::Null))),
+        ("b".to_owned(), branch(0, Value::Null)),
         ("c".to_owned(), Value::Long(9)),
-    ];
+    ]);
     for (kind, default, expected) in [
-        ("\"null\"", "null", Value::Null),
-        ("\"boolean\"", "true", Value::Boolean(true)),
-        ("\"boolean\"", "false", Value::Boolean(false)),
-        ("\"int\"", "-2147483648", Value::Int(i32::MIN)),
-        ("\"long\"", "9223372036854775807", Value::Long(i64::MAX)),
-        ("\"float\"", "1.5", Value::Float(1.5)),
-        ("\"double\"", "-3", Value::Double(-3.0)),
-        ("\"string\"", r#""olá""#, text("olá")),
-        (
-            "\"bytes\"",
-            r#""\u00ff\u0000A""#,
-            Value::Bytes(vec![255, 0, 65]),
-        ),
         (fixed, r#""\u00ffA""#, Value::Fixed(2, vec![255, 65])),
         (symbols, r#""B""#, Value::Enum(1, "B".to_owned())),
-        (
-            r#"["null","string"]"#,
-            "null",
-            Value::Union(0, Box::new(Value::Null)),
-        ),
-        (
-            r#"["null","string"]"#,
-            r#""s""#,
-            Value::Union(1, Box::new(text("s"))),
-        ),
-        (
-            r#"{"type":"array","items":"string"}"#,
-            r#"["a","b"]"#,
-            Value::Array(vec![text("a"), text("b")]),
-        ),
-        (
-            r#"{"type":"array","items":"string"}"#,
-            "[]",
-            Value::Array(Vec::new()),
-        ),
-        (
-            r#"{"type":"map","values":"int"}"#,
-            r#"{"ã":7}"#,
-            Value::Map([("ã".to_owned(), Value::Int(7))].into()),
-        ),
-        (
-            r#"{"type":"int","logicalType":"date"}"#,
-            "3",
-            Value::Date(3),
-        ),
-        (
-            r#"{"type":"long","logicalType":"timestamp-millis"}"#,
-            "3",
-            Value::TimestampMillis(3),
-        ),
-        (record, r#"{"a":1}"#, Value::Record(inner)),
+        (union, "null", branch(0, Value::Null)),
+        (union, r#""s""#, branch(1, text("s"))),
+        (list, r#"["a","b"]"#, two),
+        (list, "[]", Value::Array(Vec::new())),
+        (map, r#"{"ã":7}"#, one),
+        (record, r#"{"a":1}"#, inner),
     ] {
         assert_eq!(written(kind, default), expected, "{kind} {default}");
     }
