@@ -34,9 +34,10 @@ impl Debts {
         self.until.filter(|until| now < *until)
     }
 
-    /// Takes an answer under the plain id as the one that is owed; `None` when none is.
-    pub(crate) fn settle_plain(&mut self, now: Instant) -> Option<AnswerOutcome> {
+    /// Takes an answer under the plain id as the one that is owed; `None` when none is. After a part
+    /// that is not the `last` the rest is still owed.
+    pub(crate) fn settle_plain(&mut self, now: Instant, last: bool) -> Option<AnswerOutcome> {
         self.outstanding(now)?;
-        self.plain.take()
+        if last { self.plain.take() } else { self.plain }
     }
 }

@@ -90,6 +90,10 @@ pub enum Event {
         /// How.
         outcome: AnswerOutcome,
     },
+    /// An answer is larger than it may be; its question has ended with an error.
+    AnswerTooLarge,
+    /// The parts of an answer contradict each other; its question has ended with an error.
+    PartsBroken,
     /// The answering side answered one plain question twice: every question takes a suffix for
     /// `answer_ttl`.
     DuplicatesSeen,

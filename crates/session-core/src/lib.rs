@@ -21,6 +21,7 @@ mod on_drain;
 mod on_publish_failed;
 mod on_published;
 mod on_timeout;
+mod parts;
 mod question;
 mod registry;
 mod session;

@@ -7,9 +7,11 @@
 use std::time::Instant;
 
 use types::{
-    Answer, AnswerBody, AnswerOutcome, QuestionId, QuestionIdEcho, QuestionOutcome, SessionId,
+    Answer, AnswerBody, AnswerOutcome, AnswerPart, AnswerText, QuestionId, QuestionIdEcho,
+    QuestionOutcome, SessionId,
 };
 
+use crate::parts::{Joined, Part, Parts};
 use crate::question::Pending;
 use crate::session::Answered;
 use crate::state::State;
@@ -28,11 +30,11 @@ enum Attribution {
 impl Registry {
     pub(crate) fn on_answer(&mut self, now: Instant, answer: Answer) {
         let outcome = match self.attribute(&answer) {
-            Attribution::To(id) => return self.deliver(now, &id, answer.body),
+            Attribution::To(id) => return self.receive(now, &id, answer),
             Attribution::Contradiction => AnswerOutcome::Invalid,
             Attribution::None => self.explain(now, &answer),
         };
-        self.note(Event::AnswerDecided { outcome });
+        self.decided(outcome);
     }
 
     fn attribute(&self, answer: &Answer) -> Attribution {
@@ -72,6 +74,85 @@ impl Registry {
         }
     }
 
+    /// A record answers the question this session waits for: wholly, or in part.
+    fn receive(&mut self, now: Instant, id: &SessionId, answer: Answer) {
+        let text = match answer.body {
+            AnswerBody::Text(text) => text,
+            failed @ AnswerBody::Failed(_) => return self.deliver(now, id, failed),
+        };
+        match answer.part {
+            AnswerPart::Whole => self.complete(now, id, text),
+            AnswerPart::Piece {
+                order,
+                is_final,
+                attempt,
+            } => {
+                let part = Part {
+                    order,
+                    is_final,
+                    attempt,
+                    at: answer.position,
+                    text,
+                };
+                let exact = !answer.wire_id.is_plain() || answer.replayed;
+                self.join(now, id, part, exact);
+            }
+        }
+    }
+
+    /// `exact`: what comes again under the record's wire id can be confused with no other question's.
+    fn join(&mut self, now: Instant, id: &SessionId, part: Part, exact: bool) {
+        let max_bytes = self.settings.max_answer_bytes;
+        let question = self
+            .waiting(id)
+            .expect("an answer is attributed to a waiting session only");
+        let question_id = question.question_id;
+        match question.parts.get_or_insert_default().take(part, max_bytes) {
+            Joined::Whole(text) => self.complete(now, id, text),
+            Joined::Kept => {
+                // It proves that the question is in Kafka.
+                self.on_published(now, question_id);
+                self.wait_for_next_part(now, question_id);
+                self.decided(AnswerOutcome::Part);
+            }
+            Joined::Again => {
+                if !exact {
+                    self.duplicates_seen(now);
+                }
+                self.decided(AnswerOutcome::Duplicate);
+            }
+            Joined::Outdated => self.decided(AnswerOutcome::Late),
+            Joined::TooLarge => self.refuse_answer(now, id, Event::AnswerTooLarge),
+            Joined::Broken => self.refuse_answer(now, id, Event::PartsBroken),
+        }
+    }
+
+    /// All of the answer is here.
+    fn complete(&mut self, now: Instant, id: &SessionId, text: AnswerText) {
+        if text.expose().len() > self.settings.max_answer_bytes {
+            return self.refuse_answer(now, id, Event::AnswerTooLarge);
+        }
+        self.deliver(now, id, AnswerBody::Text(text));
+    }
+
+    /// The answer cannot be given; its question ends with an error.
+    fn refuse_answer(&mut self, now: Instant, id: &SessionId, why: Event) {
+        self.note(why);
+        self.deliver(now, id, AnswerBody::Failed(None));
+    }
+
+    fn decided(&mut self, outcome: AnswerOutcome) {
+        self.note(Event::AnswerDecided { outcome });
+    }
+
+    /// The question this session waits for.
+    fn waiting(&mut self, id: &SessionId) -> Option<&mut Pending> {
+        match self.sessions.get(id)?.state {
+            State::Waiting(question_id) => self.pending.get_mut(&question_id),
+            State::Departed { .. } | State::Idle | State::Closing => None,
+        }
+    }
+
     /// The one place where an answer goes to a socket.
     fn deliver(&mut self, now: Instant, id: &SessionId, body: AnswerBody) {
         let question = self
@@ -81,6 +162,10 @@ impl Registry {
         if question.accepted.is_none() {
             // The answer proves that the question is in Kafka.
             self.accepted(question.key.clone(), total);
+        }
+        let parts = question.parts.as_deref();
+        if parts.is_some_and(Parts::may_have_stragglers) {
+            self.incur(now, &question, AnswerOutcome::Late);
         }
         if let Some(session) = self.sessions.get_mut(id) {
             session.answered = Some(Box::new(Answered::new(&question)));
@@ -99,9 +184,7 @@ impl Registry {
         };
         self.send(question.key.clone(), reply);
         self.ended(question.key, outcome, total);
-        self.note(Event::AnswerDecided {
-            outcome: AnswerOutcome::Delivered,
-        });
+        self.decided(AnswerOutcome::Delivered);
         self.close_if_draining(id);
     }
 
@@ -114,7 +197,7 @@ impl Registry {
         let plain = answer.wire_id.is_plain();
         let may_be_owed = plain && !again;
         let owed = may_be_owed
-            .then(|| session.debts.settle_plain(now))
+            .then(|| session.debts.settle_plain(now, answer.part.is_last()))
             .flatten();
         // Neither open, nor owed, nor put back by an operator: something was answered twice, so the
         // next plain question of any session could get the second answer to its last one.

@@ -34,7 +34,9 @@ impl Registry {
             wire_id,
             floor: ask.floor,
             asked: now,
+            deadline: now + self.settings.answer_timeout,
             accepted: None,
+            parts: None,
         });
         self.publish(key, question);
     }

@@ -6,6 +6,7 @@ use types::{
     AnswerFloor, AnswerOutcome, QuestionId, QuestionOutcome, SessionId, SessionKey, WireId,
 };
 
+use crate::parts::Parts;
 use crate::state::State;
 use crate::{Event, Registry, Timer};
 
@@ -18,8 +19,12 @@ pub(crate) struct Pending {
     /// A record below it was written before this question.
     pub(crate) floor: AnswerFloor,
     pub(crate) asked: Instant,
-    /// From asking to the delivery report, once there is one.
+    /// When it stops waiting.
+    pub(crate) deadline: Instant,
+    /// From asking to the delivery report, or to the record that proved acceptance before it.
     pub(crate) accepted: Option<Duration>,
+    /// What has come of its answer, if that comes in parts.
+    pub(crate) parts: Option<Box<Parts>>,
 }
 
 /// A question nobody waits for any more and whose delivery report is still to come.
@@ -38,9 +43,8 @@ impl Registry {
         if let Some(session) = self.sessions.get_mut(id) {
             session.state = State::Waiting(question.question_id);
         }
-        let deadline = question.asked + self.settings.answer_timeout;
         self.deadlines
-            .insert((deadline, Timer::AnswerDeadline, id.clone()));
+            .insert((question.deadline, Timer::AnswerDeadline, id.clone()));
         self.pending.insert(question.question_id, question);
     }
 
@@ -54,10 +58,24 @@ impl Registry {
         };
         session.state = State::Idle;
         let question = self.pending.remove(&question_id)?;
-        let deadline = question.asked + self.settings.answer_timeout;
         self.deadlines
-            .remove(&(deadline, Timer::AnswerDeadline, id.clone()));
+            .remove(&(question.deadline, Timer::AnswerDeadline, id.clone()));
         Some(question)
+    }
+
+    /// A part of this question's answer came: it waits for the next one.
+    pub(crate) fn wait_for_next_part(&mut self, now: Instant, question_id: QuestionId) {
+        let Some(question) = self.pending.get_mut(&question_id) else {
+            return;
+        };
+        let id = &question.key.id;
+        let timer = Timer::AnswerDeadline;
+        self.deadlines
+            .remove(&(question.deadline, timer, id.clone()));
+        let at_the_latest = question.asked + self.settings.max_answer_time;
+        question.deadline = at_the_latest.min(now + self.settings.part_timeout);
+        self.deadlines
+            .insert((question.deadline, timer, id.clone()));
     }
 
     /// Ends a question whose answer may still come. An unreported one is counted when its report

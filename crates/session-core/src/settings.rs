@@ -9,6 +9,12 @@ pub struct Settings {
     pub wire_id: WireIdMode,
     /// How long an asked question waits for its answer.
     pub answer_timeout: Duration,
+    /// How long a question whose answer comes in parts waits for the next one.
+    pub part_timeout: Duration,
+    /// How long such a question waits in all.
+    pub max_answer_time: Duration,
+    /// How many bytes an answer may have, all its parts together.
+    pub max_answer_bytes: usize,
     /// How long after an ambiguity (timeout, lost socket, takeover, a publish that may have
     /// persisted) the session may still be owed an answer.
     pub answer_ttl: Duration,

@@ -12,7 +12,7 @@ mod question;
 mod text;
 mod trace_context;
 
-pub use answer::{Answer, AnswerBody, QuestionIdEcho};
+pub use answer::{Answer, AnswerBody, AnswerPart, PartOrder, QuestionIdEcho};
 pub use id::{Generation, IdError, QuestionId, SessionId, SessionKey, Suffix, WireId};
 pub use outcome::{AnswerOutcome, QuestionOutcome};
 pub use position::{AnswerFloor, RecordPosition};

@@ -44,6 +44,8 @@ impl QuestionOutcome {
 pub enum AnswerOutcome {
     /// Given to the session and question it belongs to.
     Delivered,
+    /// A part of an answer, kept until the rest has come.
+    Part,
     /// For no session this process knows: normal with several replicas.
     Foreign,
     /// For a question of this session that no longer waits.
@@ -58,8 +60,9 @@ pub enum AnswerOutcome {
 
 impl AnswerOutcome {
     /// Every outcome, in the order of the labels' documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Delivered,
+        Self::Part,
         Self::Foreign,
         Self::Late,
         Self::Duplicate,
@@ -71,6 +74,7 @@ impl AnswerOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
+            Self::Part => "part",
             Self::Foreign => "foreign",
             Self::Late => "late",
             Self::Duplicate => "duplicate",

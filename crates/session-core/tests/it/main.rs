@@ -14,6 +14,7 @@ mod on_disconnected;
 mod on_drain;
 mod on_published;
 mod on_timeout;
+mod parts;
 mod protocol_v1;
 mod undelivered;
 mod wire_id;

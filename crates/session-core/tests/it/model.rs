@@ -5,6 +5,7 @@
 
 mod audit;
 mod history;
+mod joining;
 mod reference;
 mod run;
 mod step;
@@ -81,6 +82,7 @@ fn the_scripts_bring_about_everything_that_can_happen() {
         record Foreign
         record Invalid
         record Late
+        record Part
         record Undeliverable
         send AnswerFailed
         send Busy
@@ -111,7 +113,10 @@ fn kind(effect: &Effect) -> String {
             Event::QuestionAccepted { .. } => "accepted".into(),
             Event::QuestionEnded { outcome, .. } => format!("ended {outcome:?}"),
             Event::AnswerDecided { outcome } => format!("record {outcome:?}"),
-            Event::DuplicatesSeen | Event::OwedTableFull => format!("{event:?}"),
+            Event::AnswerTooLarge
+            | Event::PartsBroken
+            | Event::DuplicatesSeen
+            | Event::OwedTableFull => format!("{event:?}"),
         },
     }
 }

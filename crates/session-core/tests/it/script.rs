@@ -9,7 +9,7 @@
 //! connect a1 | disconnect a1
 //! ask a1 q1 [floor=5]
 //! published q1 | publish_failed q1 no|maybe
-//! answer a | a~q1 [echo=q1|echo=foreign] [at=3] [replayed] [failed]
+//! answer a | a~q1 [echo=q1|echo=foreign] [at=3] [replayed] [failed] [part=0|part=next] [final] [attempt=1] [text=…]
 //! wait 5s     the clock goes on, with a tick at every deadline on the way
 //! skip 5s     the clock goes on and nobody ticks
 //! tick | drain 2 | drain_expired
@@ -28,8 +28,8 @@ use session_core::{
     WireIdMode,
 };
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerText, Generation, QuestionId, QuestionIdEcho,
-    QuestionText, RecordPosition, SessionId, SessionKey, Suffix, WireId,
+    Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, Generation, PartOrder, QuestionId,
+    QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, Suffix, WireId,
 };
 
 /// Runs the script and compares its trace.
@@ -42,6 +42,9 @@ pub(crate) fn settings() -> Settings {
     Settings {
         wire_id: WireIdMode::Plain,
         answer_timeout: Duration::from_secs(120),
+        part_timeout: Duration::from_secs(30),
+        max_answer_time: Duration::from_secs(600),
+        max_answer_bytes: 20,
         answer_ttl: Duration::from_secs(240),
         max_owed: 100,
     }
@@ -171,10 +174,13 @@ impl Run {
                 Some("foreign") => QuestionIdEcho::Foreign,
                 Some(question) => QuestionIdEcho::Echoed(question_id(question)),
             },
+            part: part(words),
             body: if words.contains(&"failed") {
                 AnswerBody::Failed(None)
             } else {
-                AnswerBody::Text(AnswerText::new(format!("r{}", self.records)))
+                let text = option(words, "text=")
+                    .map_or_else(|| format!("r{}", self.records), str::to_owned);
+                AnswerBody::Text(AnswerText::new(text))
             },
             position: RecordPosition {
                 partition: 0,
@@ -262,6 +268,8 @@ fn describe_event(event: Event) -> String {
             after,
         } => format!("{} ended: {} {after:?}", name(&key), outcome.as_str()),
         Event::AnswerDecided { outcome } => format!("record: {}", outcome.as_str()),
+        Event::AnswerTooLarge => "answer too large".to_owned(),
+        Event::PartsBroken => "parts broken".to_owned(),
         Event::DuplicatesSeen => "duplicates seen".to_owned(),
         Event::OwedTableFull => "owed table full".to_owned(),
     }
@@ -278,6 +286,21 @@ fn parse_settings(line: &str) -> Settings {
         answer_timeout: option(&words, "answer_timeout=").map_or(default.answer_timeout, seconds),
         answer_ttl: option(&words, "answer_ttl=").map_or(default.answer_ttl, seconds),
         max_owed: option(&words, "max_owed=").map_or(default.max_owed, |n| n.parse().unwrap()),
+        ..default
+    }
+}
+
+fn part(words: &[&str]) -> AnswerPart {
+    let Some(order) = option(words, "part=") else {
+        return AnswerPart::Whole;
+    };
+    AnswerPart::Piece {
+        order: match order {
+            "next" => PartOrder::AsWritten,
+            number => PartOrder::Numbered(number.parse().unwrap()),
+        },
+        is_final: words.contains(&"final"),
+        attempt: option(words, "attempt=").map_or(0, |attempt| attempt.parse().unwrap()),
     }
 }
 

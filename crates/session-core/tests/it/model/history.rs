@@ -29,6 +29,8 @@ pub(crate) enum Fact {
     Forgotten(SessionId),
     ToldToClose(SessionKey),
     Asked(Asked),
+    /// A record that was a part of the answer to this question, and was kept.
+    Part(QuestionId, Answer),
     /// Kafka has the question, or is taken to have it.
     Accepted(QuestionId),
     /// Its session no longer waits for it.
@@ -172,13 +174,34 @@ impl History {
         let mut deadlines = BTreeSet::new();
         for id in self.sessions() {
             if let Some(question) = self.open(id.as_str()) {
-                let at = question.at + self.settings.answer_timeout;
+                let at = self.waits_until(&question);
                 deadlines.insert((at, Timer::AnswerDeadline, id));
             } else if let Some(until) = self.remembered_until(id.as_str()) {
                 deadlines.insert((until, Timer::DebtExpiry, id));
             }
         }
         deadlines
+    }
+
+    /// When this open question stops waiting: its own deadline, or that of the part after the newest.
+    fn waits_until(&self, question: &Asked) -> Instant {
+        let newest = self.facts.iter().rev().find_map(|(at, fact)| match fact {
+            Fact::Part(id, _) if *id == question.id => Some(*at),
+            _ => None,
+        });
+        newest.map_or(question.at + self.settings.answer_timeout, |newest| {
+            let in_all = question.at + self.settings.max_answer_time;
+            in_all.min(newest + self.settings.part_timeout)
+        })
+    }
+
+    /// The parts of the answer to this question that were kept, oldest first.
+    pub(crate) fn parts(&self, id: QuestionId) -> Vec<Answer> {
+        let parts = self.facts.iter().filter_map(|(_, fact)| match fact {
+            Fact::Part(of, answer) if *of == id => Some(answer.clone()),
+            _ => None,
+        });
+        parts.collect()
     }
 
     // === debts ===
@@ -286,7 +309,7 @@ impl History {
             Fact::Opened(key) | Fact::ToldToClose(key) => key.id.clone(),
             Fact::Left(id, _) | Fact::Forgotten(id) | Fact::Settled(id) => id.clone(),
             Fact::Asked(question) | Fact::Owed(question) => question.key.id.clone(),
-            Fact::Accepted(id) | Fact::Ended(id, _) | Fact::Counted(id, _) => {
+            Fact::Accepted(id) | Fact::Ended(id, _) | Fact::Counted(id, _) | Fact::Part(id, _) => {
                 self.asked(*id)?.key.id
             }
             Fact::PlainUnsafe | Fact::DrainBegan => return None,

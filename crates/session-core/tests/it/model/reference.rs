@@ -7,11 +7,12 @@ use session_core::{
     Ask, CloseReason, Effect, Event, Input, Persisted, Reply, Settings, Timer, WireIdMode,
 };
 use types::{
-    Answer, AnswerBody, AnswerOutcome, Question, QuestionId, QuestionIdEcho, QuestionOutcome,
-    SessionId, SessionKey, WireId,
+    Answer, AnswerBody, AnswerOutcome, AnswerPart, AnswerText, Question, QuestionId,
+    QuestionIdEcho, QuestionOutcome, SessionId, SessionKey, WireId,
 };
 
 use super::history::{Asked, Fact, History};
+use super::joining::{self, Verdict};
 
 /// What the core should do, read from all that happened.
 pub(crate) struct Reference {
@@ -179,11 +180,11 @@ impl Reference {
         };
         if let Some(question) = named {
             match question.key.id.as_str() == session {
-                true => self.deliver(now, &question, answer.body),
+                true => self.receive(now, &question, answer),
                 false => self.decided(AnswerOutcome::Invalid),
             }
         } else if let Some(question) = open.filter(|question| is_answered_by(question, &answer)) {
-            self.deliver(now, &question, answer.body);
+            self.receive(now, &question, answer);
         } else {
             self.explain(now, &session, &answer);
         }
@@ -226,7 +227,55 @@ impl Reference {
 
     // === what follows from an input ===
 
-    fn deliver(&mut self, now: Instant, question: &Asked, body: AnswerBody) {
+    fn receive(&mut self, now: Instant, question: &Asked, answer: Answer) {
+        let max = self.settings.max_answer_bytes;
+        let parts = self.history.parts(question.id);
+        let more_may_come = !parts.is_empty();
+        match (&answer.body, answer.part) {
+            (AnswerBody::Text(text), AnswerPart::Whole) if text.expose().len() > max => {
+                self.refuse_answer(now, question, Event::AnswerTooLarge, more_may_come);
+            }
+            (AnswerBody::Text(_), AnswerPart::Piece { .. }) => {
+                self.join(now, question, &parts, answer);
+            }
+            _ => self.deliver(now, question, answer.body, more_may_come),
+        }
+    }
+
+    fn join(&mut self, now: Instant, question: &Asked, parts: &[Answer], answer: Answer) {
+        match joining::judge(parts, &answer, self.settings.max_answer_bytes) {
+            Verdict::Kept => {
+                if !self.history.is_accepted(question.id) {
+                    self.accept(now, question);
+                }
+                self.history.add(now, Fact::Part(question.id, answer));
+                self.decided(AnswerOutcome::Part);
+            }
+            Verdict::Whole(text) => {
+                let more_may_come = !joining::are_of_first_attempt(&[parts, &[answer]].concat());
+                let body = AnswerBody::Text(AnswerText::new(text));
+                self.deliver(now, question, body, more_may_come);
+            }
+            Verdict::Again => {
+                let exact = !answer.wire_id.is_plain() || answer.replayed;
+                if !exact && self.settings.wire_id == WireIdMode::Plain {
+                    self.history.add(now, Fact::PlainUnsafe);
+                    self.note(Event::DuplicatesSeen);
+                }
+                self.decided(AnswerOutcome::Duplicate);
+            }
+            Verdict::Outdated => self.decided(AnswerOutcome::Late),
+            Verdict::TooLarge => self.refuse_answer(now, question, Event::AnswerTooLarge, true),
+            Verdict::Broken => self.refuse_answer(now, question, Event::PartsBroken, true),
+        }
+    }
+
+    fn refuse_answer(&mut self, now: Instant, question: &Asked, why: Event, more_may_come: bool) {
+        self.note(why);
+        self.deliver(now, question, AnswerBody::Failed(None), more_may_come);
+    }
+
+    fn deliver(&mut self, now: Instant, question: &Asked, body: AnswerBody, more_may_come: bool) {
         let total = now - question.at;
         let publish = self.history.accepted_after(question);
         if publish.is_none() {
@@ -243,6 +292,9 @@ impl Reference {
             }
             AnswerBody::Failed(_) => (QuestionOutcome::Failed, Reply::AnswerFailed),
         };
+        if more_may_come {
+            self.history.add(now, Fact::Owed(question.clone()));
+        }
         self.history.add(now, Fact::Ended(question.id, outcome));
         self.send(question.key.clone(), reply);
         self.count_as(now, question, outcome);
@@ -262,7 +314,7 @@ impl Reference {
         let owed = may_be_owed
             .then(|| self.history.owes_plain(now, session))
             .flatten();
-        if owed.is_some() {
+        if owed.is_some() && answer.part.is_last() {
             let id = SessionId::parse(session).unwrap();
             self.history.add(now, Fact::Settled(id));
         }

@@ -1,11 +1,12 @@
 //! A script carried out: the core and the reference get the same inputs, the audit watches.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use session_core::{Ask, Effect, Input, Persisted, Registry, Settings};
+use session_core::{Ask, Effect, Input, Persisted, Registry, Reply, Settings};
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerText, Generation, QuestionId, QuestionIdEcho,
-    QuestionText, RecordPosition, SessionId, SessionKey, Suffix, WireId,
+    Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, Generation, PartOrder, QuestionId,
+    QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, Suffix, WireId,
 };
 
 use super::audit::Audit;
@@ -40,10 +41,19 @@ pub(crate) struct Run {
     ends: [i64; 3],
     /// The question each record was made for.
     answered: Vec<QuestionId>,
+    /// What an honest answering side has written of answers in parts.
+    written: BTreeMap<QuestionId, Written>,
     reported: Vec<(QuestionId, Report)>,
     /// The question that the last input answered, if it did.
     reached: Option<QuestionId>,
     effects: Vec<Effect>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    /// All texts so far, a letter each.
+    texts: String,
+    is_over: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +76,7 @@ pub(crate) fn run(world: World, settings: &Settings, script: &[Step]) -> Vec<Eff
         sockets: 0,
         ends: [0; 3],
         answered: Vec::new(),
+        written: BTreeMap::new(),
         reported: Vec::new(),
         reached: None,
         effects: Vec::new(),
@@ -191,15 +202,67 @@ impl Run {
         if !self.may_be_answered(id, ended) {
             return;
         }
+        if self.world == World::Hostile {
+            self.answered.push(id);
+            let answer = self.record(record, id);
+            return self.give(Input::Answer(answer));
+        }
+        let begun = self.written.contains_key(&id);
+        if begun || record.part != AnswerPart::Whole {
+            return self.answer_in_parts(record, id, ended);
+        }
         self.answered.push(id);
         let answer = self.record(record, id);
         self.give(Input::Answer(answer));
-        if self.world != World::Hostile {
-            let expected = ended.is_none().then_some(id);
-            assert_eq!(
-                self.reached, expected,
-                "the answer to an open question reaches it, and only it"
-            );
+        let expected = ended.is_none().then_some(id);
+        assert_eq!(
+            self.reached, expected,
+            "the answer to an open question reaches it, and only it"
+        );
+    }
+
+    /// The next part of this answer, as an honest answering side writes them: each once, in order.
+    fn answer_in_parts(&mut self, record: &Record, id: QuestionId, ended: Option<Instant>) {
+        const MOST: usize = 4;
+        if self.answered.contains(&id) && !self.written.contains_key(&id) {
+            return;
+        }
+        let written = self.written.entry(id).or_default();
+        if written.is_over {
+            return;
+        }
+        let number = u32::try_from(written.texts.len()).unwrap();
+        let is_final = record.part.is_last() || written.texts.len() + 1 >= MOST;
+        written.is_over = is_final || record.failed;
+        let text = char::from(b'a' + u8::try_from(self.answered.len() % 26).unwrap()).to_string();
+        written.texts.push_str(&text);
+        let whole = written.texts.clone();
+        self.answered.push(id);
+        let mut answer = self.record(record, id);
+        answer.part = AnswerPart::Piece {
+            order: PartOrder::Numbered(number),
+            is_final,
+            attempt: 0,
+        };
+        if !record.failed {
+            answer.body = AnswerBody::Text(AnswerText::new(text));
+        }
+        let before = self.effects.len();
+        self.give(Input::Answer(answer));
+        let over = is_final || record.failed;
+        let expected = (over && ended.is_none()).then_some(id);
+        assert_eq!(
+            self.reached, expected,
+            "its own last part ends a question, and nothing else"
+        );
+        for effect in self.effects.iter().skip(before) {
+            if let Effect::Send {
+                reply: Reply::Answer { text, .. },
+                ..
+            } = effect
+            {
+                assert_eq!(text.expose(), whole, "all parts, and no other's");
+            }
         }
     }
 
@@ -210,7 +273,10 @@ impl Run {
         match self.world {
             World::Hostile => true,
             World::Honest => in_kafka,
-            World::HonestOnce => in_kafka && !too_late && !self.answered.contains(&id),
+            World::HonestOnce => {
+                let begun = self.written.contains_key(&id);
+                in_kafka && !too_late && (begun || !self.answered.contains(&id))
+            }
         }
     }
 
@@ -247,6 +313,7 @@ impl Run {
         Answer {
             wire_id,
             question_id: echo,
+            part: record.part,
             body: match record.failed {
                 true => AnswerBody::Failed(None),
                 false => AnswerBody::Text(AnswerText::new(self.answered.len().to_string())),

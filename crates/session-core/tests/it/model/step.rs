@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use session_core::{Persisted, Settings, WireIdMode};
+use types::{AnswerPart, PartOrder};
 
 /// How many sessions take part.
 pub(crate) const SESSIONS: usize = 4;
@@ -69,6 +70,7 @@ pub(crate) struct Record {
     pub(crate) partition: usize,
     pub(crate) replayed: bool,
     pub(crate) failed: bool,
+    pub(crate) part: AnswerPart,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +112,9 @@ pub(crate) fn settings(mode: impl Strategy<Value = WireIdMode>) -> impl Strategy
     (mode, 4_u64..30, 0_usize..4).prop_map(|(wire_id, ttl, max_owed)| Settings {
         wire_id,
         answer_timeout: Duration::from_secs(10),
+        part_timeout: Duration::from_secs(3),
+        max_answer_time: Duration::from_secs(15),
+        max_answer_bytes: 6,
         answer_ttl: Duration::from_secs(ttl),
         max_owed,
     })
@@ -128,8 +133,15 @@ pub(crate) fn script() -> impl Strategy<Value = Vec<Step>> {
 pub(crate) fn honest_script(
     echo: impl Strategy<Value = Echo> + 'static,
 ) -> impl Strategy<Value = Vec<Step>> {
-    let record = (0_usize..6, echo, 0_usize..2, prop::bool::weighted(0.1));
-    let record = record.prop_map(|(back, echo, partition, failed)| Record {
+    let piece = prop_oneof![2 => Just(AnswerPart::Whole), 1 => part()];
+    let record = (
+        0_usize..6,
+        echo,
+        0_usize..2,
+        prop::bool::weighted(0.1),
+        piece,
+    );
+    let record = record.prop_map(|(back, echo, partition, failed, part)| Record {
         back,
         wire_id: RecordWireId::Own,
         echo,
@@ -137,6 +149,7 @@ pub(crate) fn honest_script(
         partition,
         replayed: false,
         failed,
+        part,
     });
     vec(step(record), 1..120)
 }
@@ -184,17 +197,42 @@ fn record() -> impl Strategy<Value = Record> {
     ];
     let below = prop_oneof![4 => Just(0_i64), 1 => 1_i64..4];
     let rare = || prop::bool::weighted(0.1);
-    (0_usize..5, wire_id, echo, below, 0_usize..3, rare(), rare()).prop_map(
-        |(back, wire_id, echo, below, partition, replayed, failed)| Record {
-            back,
-            wire_id,
-            echo,
-            below,
-            partition,
-            replayed,
-            failed,
-        },
+    (
+        0_usize..5,
+        wire_id,
+        echo,
+        below,
+        0_usize..3,
+        rare(),
+        rare(),
+        part(),
     )
+        .prop_map(
+            |(back, wire_id, echo, below, partition, replayed, failed, part)| Record {
+                back,
+                wire_id,
+                echo,
+                below,
+                partition,
+                replayed,
+                failed,
+                part,
+            },
+        )
+}
+
+fn part() -> impl Strategy<Value = AnswerPart> {
+    let order = prop_oneof![
+        4 => (0_u32..4).prop_map(PartOrder::Numbered),
+        1 => Just(PartOrder::AsWritten),
+    ];
+    let piece = (order, prop::bool::weighted(0.3), prop::bool::weighted(0.1));
+    let piece = piece.prop_map(|(order, is_final, again)| AnswerPart::Piece {
+        order,
+        is_final,
+        attempt: u32::from(again),
+    });
+    prop_oneof![1 => Just(AnswerPart::Whole), 1 => piece]
 }
 
 fn floor() -> impl Strategy<Value = Floor> {

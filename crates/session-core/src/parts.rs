@@ -1,0 +1,303 @@
+//! An answer that comes in parts: which are here, which attempt they belong to, when it is whole.
+//!
+//! Parts are joined within one attempt, by number or in the order they were written; a later attempt
+//! starts anew. Numbered parts may come in any order and more than once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use types::{AnswerText, PartOrder, RecordPosition};
+
+/// The parts of one answer that are here.
+#[derive(Default)]
+pub(crate) struct Parts {
+    attempt: u32,
+    /// The parts before `next`, joined.
+    joined: String,
+    next: u32,
+    /// Numbered parts behind a gap; at most [`Parts::MAX_AHEAD`].
+    ahead: BTreeMap<u32, AnswerText>,
+    ahead_bytes: usize,
+    /// The number of the last part, once it is known.
+    last: Option<u32>,
+    /// Where the newest part stands, if they are not numbered.
+    written: Option<RecordPosition>,
+    is_whole: bool,
+}
+
+/// One part, with what its record says of it.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) order: PartOrder,
+    pub(crate) is_final: bool,
+    pub(crate) attempt: u32,
+    pub(crate) at: RecordPosition,
+    pub(crate) text: AnswerText,
+}
+
+/// What became of a part.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    /// It is kept; others are missing.
+    Kept,
+    /// All are here: the whole answer.
+    Whole(AnswerText),
+    /// It was here already.
+    Again,
+    /// It belongs to an attempt that was given up.
+    Outdated,
+    /// It and the others are longer than an answer may be.
+    TooLarge,
+    /// It contradicts the others: numbered and not, after the end, in another partition, or too far
+    /// ahead. No whole answer can come of this attempt.
+    Broken,
+}
+
+impl Parts {
+    /// How many numbered parts may wait for one before them.
+    pub(crate) const MAX_AHEAD: usize = 1_000;
+
+    /// Whether more parts may come although the question has its answer: of an earlier attempt, or of
+    /// one that did not come to its end.
+    pub(crate) fn may_have_stragglers(&self) -> bool {
+        self.attempt > 0 || !self.is_whole
+    }
+
+    /// Takes a part. The whole answer may have `max_bytes`.
+    pub(crate) fn take(&mut self, part: Part, max_bytes: usize) -> Joined {
+        if part.attempt < self.attempt {
+            return Joined::Outdated;
+        }
+        if part.attempt > self.attempt {
+            *self = Self {
+                attempt: part.attempt,
+                ..Self::default()
+            };
+        }
+        match part.order {
+            PartOrder::Numbered(number) => self.take_numbered(number, part, max_bytes),
+            PartOrder::AsWritten => self.take_written(part, max_bytes),
+        }
+    }
+
+    fn take_numbered(&mut self, number: u32, part: Part, max_bytes: usize) -> Joined {
+        if self.written.is_some() {
+            return Joined::Broken;
+        }
+        if number < self.next || self.ahead.contains_key(&number) {
+            return Joined::Again;
+        }
+        let after_the_end = self.last.is_some_and(|last| number > last || part.is_final);
+        let newest = self.ahead.last_key_value().map(|(newest, _)| *newest);
+        let ends_early = part.is_final && newest.is_some_and(|newest| newest > number);
+        let too_far_ahead = number != self.next && self.ahead.len() >= Self::MAX_AHEAD;
+        if after_the_end || ends_early || too_far_ahead {
+            return Joined::Broken;
+        }
+        let bytes = part.text.expose().len();
+        if self.joined.len() + self.ahead_bytes + bytes > max_bytes {
+            return Joined::TooLarge;
+        }
+        if part.is_final {
+            self.last = Some(number);
+        }
+        self.ahead_bytes += bytes;
+        self.ahead.insert(number, part.text);
+        self.join();
+        if self.last.is_some_and(|last| self.next > last) {
+            return self.whole();
+        }
+        Joined::Kept
+    }
+
+    /// Moves what follows on without a gap from `ahead` to `joined`.
+    fn join(&mut self) {
+        while let Some(text) = self.ahead.remove(&self.next) {
+            self.ahead_bytes -= text.expose().len();
+            self.joined.push_str(text.expose());
+            self.next += 1;
+        }
+    }
+
+    fn take_written(&mut self, part: Part, max_bytes: usize) -> Joined {
+        match self.written {
+            None if self.next > 0 || !self.ahead.is_empty() => return Joined::Broken,
+            Some(newest) if newest.partition != part.at.partition => return Joined::Broken,
+            Some(newest) if newest.offset >= part.at.offset => return Joined::Again,
+            None | Some(_) => {}
+        }
+        let text = part.text.expose();
+        if self.joined.len() + text.len() > max_bytes {
+            return Joined::TooLarge;
+        }
+        self.written = Some(part.at);
+        self.joined.push_str(text);
+        if part.is_final {
+            return self.whole();
+        }
+        Joined::Kept
+    }
+
+    fn whole(&mut self) -> Joined {
+        self.is_whole = true;
+        Joined::Whole(AnswerText::new(std::mem::take(&mut self.joined)))
+    }
+}
+
+/// Without the texts.
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("attempt", &self.attempt)
+            .field("next", &self.next)
+            .field("ahead", &self.ahead.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = 10;
+
+    fn numbered(number: u32, attempt: u32, text: &str) -> Part {
+        Part {
+            order: PartOrder::Numbered(number),
+            is_final: text.ends_with('.'),
+            attempt,
+            at: RecordPosition {
+                partition: 0,
+                offset: 0,
+            },
+            text: AnswerText::new(text),
+        }
+    }
+
+    fn written(partition: i32, offset: i64, text: &str) -> Part {
+        Part {
+            order: PartOrder::AsWritten,
+            at: RecordPosition { partition, offset },
+            ..numbered(0, 0, text)
+        }
+    }
+
+    fn whole(text: &str) -> Joined {
+        Joined::Whole(AnswerText::new(text))
+    }
+
+    /// Takes every part; what became of the last.
+    fn join(parts: impl IntoIterator<Item = Part>) -> Joined {
+        let mut joining = Parts::default();
+        let mut last = Joined::Kept;
+        for part in parts {
+            assert_eq!(last, Joined::Kept);
+            last = joining.take(part, MAX);
+        }
+        last
+    }
+
+    #[test]
+    fn numbered_parts_are_joined_in_any_order() {
+        let (a, b, c) = ((0, "a"), (1, "b"), (2, "c."));
+        for order in [
+            [a, b, c],
+            [a, c, b],
+            [b, a, c],
+            [b, c, a],
+            [c, a, b],
+            [c, b, a],
+        ] {
+            let parts = order.map(|(number, text)| numbered(number, 0, text));
+            assert_eq!(join(parts), whole("abc."), "{order:?}");
+        }
+        assert_eq!(join([numbered(0, 7, "all.")]), whole("all."));
+    }
+
+    #[test]
+    fn a_part_that_is_here_changes_nothing() {
+        let mut parts = Parts::default();
+        for (number, expected) in [
+            (0, Joined::Kept),
+            (2, Joined::Kept),
+            (0, Joined::Again),
+            (2, Joined::Again),
+        ] {
+            assert_eq!(
+                parts.take(numbered(number, 0, "x"), MAX),
+                expected,
+                "{number}"
+            );
+        }
+        assert_eq!(parts.take(numbered(1, 0, "y"), MAX), Joined::Kept);
+        assert_eq!(parts.take(numbered(3, 0, "."), MAX), whole("xyx."));
+    }
+
+    #[test]
+    fn a_later_attempt_starts_anew_and_an_earlier_one_is_outdated() {
+        let mut parts = Parts::default();
+        assert_eq!(parts.take(numbered(0, 0, "old"), MAX), Joined::Kept);
+        assert_eq!(parts.take(numbered(1, 2, "b."), MAX), Joined::Kept);
+        assert_eq!(parts.take(numbered(1, 0, "old."), MAX), Joined::Outdated);
+        assert_eq!(parts.take(numbered(0, 2, "a"), MAX), whole("ab."));
+    }
+
+    #[test]
+    fn parts_without_numbers_are_joined_as_they_were_written() {
+        assert_eq!(
+            join([written(3, 7, "a"), written(3, 9, "b.")]),
+            whole("ab.")
+        );
+        let mut parts = Parts::default();
+        assert_eq!(parts.take(written(3, 7, "a"), MAX), Joined::Kept);
+        assert_eq!(parts.take(written(3, 7, "a"), MAX), Joined::Again);
+        assert_eq!(parts.take(written(4, 8, "b"), MAX), Joined::Broken);
+    }
+
+    #[test]
+    fn what_cannot_be_one_answer_is_broken() {
+        for parts in [
+            [numbered(0, 0, "a"), written(0, 1, "b")],
+            [numbered(1, 0, "a"), written(0, 1, "b")],
+            [written(0, 1, "a"), numbered(1, 0, "b")],
+            [numbered(1, 0, "b."), numbered(2, 0, "c")],
+            [numbered(1, 0, "b."), numbered(0, 0, "a.")],
+            [numbered(2, 0, "c"), numbered(1, 0, "b.")],
+        ] {
+            let said = format!("{parts:?}");
+            assert_eq!(join(parts), Joined::Broken, "{said}");
+        }
+    }
+
+    #[test]
+    fn an_answer_at_the_limit_is_taken_and_one_over_it_is_not() {
+        assert_eq!(
+            join([numbered(1, 0, "12345."), numbered(0, 0, "1234")]),
+            whole("123412345.")
+        );
+        assert_eq!(
+            join([numbered(1, 0, "123456."), numbered(0, 0, "1234")]),
+            Joined::TooLarge
+        );
+        assert_eq!(
+            join([written(0, 0, "1234567890"), written(0, 1, ".")]),
+            Joined::TooLarge
+        );
+        assert_eq!(
+            join([written(0, 0, "123456789"), written(0, 1, ".")]),
+            whole("123456789.")
+        );
+    }
+
+    #[test]
+    fn only_so_many_parts_wait_for_one_before_them() {
+        let most = u32::try_from(Parts::MAX_AHEAD).unwrap();
+        let mut parts = Parts::default();
+        for number in 1..=most {
+            assert_eq!(parts.take(numbered(number, 0, ""), MAX), Joined::Kept);
+        }
+        assert_eq!(parts.take(numbered(most + 1, 0, ""), MAX), Joined::Broken);
+        assert_eq!(parts.take(numbered(0, 0, ""), MAX), Joined::Kept);
+        assert_eq!(parts.take(numbered(most + 1, 0, "."), MAX), whole("."));
+    }
+}
