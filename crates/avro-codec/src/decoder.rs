@@ -25,6 +25,12 @@ pub struct DecodedAnswer {
     pub text: Option<AnswerText>,
     /// What went wrong, if the answering side said so.
     pub error: Option<AnswerError>,
+    /// Which part of the answer it is, unchecked.
+    pub part: Option<i64>,
+    /// Whether it is the last part.
+    pub is_final: Option<bool>,
+    /// Which attempt at the answer it belongs to, unchecked.
+    pub attempt: Option<i64>,
 }
 
 impl AnswerDecoder {
@@ -54,6 +60,7 @@ impl AnswerDecoder {
         let mut question_id = None;
         let mut answer = None;
         let mut error = None;
+        let (mut part, mut is_final, mut attempt) = (None, None, None);
         for field in &plan.fields {
             let slot = if field.name == self.fields.session_id {
                 &mut session_id
@@ -64,7 +71,15 @@ impl AnswerDecoder {
             } else if field.name == self.fields.error {
                 &mut error
             } else {
-                plan.skip(&mut cursor, field.node)?;
+                if field.name == self.fields.part {
+                    part = integer(plan, &mut cursor, field.node)?;
+                } else if field.name == self.fields.attempt {
+                    attempt = integer(plan, &mut cursor, field.node)?;
+                } else if field.name == self.fields.is_final {
+                    is_final = boolean(plan, &mut cursor, field.node)?;
+                } else {
+                    plan.skip(&mut cursor, field.node)?;
+                }
                 continue;
             };
             *slot = self.text(plan, &mut cursor, field.node)?;
@@ -77,6 +92,9 @@ impl AnswerDecoder {
             question_id,
             text: answer.map(AnswerText::new),
             error: error.map(AnswerError::new),
+            part,
+            is_final,
+            attempt,
         })
     }
 
@@ -101,9 +119,47 @@ impl AnswerDecoder {
                 let branch = branches.get(cursor.size()?).ok_or(DecodeError::Malformed)?;
                 self.text(plan, cursor, *branch)
             }
-            Node::Varint | Node::Fixed(_) | Node::Array(_) | Node::Map(_) | Node::Record(_) => {
-                Err(DecodeError::FieldType)
-            }
+            Node::Varint
+            | Node::Enum
+            | Node::Boolean
+            | Node::Fixed(_)
+            | Node::Array(_)
+            | Node::Map(_)
+            | Node::Record(_) => Err(DecodeError::FieldType),
         }
     }
+}
+
+/// An int or a long, or a union of such with null. A field of another type that happens to have the
+/// name means something else and says nothing here.
+fn integer(plan: &Plan, cursor: &mut Cursor<'_>, node: usize) -> Result<Option<i64>, DecodeError> {
+    match taken(plan, cursor, node)? {
+        (Node::Varint, _) => cursor.long().map(Some),
+        (_, other) => plan.skip(cursor, other).map(|()| None),
+    }
+}
+
+/// A boolean, or a union of one with null; as with [`integer`].
+fn boolean(plan: &Plan, cursor: &mut Cursor<'_>, node: usize) -> Result<Option<bool>, DecodeError> {
+    match taken(plan, cursor, node)? {
+        (Node::Boolean, _) => match cursor.bytes(1)? {
+            [0] => Ok(Some(false)),
+            [1] => Ok(Some(true)),
+            _ => Err(DecodeError::Malformed),
+        },
+        (_, other) => plan.skip(cursor, other).map(|()| None),
+    }
+}
+
+/// The type that stands there: a union's branch, else the node itself.
+fn taken<'p>(
+    plan: &'p Plan,
+    cursor: &mut Cursor<'_>,
+    node: usize,
+) -> Result<(&'p Node, usize), DecodeError> {
+    let Node::Union(branches) = plan.node(node)? else {
+        return Ok((plan.node(node)?, node));
+    };
+    let branch = *branches.get(cursor.size()?).ok_or(DecodeError::Malformed)?;
+    Ok((plan.node(branch)?, branch))
 }

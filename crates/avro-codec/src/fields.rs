@@ -34,6 +34,12 @@ pub struct AnswerFields {
     pub question_id: String,
     /// Optional: what went wrong.
     pub error: String,
+    /// Optional, an int or long: which part of the answer it is, from 0.
+    pub part: String,
+    /// Optional, a boolean: whether it is the last part.
+    pub is_final: String,
+    /// Optional, an int or long: which attempt at the answer the part belongs to.
+    pub attempt: String,
 }
 
 impl Default for QuestionFields {
@@ -56,6 +62,9 @@ impl Default for AnswerFields {
             text: "resposta".to_owned(),
             question_id: "question_id".to_owned(),
             error: "error".to_owned(),
+            part: "part".to_owned(),
+            is_final: "final".to_owned(),
+            attempt: "attempt".to_owned(),
         }
     }
 }

@@ -26,6 +26,10 @@ pub(crate) enum Node {
     Null,
     /// A variable-length integer.
     Varint,
+    /// A variable-length integer that numbers a symbol.
+    Enum,
+    /// One byte: 0 or 1.
+    Boolean,
     /// So many bytes.
     Fixed(usize),
     /// A string, or bytes that promote to one.
@@ -99,7 +103,8 @@ impl Plan {
         }
         match self.node(id)? {
             Node::Null => Ok(()),
-            Node::Varint => cursor.long().map(drop),
+            Node::Varint | Node::Enum => cursor.long().map(drop),
+            Node::Boolean => cursor.bytes(1).map(drop),
             Node::Fixed(size) => cursor.bytes(*size).map(drop),
             Node::Text => cursor.prefixed().map(drop),
             Node::Union(branches) => {
@@ -160,7 +165,7 @@ impl Compiler<'_> {
         }
         let node = match schema {
             Schema::Null => Node::Null,
-            Schema::Boolean => Node::Fixed(1),
+            Schema::Boolean => Node::Boolean,
             Schema::Float => Node::Fixed(4),
             Schema::Double => Node::Fixed(8),
             Schema::Int
@@ -178,7 +183,7 @@ impl Compiler<'_> {
             | Schema::String
             | Schema::BigDecimal
             | Schema::Uuid(UuidSchema::String | UuidSchema::Bytes) => Node::Text,
-            Schema::Enum(named) => return Ok(self.named(&named.name, Node::Varint)),
+            Schema::Enum(named) => return Ok(self.named(&named.name, Node::Enum)),
             Schema::Fixed(fixed)
             | Schema::Duration(fixed)
             | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
@@ -226,6 +231,8 @@ impl Compiler<'_> {
             Some(Node::Record(fields)) => !fields.is_empty(),
             Some(
                 Node::Varint
+                | Node::Enum
+                | Node::Boolean
                 | Node::Fixed(_)
                 | Node::Text
                 | Node::Union(_)

@@ -21,6 +21,9 @@ pub(crate) fn core(config: &Config) -> CoreSettings {
             WireId::Question => WireIdMode::Question,
         },
         answer_timeout: config.session.answer_timeout,
+        part_timeout: config.session.part_timeout,
+        max_answer_time: config.session.max_answer_time,
+        max_answer_bytes: config.ws.max_response_bytes,
         answer_ttl: config.session.answer_ttl,
         max_owed: config.session.max_owed,
     }
@@ -31,7 +34,6 @@ pub(crate) fn session(config: &Config) -> SessionSettings {
     SessionSettings {
         max_question_bytes: config.ws.max_question_bytes,
         max_frame_bytes: config.ws.max_frame_bytes,
-        max_response_bytes: config.ws.max_response_bytes,
         outbound_bytes: config.ws.outbound_bytes,
         ping_interval: config.ws.ping_interval,
         pong_timeout: config.ws.pong_timeout,
@@ -146,6 +148,9 @@ fn answer_fields(fields: &AnswerFields) -> kafka_ingest::AnswerFields {
         text: fields.text.clone(),
         question_id: fields.question_id.clone(),
         error: fields.error.clone(),
+        part: fields.part.clone(),
+        is_final: fields.is_final.clone(),
+        attempt: fields.attempt.clone(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::AnswerSink;
 use crate::events::Events;
 use crate::lookups::{Decision, Lookups};
 use crate::parking::{Changes, Limits, Parking};
-use crate::record::{self, Headers, Notes};
+use crate::record::{self, Headers, NoAnswer, Notes};
 use crate::trace;
 
 /// Takes records ([`Self::on_record`]) and the outcomes of look-ups ([`Self::on_found`],
@@ -186,8 +186,10 @@ impl Pipeline {
     }
 
     fn deliver(&self, at: RecordPosition, decoded: DecodedAnswer, notes: &Notes) {
-        let Some(answer) = record::answer(decoded, notes, at) else {
-            return self.events.record_foreign(at);
+        let answer = match record::answer(decoded, notes, at) {
+            Ok(answer) => answer,
+            Err(NoAnswer::Foreign) => return self.events.record_foreign(at),
+            Err(NoAnswer::Part) => return self.skip(at, PART),
         };
         let parent = notes.trace.clone();
         let RecordPosition { partition, offset } = at;
@@ -207,6 +209,8 @@ impl Pipeline {
 const BESIDE: usize = 512;
 
 const UNUSABLE: &str = "schema_unusable";
+/// Which part of its answer a record is cannot be told.
+const PART: &str = "answer_part";
 
 #[cfg(test)]
 mod tests {

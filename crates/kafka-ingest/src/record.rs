@@ -6,7 +6,10 @@
 //! record foreign to every question.
 
 use avro_codec::DecodedAnswer;
-use types::{Answer, AnswerBody, QuestionId, QuestionIdEcho, RecordPosition, TraceContext, WireId};
+use types::{
+    Answer, AnswerBody, AnswerPart, PartOrder, QuestionId, QuestionIdEcho, RecordPosition,
+    TraceContext, WireId,
+};
 
 /// What a record's headers say, beside its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,24 @@ pub(crate) struct Notes {
     question_id: QuestionIdEcho,
     pub(crate) trace: Option<TraceContext>,
     replayed: bool,
+    part: PartNotes,
+}
+
+/// What the headers say of the part, as they say it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct PartNotes {
+    part: Option<Box<str>>,
+    is_final: Option<Box<str>>,
+    attempt: Option<Box<str>>,
+}
+
+/// Why a decoded record is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// Its session id cannot have been minted here, so that it concerns nobody this process knows.
+    Foreign,
+    /// Which part of its answer it is cannot be told; shown as the whole it would be wrong.
+    Part,
 }
 
 /// A record's headers, taken apart; the schema's is still bytes.
@@ -29,6 +50,7 @@ impl<'a> Headers<'a> {
     pub(crate) fn read(headers: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>) -> Self {
         let (mut schema, mut question_id, mut parent, mut state) = (None, None, None, None);
         let mut replayed = false;
+        let mut part = PartNotes::default();
         for (name, value) in headers {
             match name {
                 b"__value_schema_id" => schema = value,
@@ -36,6 +58,9 @@ impl<'a> Headers<'a> {
                 b"traceparent" => parent = value,
                 b"tracestate" => state = value,
                 b"replayed-from" => replayed = true,
+                b"answer-part" => part.part = value.and_then(said),
+                b"answer-final" => part.is_final = value.and_then(said),
+                b"answer-attempt" => part.attempt = value.and_then(said),
                 _ => {}
             }
         }
@@ -46,19 +71,27 @@ impl<'a> Headers<'a> {
             }),
             trace: text(parent).and_then(|parent| TraceContext::parse(parent, text(state))),
             replayed,
+            part,
         };
         Self { schema, notes }
     }
 }
 
-/// The answer in a decoded record; `None` when its session id cannot have been minted here, so that
-/// it concerns nobody this process knows.
+/// What a header says; an empty one says nothing. What is not UTF-8 is kept as something that is no
+/// number.
+fn said(value: &[u8]) -> Option<Box<str>> {
+    let text = str::from_utf8(value).unwrap_or("?");
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// The answer in a decoded record.
 pub(crate) fn answer(
     decoded: DecodedAnswer,
     notes: &Notes,
     position: RecordPosition,
-) -> Option<Answer> {
-    let wire_id = WireId::parse(&decoded.session_id).ok()?;
+) -> Result<Answer, NoAnswer> {
+    let wire_id = WireId::parse(&decoded.session_id).map_err(|_| NoAnswer::Foreign)?;
+    let part = part(&decoded, &notes.part).ok_or(NoAnswer::Part)?;
     let question_id = match notes.question_id {
         QuestionIdEcho::Absent => decoded
             .question_id
@@ -72,13 +105,41 @@ pub(crate) fn answer(
         (None, Some(text)) => AnswerBody::Text(text),
         (None, None) => AnswerBody::Failed(None),
     };
-    Some(Answer {
+    Ok(Answer {
         wire_id,
         question_id,
+        part,
         body,
         position,
         replayed: notes.replayed,
     })
+}
+
+/// Which part it is: by the headers, else by the fields. `None` when they make no sense.
+fn part(decoded: &DecodedAnswer, notes: &PartNotes) -> Option<AnswerPart> {
+    let number = number(notes.part.as_deref(), decoded.part)?;
+    let attempt = self::number(notes.attempt.as_deref(), decoded.attempt)?;
+    let is_final = match notes.is_final.as_deref() {
+        None => decoded.is_final,
+        Some(said) => Some(said.parse().ok()?),
+    };
+    if number.is_none() && is_final.is_none() {
+        return Some(AnswerPart::Whole);
+    }
+    Some(AnswerPart::Piece {
+        order: number.map_or(PartOrder::AsWritten, PartOrder::Numbered),
+        is_final: is_final.unwrap_or(false),
+        attempt: attempt.unwrap_or(0),
+    })
+}
+
+/// A count by a header, else by a field; `None` when it is none.
+fn number(header: Option<&str>, field: Option<i64>) -> Option<Option<u32>> {
+    match (header, field) {
+        (Some(header), _) => header.parse().ok().map(Some),
+        (None, Some(field)) => u32::try_from(field).ok().map(Some),
+        (None, None) => Some(None),
+    }
 }
 
 fn echo(text: &str) -> QuestionIdEcho {
@@ -119,6 +180,9 @@ mod tests {
             question_id: None,
             text: Some(AnswerText::new("yes")),
             error: None,
+            part: None,
+            is_final: None,
+            attempt: None,
         }
     }
 
@@ -132,6 +196,7 @@ mod tests {
             Answer {
                 wire_id: WireId::parse("s-1").unwrap(),
                 question_id: QuestionIdEcho::Absent,
+                part: AnswerPart::Whole,
                 body: AnswerBody::Text(AnswerText::new("yes")),
                 position: AT,
                 replayed: false,
@@ -156,6 +221,76 @@ mod tests {
         let answer = answer(decoded(), &read.notes, AT).unwrap();
         assert_eq!(answer.question_id, QuestionIdEcho::Echoed(id()));
         assert!(answer.replayed);
+    }
+
+    #[test]
+    fn a_part_is_told_by_headers_before_fields() {
+        let field = |part, is_final, attempt| DecodedAnswer {
+            part,
+            is_final,
+            attempt,
+            ..decoded()
+        };
+        let part = |decoded, said: &[(&str, Option<&[u8]>)]| {
+            answer(decoded, &headers(said).notes, AT).map(|answer| answer.part)
+        };
+        let piece = |order, is_final, attempt| {
+            Ok(AnswerPart::Piece {
+                order,
+                is_final,
+                attempt,
+            })
+        };
+        let (numbered, as_written) = (PartOrder::Numbered, PartOrder::AsWritten);
+        let nothing = || field(None, None, None);
+        assert_eq!(part(field(None, None, Some(3)), &[]), Ok(AnswerPart::Whole));
+        assert_eq!(
+            part(field(Some(2), None, None), &[]),
+            piece(numbered(2), false, 0)
+        );
+        assert_eq!(
+            part(field(None, Some(true), Some(3)), &[]),
+            piece(as_written, true, 3)
+        );
+        let all: [(&str, Option<&[u8]>); 3] = [
+            ("answer-part", Some(b"7")),
+            ("answer-final", Some(b"true")),
+            ("answer-attempt", Some(b"1")),
+        ];
+        assert_eq!(part(nothing(), &all), piece(numbered(7), true, 1));
+        assert_eq!(
+            part(field(Some(2), Some(false), Some(0)), &all),
+            piece(numbered(7), true, 1)
+        );
+        let silent: [(&str, Option<&[u8]>); 2] =
+            [("answer-part", None), ("answer-final", Some(b""))];
+        assert_eq!(part(nothing(), &silent), Ok(AnswerPart::Whole));
+    }
+
+    #[test]
+    fn a_part_that_makes_no_sense_is_no_answer() {
+        for (name, value) in [
+            ("answer-part", &b"-1"[..]),
+            ("answer-part", b"one"),
+            ("answer-part", b"\xff"),
+            ("answer-final", b"yes"),
+            ("answer-attempt", b"4294967296"),
+        ] {
+            let said = headers(&[(name, Some(value))]);
+            assert_eq!(
+                answer(decoded(), &said.notes, AT),
+                Err(NoAnswer::Part),
+                "{name}"
+            );
+        }
+        let negative = DecodedAnswer {
+            part: Some(-1),
+            ..decoded()
+        };
+        assert_eq!(
+            answer(negative, &headers(&[]).notes, AT),
+            Err(NoAnswer::Part)
+        );
     }
 
     #[test]
@@ -219,7 +354,11 @@ mod tests {
                 session_id: foreign.to_owned(),
                 ..decoded()
             };
-            assert_eq!(answer(decoded, &headers(&[]).notes, AT), None, "{foreign}");
+            assert_eq!(
+                answer(decoded, &headers(&[]).notes, AT),
+                Err(NoAnswer::Foreign),
+                "{foreign}"
+            );
         }
     }
 

@@ -24,6 +24,21 @@ pub struct Settings {
     pub max_owed: usize,
 }
 
+/// The product's defaults.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            wire_id: WireIdMode::Plain,
+            answer_timeout: Duration::from_secs(120),
+            part_timeout: Duration::from_secs(30),
+            max_answer_time: Duration::from_secs(600),
+            max_answer_bytes: 1024 * 1024,
+            answer_ttl: Duration::from_secs(240),
+            max_owed: 100_000,
+        }
+    }
+}
+
 /// What a question carries as `session_id` (protocol, "Wire id").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WireIdMode {

@@ -17,12 +17,12 @@ use std::time::Duration;
 use telemetry::Metrics;
 use tokio::sync::mpsc;
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerText, Question, QuestionIdEcho, RecordPosition,
-    TraceContext,
+    Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, Question, QuestionIdEcho,
+    RecordPosition, TraceContext,
 };
 use ws_gateway::{
     BoundServer, CoreSettings, DrainPlan, Health, Persisted, PublishFailure, PublishReport,
-    QuestionSink, Readiness, ServerSettings, SessionSettings, WebSocketSessionManager, WireIdMode,
+    QuestionSink, Readiness, ServerSettings, SessionSettings, WebSocketSessionManager,
 };
 
 /// Takes the place of Kafka and of whoever answers: says back what was asked.
@@ -45,6 +45,7 @@ fn echo_of(question: Question) -> Answer {
     Answer {
         wire_id: question.wire_id,
         question_id: QuestionIdEcho::Echoed(question.question_id),
+        part: AnswerPart::Whole,
         body: AnswerBody::Text(AnswerText::new(question.text.expose())),
         position: RecordPosition {
             partition: 0,
@@ -61,12 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Initialise the components.
     let (echo, mut answers) = mpsc::channel(1_000);
     let manager = WebSocketSessionManager::new(
-        CoreSettings {
-            wire_id: WireIdMode::Plain,
-            answer_timeout: Duration::from_secs(120),
-            answer_ttl: Duration::from_secs(240),
-            max_owed: 10_000,
-        },
+        CoreSettings::default(),
         SessionSettings::default(),
         Arc::new(Echo(echo)),
         Metrics::new()?.instruments(),

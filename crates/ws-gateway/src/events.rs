@@ -119,6 +119,8 @@ impl Events {
                 after,
             } => self.question_ended(key, *outcome, *after),
             Event::AnswerDecided { outcome } => self.instruments.answers.one(outcome.as_str()),
+            Event::AnswerTooLarge => self.answer_too_large(),
+            Event::PartsBroken => self.parts_broken(),
             Event::DuplicatesSeen => self.duplicates_seen(),
             Event::OwedTableFull => self.owed_table_full(),
         }
@@ -148,9 +150,14 @@ impl Events {
     }
 
     /// An answer for a session that is here is over `ws.max_response_bytes`.
-    pub(crate) fn answer_too_large(&self) {
+    fn answer_too_large(&self) {
         self.instruments.errors.one("answer_too_large");
         debug!("answer over ws.max_response_bytes: it counts as failed");
+    }
+
+    fn parts_broken(&self) {
+        self.instruments.errors.one("answer_parts");
+        debug!("the parts of an answer contradict each other: it counts as failed");
     }
 
     fn question_ended(&self, key: &SessionKey, outcome: QuestionOutcome, after: Duration) {

@@ -12,8 +12,7 @@ use session_core::{Ask, Input, Registry, Settings, Stats};
 use telemetry::Instruments;
 use tokio::sync::Notify;
 use types::{
-    Answer, AnswerBody, Generation, Question, QuestionId, SessionId, SessionKey, Suffix,
-    TraceContext,
+    Answer, Generation, Question, QuestionId, SessionId, SessionKey, Suffix, TraceContext,
 };
 
 use crate::clock;
@@ -84,19 +83,11 @@ impl WebSocketSessionManager {
 
     /// Takes an answer, of whatever session: the core decides whose it is. `trace` is the context of
     /// the span that read it. Never blocks on I/O; callable from any thread.
-    pub fn deliver(&self, mut answer: Answer, trace: Option<TraceContext>) {
+    pub fn deliver(&self, answer: Answer, trace: Option<TraceContext>) {
         let begun = clock::now();
         let Some(mut state) = self.lock() else { return };
-        let too_large =
-            self.is_too_large(&answer) && state.registry.is_here(answer.wire_id.session());
-        if too_large {
-            answer.body = AnswerBody::Failed(None);
-        }
         let deferred = self.handle(&mut state, Input::Answer(answer), trace);
         drop(state);
-        if too_large {
-            self.0.events.answer_too_large();
-        }
         self.finish(deferred, clock::now() - begun);
     }
 
@@ -246,13 +237,6 @@ impl WebSocketSessionManager {
             });
         });
         self.0.sink.publish(question, trace, report);
-    }
-
-    fn is_too_large(&self, answer: &Answer) -> bool {
-        match &answer.body {
-            AnswerBody::Text(text) => text.expose().len() > self.0.settings.max_response_bytes,
-            AnswerBody::Failed(_) => false,
-        }
     }
 }
 

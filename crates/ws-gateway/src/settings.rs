@@ -12,8 +12,6 @@ pub struct SessionSettings {
     /// Longest frame, and longest message of several frames, from a client, in bytes
     /// (`ws.max_frame_bytes`). A longer one closes with 1009.
     pub max_frame_bytes: usize,
-    /// Longest answer handed on, in bytes of UTF-8 (`ws.max_response_bytes`).
-    pub max_response_bytes: usize,
     /// Bytes that may wait for one client to read them (`ws.outbound_bytes`). More closes with 4008.
     pub outbound_bytes: usize,
     /// How long nothing may be heard from a client before it is pinged (`ws.ping_interval`).
@@ -32,7 +30,6 @@ impl Default for SessionSettings {
         Self {
             max_question_bytes: 32 * 1024,
             max_frame_bytes: 64 * 1024,
-            max_response_bytes: 1024 * 1024,
             outbound_bytes: 1024 * 1024,
             ping_interval: Duration::from_secs(25),
             pong_timeout: Duration::from_secs(10),

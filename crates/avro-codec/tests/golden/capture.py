@@ -388,7 +388,15 @@ def answers():
         header, bare, _ = written(FIRST_ID + number, schema, value, texts, header=True)
         said = {
             key: value.get(key)
-            for key in ("session_id", "question_id", "resposta", "error")
+            for key in (
+                "session_id",
+                "question_id",
+                "resposta",
+                "error",
+                "part",
+                "final",
+                "attempt",
+            )
         }
         yield {
             "name": name,

@@ -256,6 +256,38 @@ fn a_record_within_an_object_is_the_record() {
     assert_eq!(answer.session_id, "s");
 }
 
+#[test]
+fn parts_are_told_by_fields_of_their_types_and_by_no_others() {
+    let schema = |part: &str, last: &str| {
+        MINIMAL_ANSWER.replace(
+            "]}",
+            &format!(r#",{{"name":"part","type":{part}}},{{"name":"final","type":{last}}},{{"name":"attempt","type":["null","long"]}}]}}"#),
+        )
+    };
+    let said = |schema: &str, bytes: &[u8]| {
+        let value = [&minimal("s", "t")[..], bytes].concat();
+        decode(&value, schema).map(|answer| (answer.part, answer.is_final, answer.attempt))
+    };
+    let plain = schema(r#""int""#, r#""boolean""#);
+    assert_eq!(
+        said(&plain, &[6, 1, 2, 4]),
+        Ok((Some(3), Some(true), Some(2)))
+    );
+    assert_eq!(said(&plain, &[1, 0, 0]), Ok((Some(-1), Some(false), None)));
+    assert_eq!(said(&plain, &[6, 2, 0]), Err(DecodeError::Malformed));
+    let nullable = schema(r#"["null","long"]"#, r#"["boolean","null"]"#);
+    assert_eq!(said(&nullable, &[0, 2, 0]), Ok((None, None, None)));
+    assert_eq!(
+        said(&nullable, &[2, 6, 0, 1, 0]),
+        Ok((Some(3), Some(true), None))
+    );
+    let others = schema(
+        r#""string""#,
+        r#"{"type":"enum","name":"E","symbols":["A"]}"#,
+    );
+    assert_eq!(said(&others, &[2, b'x', 0, 0]), Ok((None, None, None)));
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_is_read(session in "[a-z0-9~-]{1,40}", text in ".{0,200}") {

@@ -98,6 +98,9 @@ fn said(case: &Value) -> DecodedAnswer {
         question_id: text(&says["question_id"]),
         text: text(&says["resposta"]).map(AnswerText::new),
         error: text(&says["error"]).map(AnswerError::new),
+        part: says["part"].as_i64(),
+        is_final: says["final"].as_bool(),
+        attempt: says["attempt"].as_i64(),
     }
 }
 

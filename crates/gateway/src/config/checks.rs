@@ -31,9 +31,11 @@ pub(crate) fn contradictions(values: &Values) -> Vec<Problem> {
 
 /// Pairs of which the first must not be above the second.
 fn not_above(values: &Values) -> Vec<Problem> {
-    const DURATIONS: [(&str, &str); 3] = [
+    const DURATIONS: [(&str, &str); 5] = [
         ("kafka.publish_timeout", "session.answer_timeout"),
         ("session.answer_timeout", "session.answer_ttl"),
+        ("session.answer_timeout", "session.max_answer_time"),
+        ("session.part_timeout", "session.max_answer_time"),
         ("ws.pong_timeout", "ws.ping_interval"),
     ];
     const SIZES: [(&str, &str); 2] = [

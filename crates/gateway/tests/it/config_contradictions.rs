@@ -139,6 +139,16 @@ const CONTRADICTIONS: &[(&[&str], &str, &str)] = &[
         "session.answer_ttl",
     ),
     (
+        &["session.max_answer_time=119s"],
+        "session.answer_timeout",
+        "session.max_answer_time",
+    ),
+    (
+        &["session.part_timeout=11m"],
+        "session.part_timeout",
+        "session.max_answer_time",
+    ),
+    (
         &["ws.pong_timeout=26s"],
         "ws.pong_timeout",
         "ws.ping_interval",

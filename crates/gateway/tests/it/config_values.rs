@@ -37,6 +37,7 @@ fn example(key: &Key) -> &'static str {
         "delivery.mode" => "broadcast",
         "session.answer_timeout" => "90s",
         "session.answer_ttl" => "10m",
+        "session.max_answer_time" => "12m",
         "session.wire_id" => "question",
         "auth.mode" => "none",
         "ws.max_question_bytes" => "16KiB",

@@ -40,13 +40,9 @@ pub(crate) fn check(script: &str, expected: Expect) {
 /// The settings a script has unless it says otherwise.
 pub(crate) fn settings() -> Settings {
     Settings {
-        wire_id: WireIdMode::Plain,
-        answer_timeout: Duration::from_secs(120),
-        part_timeout: Duration::from_secs(30),
-        max_answer_time: Duration::from_secs(600),
         max_answer_bytes: 20,
-        answer_ttl: Duration::from_secs(240),
         max_owed: 100,
+        ..Settings::default()
     }
 }
 

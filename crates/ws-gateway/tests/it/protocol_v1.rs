@@ -1,12 +1,15 @@
 //! Every row of version 1 that leaves the socket open: one frame in, one frame out.
 
 use tokio_tungstenite::tungstenite::Message;
-use types::{AnswerBody, AnswerError, AnswerText, QuestionId, QuestionIdEcho, UserName};
+use types::{
+    AnswerBody, AnswerError, AnswerPart, AnswerText, PartOrder, QuestionId, QuestionIdEcho,
+    UserName,
+};
 use ws_gateway::{Persisted, PublishFailure, SessionSettings};
 
 use crate::support::client::{BUSY, INVALID, NOT_SENT, TIMED_OUT, message, response};
 use crate::support::questions::answer_to;
-use crate::support::{ANSWER_TIMEOUT, Sessions};
+use crate::support::{ANSWER_TIMEOUT, Sessions, core};
 
 #[tokio::test(start_paused = true)]
 async fn a_question_is_answered_by_one_frame_and_nothing_is_sent_unasked() {
@@ -216,15 +219,13 @@ async fn without_an_answer_in_time_the_session_is_told_free_and_not_shown_a_late
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_an_error_or_too_large_ends_its_question() {
-    let mut sessions = Sessions::with(SessionSettings {
-        max_response_bytes: 8,
-        ..SessionSettings::default()
-    });
+    let mut sessions = Sessions::new();
+    let longest = "x".repeat(core().max_answer_bytes);
     let mut client = sessions.connect("s-1").await;
     for body in [
         AnswerBody::Failed(Some(AnswerError::new("no idea"))),
         AnswerBody::Failed(None),
-        AnswerBody::Text(AnswerText::new("123456789")),
+        AnswerBody::Text(AnswerText::new(longest.clone() + "x")),
     ] {
         client.ask("onde?").await;
         let asked = sessions.questions.next_taken().await;
@@ -236,8 +237,41 @@ async fn an_answer_that_is_an_error_or_too_large_ends_its_question() {
 
     client.ask("onde?").await;
     let asked = sessions.questions.next_taken().await;
-    sessions.answer(&asked, "12345678");
-    assert_eq!(client.receive().await, response("12345678"));
+    sessions.answer(&asked, &longest);
+    assert_eq!(client.receive().await, response(&longest));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_parts_comes_joined_in_one_frame() {
+    let mut sessions = Sessions::new();
+    let mut client = sessions.connect("s-1").await;
+    client.ask("onde?").await;
+    let asked = sessions.questions.next_taken().await;
+    let piece = |number, text: &str| {
+        let body = AnswerBody::Text(AnswerText::new(text));
+        types::Answer {
+            part: AnswerPart::Piece {
+                order: PartOrder::Numbered(number),
+                is_final: number == 2,
+                attempt: 0,
+            },
+            ..answer_to(&asked, body)
+        }
+    };
+    for (number, text) in [(1, "li "), (0, "a"), (1, "li ")] {
+        sessions.deliver(piece(number, text));
+        client.assert_nothing_more().await;
+    }
+    sessions.deliver(piece(2, "mesmo"));
+    assert_eq!(client.receive().await, response("ali mesmo"));
+    client.assert_nothing_more().await;
+    for (outcome, count) in [("part", 2.0), ("duplicate", 1.0), ("delivered", 1.0)] {
+        assert_eq!(
+            sessions.counted("answers_total", outcome),
+            count,
+            "{outcome}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

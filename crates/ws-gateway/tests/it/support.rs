@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use types::{Answer, AnswerBody, AnswerText, SessionId};
-use ws_gateway::{CoreSettings, SessionSettings, WebSocketSessionManager, WireIdMode};
+use ws_gateway::{CoreSettings, SessionSettings, WebSocketSessionManager};
 
 use client::Client;
 use questions::{Asked, Questions, answer_to};
@@ -28,10 +28,11 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// The core's settings in these tests.
 pub(crate) fn core() -> CoreSettings {
     CoreSettings {
-        wire_id: WireIdMode::Plain,
         answer_timeout: ANSWER_TIMEOUT,
         answer_ttl: 2 * ANSWER_TIMEOUT,
+        max_answer_bytes: 8 * 1024,
         max_owed: 100,
+        ..CoreSettings::default()
     }
 }
 

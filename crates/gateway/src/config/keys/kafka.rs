@@ -125,6 +125,12 @@ section! {
         question_id: String = kind::AVRO_NAME, Default::Is("question_id");
         /// Why there is no answer.
         error: String = kind::AVRO_NAME, Default::Is("error");
+        /// Which part of the answer the record is, from 0; also the header `answer-part`.
+        part: String = kind::AVRO_NAME, Default::Is("part");
+        /// Whether it is the last part; also the header `answer-final`.
+        is_final: String = kind::AVRO_NAME, Default::Is("final");
+        /// Which attempt at the answer the part belongs to; also the header `answer-attempt`.
+        attempt: String = kind::AVRO_NAME, Default::Is("attempt");
     }
 }
 

@@ -22,6 +22,11 @@ section! {
     Session "session" {
         /// How long a question waits for its answer.
         answer_timeout: Duration = kind::DURATION, Default::Is("120s");
+        /// How long a question whose answer comes in parts waits for the next part.
+        part_timeout: Duration = kind::DURATION, Default::Is("30s");
+        /// How long such a question waits in all.
+        max_answer_time: Duration = kind::DURATION,
+            Default::From { says: "the larger of `10min` and `session.answer_timeout`", compute: max_answer_time };
         /// How long after a timeout, a lost connection or an uncertain publish an answer may still
         /// come, and the session's questions carry a suffix.
         answer_ttl: Duration = kind::DURATION,
@@ -53,6 +58,12 @@ section! {
         /// How long a lost session can be resumed: checked, and without effect.
         window: Duration = kind::DURATION, Default::Is("10min");
     }
+}
+
+fn max_answer_time(values: &Values) -> Option<String> {
+    let answer_timeout = values.value("session.answer_timeout", &kind::DURATION)?;
+    let in_all = answer_timeout.max(Duration::from_secs(600));
+    Some(humantime::format_duration(in_all).to_string())
 }
 
 fn answer_ttl(values: &Values) -> Option<String> {

@@ -3,7 +3,8 @@
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use types::{
-    Answer, AnswerBody, AnswerFloor, Question, QuestionIdEcho, RecordPosition, TraceContext,
+    Answer, AnswerBody, AnswerFloor, AnswerPart, Question, QuestionIdEcho, RecordPosition,
+    TraceContext,
 };
 use ws_gateway::{PublishFailure, PublishReport, QuestionSink};
 
@@ -84,6 +85,7 @@ pub(crate) fn answer_to(asked: &Asked, body: AnswerBody) -> Answer {
     Answer {
         wire_id: asked.question.wire_id.clone(),
         question_id: QuestionIdEcho::Echoed(asked.question.question_id),
+        part: AnswerPart::Whole,
         body,
         position: RecordPosition {
             partition: 0,

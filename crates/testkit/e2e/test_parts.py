@@ -1,0 +1,89 @@
+"""Answers that come in parts are shown joined, once; the answering side says by headers or by fields which part is which."""
+
+import json
+
+import pytest
+
+from harness import schemas, texts, ws
+from harness.answerer import held
+
+pytestmark = pytest.mark.stack
+
+FIELDS = json.loads(schemas.RESPOSTA)
+FIELDS["fields"] += [
+    {"name": "part", "type": ["null", "int"], "default": None},
+    {"name": "final", "type": ["null", "boolean"], "default": None},
+    {"name": "attempt", "type": ["null", "int"], "default": None},
+]
+RESPOSTA_IN_PARTS = json.dumps(FIELDS)
+
+
+def by_headers(part=None, final=None, attempt=None):
+    said = {"answer-part": part, "answer-final": final, "answer-attempt": attempt}
+    return {"headers": [(name, json.dumps(value).encode()) for name, value in said.items() if value is not None]}
+
+
+def by_fields(part=None, final=None, attempt=None):
+    return {"part": part, "final": final, "attempt": attempt}
+
+
+@pytest.fixture(params=[by_headers, by_fields], ids=["headers", "fields"])
+def says(request):
+    return request.param
+
+
+@pytest.fixture
+def answerer(start_answerer):
+    return start_answerer(held, schema=RESPOSTA_IN_PARTS)
+
+
+@pytest.fixture
+def asked(gateway, answerer):
+    """A socket that waits, and its question as the answering side has it."""
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        text = texts.question()
+        ws.send(socket, text)
+        yield socket, answerer.question(text)
+
+
+def test_numbered_parts_come_joined_in_one_frame_whatever_their_order(asked, answerer, gateway, says):
+    socket, question = asked
+    answerer.answer(question, "é ", **says(part=1))
+    answerer.answer(question, "lá: ", **says(part=0))
+    answerer.answer(question, "é ", **says(part=1))
+    gateway.wait_metric("answer_gateway_answers_total", 2, outcome="part")
+    gateway.wait_metric("answer_gateway_answers_total", 1, outcome="duplicate")
+    ws.assert_nothing_more(socket)
+    answerer.answer(question, "longe", **says(part=2, final=True))
+    assert ws.receive(socket) == ws.response("lá: é longe")
+    ws.assert_nothing_more(socket)
+
+
+def test_a_second_attempt_replaces_the_first(asked, answerer, says):
+    socket, question = asked
+    answerer.answer(question, "não ", **says(part=0, attempt=1))
+    answerer.answer(question, "sim ", **says(part=0, attempt=2))
+    answerer.answer(question, "sei", **says(part=1, final=True, attempt=1))
+    answerer.answer(question, "senhor", **says(part=1, final=True, attempt=2))
+    assert ws.receive(socket) == ws.response("sim senhor")
+    ws.assert_nothing_more(socket)
+
+
+def test_parts_without_numbers_are_joined_as_they_were_written(asked, answerer, says):
+    socket, question = asked
+    record = {"session_id": question.wire_id}
+    for text, final in (("um ", False), ("dois ", False), ("três", True)):
+        said = says(final=final)
+        headers = said.pop("headers", None)
+        answerer.write({**record, "resposta": text, **said}, headers=headers, partition=3)
+    answerer.flush()
+    assert ws.receive(socket) == ws.response("um dois três")
+
+
+def test_a_part_that_cannot_be_told_is_invalid_and_never_shown_as_the_whole(asked, answerer, gateway):
+    socket, question = asked
+    answerer.answer(question, "metade", headers=[("answer-part", b"primeira")])
+    gateway.wait_metric("answer_gateway_answers_total", 1, outcome="invalid")
+    ws.assert_nothing_more(socket)
+    answerer.answer(question, "tudo")
+    assert ws.receive(socket) == ws.response("tudo")
