@@ -1,4 +1,4 @@
-"""Answers that come in parts are shown joined, once; the answering side says by headers or by fields which part is which."""
+"""Answers in parts are shown joined, once; headers or fields say which part is which."""
 
 import json
 

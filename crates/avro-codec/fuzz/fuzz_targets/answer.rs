@@ -95,7 +95,33 @@ fn expected(read: &Accepted) -> Result<DecodedAnswer, DecodeError> {
         question_id,
         text: text.map(AnswerText::new),
         error: error.map(AnswerError::new),
+        part: field(read, "part").and_then(integer),
+        is_final: match field(read, "final") {
+            Some(Value::Boolean(is_final)) => Some(*is_final),
+            _ => None,
+        },
+        attempt: field(read, "attempt").and_then(integer),
     })
+}
+
+/// What stands in the writer's field, within its union if it is one.
+fn field<'r>(read: &'r Accepted, name: &str) -> Option<&'r Value> {
+    let Value::Record(fields) = &read.value else {
+        panic!("a record")
+    };
+    let (_, value) = fields.iter().find(|(field, _)| field == name)?;
+    match value {
+        Value::Union(_, inner) => Some(inner),
+        other => Some(other),
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(i64::from(*number)),
+        Value::Long(number) => Some(*number),
+        _ => None,
+    }
 }
 
 fn is_too_deep(read: &Accepted) -> bool {
