@@ -59,24 +59,33 @@ def test_numbered_parts_come_joined_in_one_frame_whatever_their_order(asked, ans
     ws.assert_nothing_more(socket)
 
 
+def write_in_order(answerer, question, parts, says):
+    """Writes texts, with what is said of each, to one partition: only there is one before the other."""
+    for text, said in parts:
+        said = says(**said)
+        headers = said.pop("headers", None)
+        record = {"session_id": question.wire_id, "resposta": text, **said}
+        answerer.write(record, headers=headers, partition=3)
+    answerer.flush()
+
+
 def test_a_second_attempt_replaces_the_first(asked, answerer, says):
     socket, question = asked
-    answerer.answer(question, "não ", **says(part=0, attempt=1))
-    answerer.answer(question, "sim ", **says(part=0, attempt=2))
-    answerer.answer(question, "sei", **says(part=1, final=True, attempt=1))
-    answerer.answer(question, "senhor", **says(part=1, final=True, attempt=2))
+    parts = [
+        ("não ", {"part": 0, "attempt": 1}),
+        ("sim ", {"part": 0, "attempt": 2}),
+        ("sei", {"part": 1, "final": True, "attempt": 1}),
+        ("senhor", {"part": 1, "final": True, "attempt": 2}),
+    ]
+    write_in_order(answerer, question, parts, says)
     assert ws.receive(socket) == ws.response("sim senhor")
     ws.assert_nothing_more(socket)
 
 
 def test_parts_without_numbers_are_joined_as_they_were_written(asked, answerer, says):
     socket, question = asked
-    record = {"session_id": question.wire_id}
-    for text, final in (("um ", False), ("dois ", False), ("três", True)):
-        said = says(final=final)
-        headers = said.pop("headers", None)
-        answerer.write({**record, "resposta": text, **said}, headers=headers, partition=3)
-    answerer.flush()
+    parts = [("um ", {"final": False}), ("dois ", {"final": False}), ("três", {"final": True})]
+    write_in_order(answerer, question, parts, says)
     assert ws.receive(socket) == ws.response("um dois três")
 
 
