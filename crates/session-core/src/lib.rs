@@ -7,7 +7,8 @@
 //! 2. drain [`Registry::poll_effect`] to `None` and carry each [`Effect`] out in order;
 //! 3. ask [`Registry::poll_timeout`] when it next wants an [`Input::Tick`], and why.
 //!
-//! Getters: [`Registry::stats`], [`Registry::is_here`]. Everything else is an input or an effect.
+//! Getters: [`Registry::stats`], [`Registry::is_here`], [`Registry::knows`], [`Registry::awaits`],
+//! [`Registry::oldest_floor`]. Everything else is an input or an effect.
 
 mod debts;
 mod effect;

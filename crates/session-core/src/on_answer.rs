@@ -67,7 +67,7 @@ impl Registry {
     }
 
     /// The question this session waits for.
-    fn waited_for(&self, session: &str) -> Option<&Pending> {
+    pub(crate) fn waited_for(&self, session: &str) -> Option<&Pending> {
         match self.sessions.get(session)?.state {
             State::Waiting(question_id) => self.pending.get(&question_id),
             State::Departed { .. } | State::Idle | State::Closing => None,

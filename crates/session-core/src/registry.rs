@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
-use types::{QuestionId, SessionId, SessionKey};
+use types::{AnswerFloor, QuestionId, SessionId, SessionKey};
 
 use crate::question::{Pending, Unreported};
 use crate::session::Session;
@@ -96,13 +96,35 @@ impl Registry {
         self.deadlines.first().map(|(at, timer, _)| (*at, *timer))
     }
 
-    /// Whether the session of this wire id, plain or suffixed, is connected here. Costs one look-up:
-    /// meant for the key of a record that is not decoded yet.
+    /// Whether the session of this wire id, plain or suffixed, is connected here.
     pub fn is_here(&self, wire_id: &str) -> bool {
-        let session = wire_id.split_once('~').map_or(wire_id, |(id, _)| id);
         self.sessions
-            .get(session)
+            .get(front(wire_id))
             .is_some_and(|session| session.state.is_here())
+    }
+
+    /// Whether the session of this wire id is connected here, or departed and possibly owed an
+    /// answer. When not, an answer under this wire id that names no awaited question
+    /// ([`Self::awaits`]) is foreign and changes nothing. Costs one look-up: meant for the key of a
+    /// record that is not decoded yet.
+    pub fn knows(&self, wire_id: &str) -> bool {
+        self.sessions.contains_key(front(wire_id))
+    }
+
+    /// Whether a session waits for the answer to this question.
+    pub fn awaits(&self, question: QuestionId) -> bool {
+        self.pending.contains_key(&question)
+    }
+
+    /// The floor of the question that has waited longest: no answer that is waited for stands below
+    /// it. (Every other question was asked later, so its answer was written after this floor was
+    /// taken.) `None` when nobody waits.
+    pub fn oldest_floor(&self) -> Option<AnswerFloor> {
+        let deadlines = self.deadlines.iter();
+        deadlines
+            .filter_map(|(_, _, id)| self.waited_for(id.as_str()))
+            .min_by_key(|question| question.asked)
+            .map(|question| question.floor.clone())
     }
 
     /// How much there is of what.
@@ -157,4 +179,9 @@ impl Registry {
     pub(crate) fn departed(&self) -> usize {
         self.sessions.len() - self.connected
     }
+}
+
+/// The session id at the front of a wire id.
+fn front(wire_id: &str) -> &str {
+    wire_id.split_once('~').map_or(wire_id, |(id, _)| id)
 }

@@ -101,18 +101,16 @@ impl WireId {
     /// [`Self::MAX_SUFFIX_LEN`], or has a character outside `A-Z a-z 0-9 . _ -`. Such an id was not
     /// minted here, so the record belongs to nobody this process knows.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let (session, suffix) = match text.split_once(Self::SEPARATOR) {
-            Some((session, suffix)) => (session, Some(suffix)),
-            None => (text, None),
-        };
-        check_session(session)?;
-        if let Some(suffix) = suffix {
-            check(suffix, Self::MAX_SUFFIX_LEN)?;
-        }
+        let session = Self::checked_session(text)?;
         Ok(Self {
             text: text.into(),
             session_len: len_u8(session),
         })
+    }
+
+    /// Whether [`Self::parse`] would take `text`; copies nothing.
+    pub fn accepts(text: &str) -> bool {
+        Self::checked_session(text).is_ok()
     }
 
     /// The whole wire id.
@@ -128,6 +126,19 @@ impl WireId {
     /// True when there is no suffix.
     pub fn is_plain(&self) -> bool {
         self.text.len() == usize::from(self.session_len)
+    }
+
+    /// The session id at the front of a text that is a wire id.
+    fn checked_session(text: &str) -> Result<&str, IdError> {
+        let (session, suffix) = match text.split_once(Self::SEPARATOR) {
+            Some((session, suffix)) => (session, Some(suffix)),
+            None => (text, None),
+        };
+        check_session(session)?;
+        if let Some(suffix) = suffix {
+            check(suffix, Self::MAX_SUFFIX_LEN)?;
+        }
+        Ok(session)
     }
 }
 
@@ -303,6 +314,7 @@ mod tests {
         let suffixed = WireId::suffixed(&session, Suffix::from_random([0xff; 10]));
         assert_eq!(suffixed.as_str(), "s-1~7777777777777777");
         assert_eq!((suffixed.session(), suffixed.is_plain()), ("s-1", false));
+        assert!(WireId::accepts(suffixed.as_str()) && WireId::accepts("s-1"));
         assert_eq!(WireId::parse(suffixed.as_str()), Ok(suffixed));
         assert_eq!(WireId::parse("s-1"), Ok(plain));
     }
@@ -318,7 +330,10 @@ mod tests {
             "s 1",
             &format!("s~{}", "x".repeat(65)),
         ] {
-            assert!(WireId::parse(bad).is_err(), "{bad}");
+            assert!(
+                WireId::parse(bad).is_err() && !WireId::accepts(bad),
+                "{bad}"
+            );
         }
     }
 

@@ -32,10 +32,15 @@ impl AnswerFloor {
     /// True when the record was in the topic before the floor was taken. A partition the floor does
     /// not know (added later) excludes nothing.
     pub fn excludes(&self, position: RecordPosition) -> bool {
-        usize::try_from(position.partition)
+        position.offset < self.of(position.partition)
+    }
+
+    /// The lowest offset of a partition that is not excluded.
+    pub fn of(&self, partition: i32) -> i64 {
+        usize::try_from(partition)
             .ok()
             .and_then(|partition| self.0.get(partition))
-            .is_some_and(|watermark| position.offset < *watermark)
+            .map_or(0, |watermark| *watermark)
     }
 }
 

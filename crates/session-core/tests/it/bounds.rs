@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::script::{Run, check};
+use crate::script::{Run, check, question_id};
 
 /// A registry that remembers two of each, after these lines.
 fn run(lines: &[&str]) -> Run {
@@ -138,6 +138,48 @@ fn a_session_is_here_while_it_has_a_socket() {
     run.line("connect a2");
     run.line("drain 1");
     assert!(run.registry.is_here("a"), "told to close, not yet gone");
+}
+
+#[test]
+fn a_session_is_known_while_it_is_here_or_owed_something() {
+    let mut run = run(&["connect a1", "ask a1 q1", "disconnect a1", "connect b2"]);
+    assert!(
+        run.registry.knows("a") && run.registry.knows("a~zz"),
+        "owed"
+    );
+    assert!(run.registry.knows("b~zz"), "here");
+    assert!(!run.registry.knows("c") && !run.registry.knows("~a"));
+    run.line("wait 240s");
+    assert!(!run.registry.knows("a"), "owed nothing any more");
+}
+
+#[test]
+fn the_oldest_floor_is_that_of_the_question_that_has_waited_longest() {
+    let mut run = run(&["connect a1", "connect b2", "connect c3"]);
+    assert_eq!(run.registry.oldest_floor(), None);
+    for line in ["ask c3 qc", "disconnect c3", "ask b2 qb floor=7"] {
+        run.line(line);
+    }
+    run.line("wait 1s");
+    run.line("ask a1 qa floor=9");
+    let floor = |offset| Some(types::AnswerFloor::new([offset]));
+    assert_eq!(
+        run.registry.oldest_floor(),
+        floor(7),
+        "not a departed one's"
+    );
+    let awaits = |run: &Run, question| run.registry.awaits(question_id(question));
+    assert!(awaits(&run, "qa") && awaits(&run, "qb") && !awaits(&run, "qc"));
+    run.line("wait 100s");
+    run.line("answer b at=8 part=next");
+    assert_eq!(
+        run.registry.oldest_floor(),
+        floor(7),
+        "its deadline is the later one now"
+    );
+    run.line("answer b at=9 part=next final");
+    assert!(!awaits(&run, "qb"));
+    assert_eq!(run.registry.oldest_floor(), floor(9));
 }
 
 #[test]

@@ -322,7 +322,7 @@ fn name(key: &SessionKey) -> String {
     format!("{}{}", key.id, key.generation.0)
 }
 
-fn question_id(question: &str) -> QuestionId {
+pub(crate) fn question_id(question: &str) -> QuestionId {
     QuestionId::from_bytes(padded(question))
 }
 

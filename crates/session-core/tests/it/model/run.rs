@@ -355,6 +355,7 @@ impl Run {
             let id = session_id(session);
             let here = history.connection(id.as_str()).is_some();
             assert_eq!(self.registry.is_here(id.as_str()), here);
+            assert!(self.registry.knows(id.as_str()) || !here);
         }
     }
 
