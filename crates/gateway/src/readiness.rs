@@ -122,6 +122,8 @@ fn down(what: &str, link: &Link) -> Option<String> {
 mod tests {
     use std::time::SystemTime;
 
+    use kafka_ingest::status::KeyBelief;
+
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(10);
@@ -143,6 +145,7 @@ mod tests {
             missing: Vec::new(),
             partitions: 3,
             paused: Vec::new(),
+            keys: KeyBelief::Proving,
         };
         let publisher = PublisherStatus {
             running: true,

@@ -69,12 +69,15 @@ pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
     /// What is longer than `ws.max_response_bytes` is told to who waits; only what no topic would
     /// hold is not read at all.
     const LONGEST_READ: usize = 64 << 20;
+    /// How many second looks a question may have before it expires.
+    const LOOKS: u32 = 4;
     let settings = ConsumerSettings::new(kafka(&config.kafka), registry(&config.registry));
     ConsumerSettings {
         topic: config.kafka.answers_topic.clone(),
         group_id: config.kafka.group_id.clone(),
         fields: answer_fields(&config.answer_fields),
         max_answer_bytes: LONGEST_READ.max(config.ws.max_response_bytes),
+        look_again_every: config.session.answer_timeout / LOOKS,
         ..settings
     }
 }

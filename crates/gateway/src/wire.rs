@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use kafka_ingest::{AnswerSink, ConsumerHandle, QuestionPublisher};
-use types::{Answer, AnswerFloor, Question, TraceContext};
+use types::{Answer, AnswerFloor, Question, QuestionId, TraceContext};
 use ws_gateway::{PublishFailure, PublishReport, QuestionSink, WebSocketSessionManager};
 
 /// Answers go to the sessions.
@@ -13,6 +13,18 @@ pub(crate) struct Answers(pub(crate) WebSocketSessionManager);
 impl AnswerSink for Answers {
     fn deliver(&self, answer: Answer, trace: Option<TraceContext>) {
         self.0.deliver(answer, trace);
+    }
+
+    fn is_here(&self, wire_id: &str) -> bool {
+        self.0.is_here(wire_id)
+    }
+
+    fn awaits(&self, question: QuestionId) -> bool {
+        self.0.awaits(question)
+    }
+
+    fn oldest_floor(&self) -> Option<AnswerFloor> {
+        self.0.oldest_floor()
     }
 }
 

@@ -14,7 +14,7 @@ use kafka_ingest::{
     AnswerSink, ConsumerSettings, KafkaResponseConsumer, KafkaSettings, RegistrySettings,
 };
 use telemetry::Metrics;
-use types::{Answer, AnswerBody, TraceContext};
+use types::{Answer, AnswerBody, AnswerFloor, QuestionId, TraceContext};
 
 /// Takes the place of the sessions.
 struct Printer;
@@ -25,6 +25,18 @@ impl AnswerSink for Printer {
             AnswerBody::Text(text) => println!("{}: {}", answer.wire_id, text.expose()),
             AnswerBody::Failed(_) => println!("{}: no answer", answer.wire_id),
         }
+    }
+
+    fn is_here(&self, _wire_id: &str) -> bool {
+        true
+    }
+
+    fn awaits(&self, _question: QuestionId) -> bool {
+        true
+    }
+
+    fn oldest_floor(&self) -> Option<AnswerFloor> {
+        None
     }
 }
 

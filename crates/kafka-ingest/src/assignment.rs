@@ -77,6 +77,16 @@ impl Broadcast {
         }
     }
 
+    /// These partitions are to be read again from these offsets.
+    pub(crate) fn go_back(&mut self, to: &[(i32, i64)]) {
+        for (partition, offset) in to {
+            let place = usize::try_from(*partition).ok();
+            if let Some(start) = place.and_then(|place| self.starts.get_mut(place)) {
+                *start = Start::At(*offset);
+            }
+        }
+    }
+
     /// True when a partition ends before what was read of it, so that its log is another one. `ends`
     /// are those of the partitions in [`Self::starts`], in their order.
     pub(crate) fn outran(&self, ends: &[i64]) -> bool {
@@ -154,6 +164,15 @@ mod tests {
         assert_eq!(broadcast.on_read(at(0, 10)), Read::On);
         broadcast.grow(3);
         assert_eq!(broadcast.on_read(at(2, 0)), Read::On, "its first record");
+    }
+
+    #[test]
+    fn reading_goes_back_where_it_is_told_to_and_that_is_no_log_gone_back() {
+        let mut broadcast = positioned();
+        assert_eq!(broadcast.on_read(at(1, 25)), Read::On);
+        broadcast.go_back(&[(1, 22), (7, 0)]);
+        assert_eq!(starts(&broadcast), [(0, Start::At(10)), (1, Start::At(22))]);
+        assert_eq!(broadcast.on_read(at(1, 22)), Read::On);
     }
 
     #[test]

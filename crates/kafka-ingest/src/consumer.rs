@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use avro_codec::{AnswerDecoder, AnswerFields};
 use telemetry::Instruments;
 use tokio::sync::watch;
-use types::{Answer, AnswerFloor, TraceContext};
+use types::{Answer, AnswerFloor, QuestionId, TraceContext};
 
 use crate::events::Events;
 use crate::parking::Limits;
@@ -16,6 +16,7 @@ use crate::pipeline::Pipeline;
 use crate::registry::RegistryClient;
 use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
+use crate::shortcut::Shortcut;
 use crate::status::ConsumerStatus;
 use crate::stop::StopAsked;
 use crate::supervisor::Supervisor;
@@ -28,6 +29,20 @@ pub trait AnswerSink: Send + Sync + 'static {
     /// answer whose schema has to be fetched comes after later ones under known schemas. `trace` is
     /// the context to go on under. A panic in here ends the consumer.
     fn deliver(&self, answer: Answer, trace: Option<TraceContext>);
+
+    /// Whether an answer under this wire id may matter here: its session is here, or is owed
+    /// something. Asked of the keys of records that are not decoded, once a record: it has to be
+    /// quick. If it says no, and [`Self::awaits`] as well, the record may be passed over. A sink that
+    /// does not know says yes.
+    fn is_here(&self, wire_id: &str) -> bool;
+
+    /// Whether somebody waits for the answer to this question, which a record names in a header. A
+    /// sink that does not know says yes.
+    fn awaits(&self, question: QuestionId) -> bool;
+
+    /// The floor of the question that has waited longest: where a second look at what was passed
+    /// over begins. `None` when nobody waits.
+    fn oldest_floor(&self) -> Option<AnswerFloor>;
 }
 
 /// What a [`KafkaResponseConsumer`] is built from.
@@ -55,6 +70,9 @@ pub struct ConsumerSettings {
     pub max_parked_per_partition: usize,
     /// How many bytes of records may wait for their schema in all.
     pub max_parked_bytes: usize,
+    /// How often records that were passed over by their keys are looked at again while a question
+    /// goes on waiting: well below the time an answer may take.
+    pub look_again_every: Duration,
 }
 
 impl ConsumerSettings {
@@ -71,6 +89,7 @@ impl ConsumerSettings {
             schema_refused_for: Duration::from_secs(60),
             max_parked_per_partition: 1_000,
             max_parked_bytes: 16 << 20,
+            look_again_every: Duration::from_secs(30),
         }
     }
 }
@@ -121,6 +140,7 @@ impl KafkaResponseConsumer {
             AnswerDecoder::new(settings.fields, settings.max_answer_bytes),
             limits,
             settings.schema_refused_for,
+            Shortcut::by_key(Instant::now(), settings.look_again_every),
         );
         let config = client_config::consumer(&settings.kafka, &settings.group_id)?;
         let supervisor = Supervisor::new(config, Arc::clone(&reporting), pipeline, fetcher);

@@ -3,6 +3,8 @@
 //! What can repeat writes one line per cause and interval; the lines held back are counted and their
 //! number stands in the next one. No key, value, header or secret is ever in a line.
 
+mod labels;
+
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,31 +15,17 @@ use telemetry::Instruments;
 use tracing::{debug, error, info, trace, warn};
 use types::{AnswerOutcome, RecordPosition};
 
-use crate::status::Missing;
+use crate::passed_over::Look;
+use crate::status::{KeyBelief, Missing};
 use crate::throttle::Throttle;
 
-/// Which librdkafka client is meant. The metric label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
-    Consumer,
-    Producer,
-}
+pub(crate) use labels::{Client, LookupResult};
 
 /// The way to say that something happened.
 #[derive(Debug)]
 pub(crate) struct Events {
     instruments: Arc<Instruments>,
     throttle: Mutex<Throttle>,
-}
-
-/// How a request to the registry ended. The metric label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LookupResult {
-    Ok,
-    NotFound,
-    Unavailable,
-    Unauthorized,
-    Invalid,
 }
 
 impl Events {
@@ -198,6 +186,38 @@ impl Events {
         );
     }
 
+    /// A proven key that is the id of no session here: an answer for another replica.
+    pub(crate) fn record_passed_over(&self) {
+        self.instruments.records.one("passed_over");
+        let outcome = AnswerOutcome::Foreign;
+        self.instruments.answers.one(outcome.as_str());
+    }
+
+    /// From now on every record is decoded. Usual where the answering side makes keys of its own;
+    /// comes once.
+    pub(crate) fn keys_refuted(&self, topic: &str, at: RecordPosition) {
+        let RecordPosition { partition, offset } = at;
+        info!(
+            topic,
+            partition, offset, "a record's key is not its session id: every record is decoded"
+        );
+    }
+
+    pub(crate) fn keys(&self, belief: KeyBelief) {
+        for other in KeyBelief::ALL {
+            let is = i64::from(other == belief);
+            self.instruments.key_belief.set(is, other.label());
+        }
+        debug!(?belief, "keys of answers");
+    }
+
+    /// Records passed over by their keys are read again, and decoded.
+    pub(crate) fn looking_again(&self, look: &Look) {
+        self.instruments.second_looks.one(look.cause.label());
+        let Look { cause, from } = look;
+        debug!(?cause, ?from, "a second look at records passed over");
+    }
+
     /// Nobody can read this record, now or later.
     pub(crate) fn record_undecodable(&self, topic: &str, at: RecordPosition, reason: &'static str) {
         self.instruments.records.one("error");
@@ -353,27 +373,6 @@ impl Events {
             self.instruments.logs_held_back.one(event);
         }
         admitted
-    }
-}
-
-impl Client {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Consumer => "consumer",
-            Self::Producer => "producer",
-        }
-    }
-}
-
-impl LookupResult {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::NotFound => "not_found",
-            Self::Unavailable => "unavailable",
-            Self::Unauthorized => "unauthorized",
-            Self::Invalid => "invalid",
-        }
     }
 }
 

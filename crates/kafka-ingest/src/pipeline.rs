@@ -1,20 +1,24 @@
-//! What becomes of one record: decoded and handed to the sink, parked for its schema, or skipped
-//! with a reason. Knows no Kafka client and no registry: records and schemas come in, wanted schemas
+//! What becomes of one record: passed over by its key, decoded and handed to the sink, parked for its
+//! schema, or skipped with a reason. Knows no Kafka client and no registry: records and schemas come in, wanted schemas
 //! and partitions to pause go out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use avro_codec::{AnswerDecoder, DecodeError, DecodedAnswer, SchemaRef, SchemaSet};
+use avro_codec::{AnswerDecoder, DecodeError, DecodedAnswer, SchemaRef, SchemaSet, frame};
 use telemetry::spans;
 use types::RecordPosition;
 
 use crate::AnswerSink;
 use crate::events::Events;
+use crate::key_hint::Comparison;
 use crate::lookups::{Decision, Lookups};
 use crate::parking::{Changes, Limits, Parking};
-use crate::record::{self, Headers, NoAnswer, Notes};
+use crate::passed_over::Look;
+use crate::record::{self, NoAnswer, Notes, Record};
+use crate::shortcut::{Course, Shortcut, concerns};
+use crate::status::KeyBelief;
 use crate::trace;
 
 /// Takes records ([`Self::on_record`]) and the outcomes of look-ups ([`Self::on_found`],
@@ -28,13 +32,14 @@ pub(crate) struct Pipeline {
     lookups: Lookups,
     parking: Parking<Parked>,
     wanted: VecDeque<SchemaRef>,
+    shortcut: Shortcut,
 }
 
 /// What became of a record for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "after a parked record its partition may have to be paused"]
 pub(crate) enum Fate {
-    /// Handed over or skipped.
+    /// Handed over, passed over or skipped.
     Settled,
     /// Kept until its schema is known.
     Parked,
@@ -43,9 +48,20 @@ pub(crate) enum Fate {
 /// An owned record.
 #[derive(Debug)]
 struct Parked {
+    key: Option<Box<[u8]>>,
     value: Box<[u8]>,
     schema_header: Option<Box<[u8]>>,
     notes: Notes,
+    course: Course,
+}
+
+/// What is known of a record beside its value.
+struct Around<'a> {
+    at: RecordPosition,
+    schema: SchemaRef,
+    key: Option<&'a [u8]>,
+    notes: &'a Notes,
+    course: Course,
 }
 
 impl Pipeline {
@@ -57,6 +73,7 @@ impl Pipeline {
         decoder: AnswerDecoder,
         limits: Limits,
         refused_for: Duration,
+        shortcut: Shortcut,
     ) -> Self {
         Self {
             topic,
@@ -67,6 +84,7 @@ impl Pipeline {
             lookups: Lookups::new(refused_for),
             parking: Parking::new(limits),
             wanted: VecDeque::new(),
+            shortcut,
         }
     }
 
@@ -75,17 +93,34 @@ impl Pipeline {
         &mut self,
         now: Instant,
         at: RecordPosition,
-        value: Option<&[u8]>,
-        headers: Headers<'_>,
+        record: Record<'_>,
     ) -> Fate {
-        let Some(value) = value else {
+        let course = self.shortcut.on_read(now, at, &record, &*self.sink);
+        match course {
+            Course::Drop => return Fate::Settled,
+            Course::PassOver => {
+                self.events.record_passed_over();
+                return Fate::Settled;
+            }
+            Course::Take | Course::TakeAgain => {}
+        }
+        let Some(value) = record.value else {
             self.events.tombstone_skipped(at);
             return Fate::Settled;
         };
-        match self.decoder.decode(value, headers.schema, &self.schemas) {
-            Ok(decoded) => self.deliver(at, decoded, &headers.notes),
+        match self.decode(value, record.headers.schema) {
+            Ok((schema, decoded)) => {
+                let around = Around {
+                    at,
+                    schema,
+                    key: record.key,
+                    notes: &record.headers.notes,
+                    course,
+                };
+                self.on_decoded(now, around, decoded);
+            }
             Err(DecodeError::UnknownSchema(schema)) => {
-                return self.on_unknown(now, at, schema, value, headers);
+                return self.on_unknown(now, at, schema, course, value, record);
             }
             Err(error) => self.skip(at, error.reason()),
         }
@@ -109,8 +144,17 @@ impl Pipeline {
         self.events.schema_found(schema, released.len());
         for (at, parked) in released {
             let header = parked.schema_header.as_deref();
-            match self.decoder.decode(&parked.value, header, &self.schemas) {
-                Ok(decoded) => self.deliver(at, decoded, &parked.notes),
+            match self.decode(&parked.value, header) {
+                Ok((schema, decoded)) => {
+                    let around = Around {
+                        at,
+                        schema,
+                        key: parked.key.as_deref(),
+                        notes: &parked.notes,
+                        course: parked.course,
+                    };
+                    self.on_decoded(now, around, decoded);
+                }
                 Err(error) => self.skip(at, error.reason()),
             }
         }
@@ -122,6 +166,26 @@ impl Pipeline {
         for (at, _) in self.parking.release(schema) {
             self.skip(at, why);
         }
+    }
+
+    /// The log of a partition went back.
+    pub(crate) fn on_log_went_back(&mut self, partition: i32) {
+        self.shortcut.on_log_went_back(partition);
+    }
+
+    /// The topic is gone.
+    pub(crate) fn on_topic_gone(&mut self) {
+        self.shortcut.on_topic_gone();
+    }
+
+    /// What is to be read once more, if it is time for that.
+    pub(crate) fn poll_look(&mut self, now: Instant) -> Option<Look> {
+        self.shortcut.poll_look(now, &*self.sink)
+    }
+
+    /// How far keys are believed.
+    pub(crate) fn key_belief(&self) -> KeyBelief {
+        self.shortcut.belief()
     }
 
     /// A schema to look up, each once until its look-up ends.
@@ -164,8 +228,9 @@ impl Pipeline {
         now: Instant,
         at: RecordPosition,
         schema: SchemaRef,
+        course: Course,
         value: &[u8],
-        headers: Headers<'_>,
+        record: Record<'_>,
     ) -> Fate {
         match self.lookups.on_unknown(now, schema) {
             Decision::Refuse(why) => {
@@ -175,14 +240,49 @@ impl Pipeline {
             Decision::LookUp => self.wanted.push_back(schema),
             Decision::Wait => {}
         }
-        let bytes = value.len() + headers.schema.map_or(0, <[u8]>::len) + BESIDE;
+        let Record { key, headers, .. } = record;
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let bytes = value.len() + length(key) + length(headers.schema) + BESIDE;
         let parked = Parked {
+            key: key.map(Into::into),
             value: value.into(),
             schema_header: headers.schema.map(Into::into),
             notes: headers.notes,
+            course,
         };
         self.parking.park(at, schema, bytes, parked);
         Fate::Parked
+    }
+
+    fn decode(
+        &self,
+        value: &[u8],
+        header: Option<&[u8]>,
+    ) -> Result<(SchemaRef, DecodedAnswer), DecodeError> {
+        let schema = frame(value, header)?.schema;
+        let decoded = self.decoder.decode(value, header, &self.schemas)?;
+        Ok((schema, decoded))
+    }
+
+    fn on_decoded(&mut self, now: Instant, around: Around<'_>, decoded: DecodedAnswer) {
+        let Around {
+            at,
+            schema,
+            key,
+            notes,
+            course,
+        } = around;
+        let session_id = &decoded.session_id;
+        match self.shortcut.on_decoded(now, schema, key, session_id) {
+            Comparison::Refuted => self.events.keys_refuted(&self.topic, at),
+            Comparison::Settled => {}
+        }
+        match course {
+            Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => {}
+            Course::Take | Course::TakeAgain | Course::PassOver | Course::Drop => {
+                self.deliver(at, decoded, notes);
+            }
+        }
     }
 
     fn deliver(&self, at: RecordPosition, decoded: DecodedAnswer, notes: &Notes) {
@@ -218,9 +318,10 @@ mod tests {
 
     use avro_codec::{AnswerFields, MINIMAL_ANSWER};
     use telemetry::Metrics;
-    use types::{Answer, TraceContext};
+    use types::{Answer, AnswerFloor, QuestionId, TraceContext};
 
     use super::*;
+    use crate::record::Headers;
 
     const ONE: SchemaRef = SchemaRef::Id(1);
     const TWO: SchemaRef = SchemaRef::Id(2);
@@ -229,10 +330,23 @@ mod tests {
     #[derive(Default)]
     struct Delivered(Mutex<Vec<(i32, i64)>>);
 
+    /// Session `s` is here and waits for everything; no other is.
     impl AnswerSink for Delivered {
         fn deliver(&self, answer: Answer, _: Option<TraceContext>) {
             let RecordPosition { partition, offset } = answer.position;
             self.0.lock().unwrap().push((partition, offset));
+        }
+
+        fn is_here(&self, wire_id: &str) -> bool {
+            wire_id == "s"
+        }
+
+        fn awaits(&self, question: QuestionId) -> bool {
+            question == QuestionId::from_bytes([7; 16])
+        }
+
+        fn oldest_floor(&self) -> Option<AnswerFloor> {
+            Some(AnswerFloor::unknown())
         }
     }
 
@@ -247,7 +361,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let delivered = Arc::new(Delivered::default());
-            let metrics = Metrics::new().unwrap();
+            let (metrics, now) = (Metrics::new().unwrap(), Instant::now());
             let limits = Limits {
                 per_partition: 2,
                 bytes: 1 << 20,
@@ -259,12 +373,13 @@ mod tests {
                 AnswerDecoder::new(AnswerFields::default(), 100),
                 limits,
                 MINUTE,
+                Shortcut::by_key(now, MINUTE),
             );
             Self {
                 pipeline,
                 delivered,
                 metrics,
-                now: Instant::now(),
+                now,
             }
         }
 
@@ -279,8 +394,41 @@ mod tests {
 
         fn read_value(&mut self, partition: i32, offset: i64, value: Option<&[u8]>) -> Fate {
             let headers = Headers::read(std::iter::empty());
+            self.read_record(partition, offset, None, value, headers)
+        }
+
+        /// Reads an answer for `session`, a letter, under schema one and this key.
+        fn read_keyed(&mut self, offset: i64, key: &str, session: u8) -> Fate {
+            let headers = Headers::read(std::iter::empty());
+            let value = [0, 0, 0, 0, 1, 2, session, 2, b'a'];
+            self.read_record(0, offset, Some(key.as_bytes()), Some(&value), headers)
+        }
+
+        fn read_record(
+            &mut self,
+            partition: i32,
+            offset: i64,
+            key: Option<&[u8]>,
+            value: Option<&[u8]>,
+            headers: Headers<'_>,
+        ) -> Fate {
             let at = RecordPosition { partition, offset };
-            self.pipeline.on_record(self.now, at, value, headers)
+            let record = Record {
+                key,
+                value,
+                headers,
+            };
+            self.pipeline.on_record(self.now, at, record)
+        }
+
+        /// Reads a hundred answers of session `x` under right keys.
+        fn prove(&mut self) {
+            self.find(ONE);
+            for offset in 0..100 {
+                assert_eq!(self.read_keyed(offset, "x", b'x'), Fate::Settled);
+            }
+            assert_eq!(self.pipeline.key_belief(), KeyBelief::Proven);
+            assert_eq!(self.delivered().len(), 100);
         }
 
         fn find(&mut self, schema: SchemaRef) {
@@ -371,5 +519,71 @@ mod tests {
             assert_eq!(bench.counted(result), before + 1.0, "{value:?}");
         }
         assert_eq!((bench.delivered().len(), bench.pipeline.parked()), (0, 0));
+    }
+
+    #[test]
+    fn a_proven_key_of_nobody_here_is_neither_decoded_nor_looked_up() {
+        let mut bench = Bench::new();
+        bench.prove();
+        assert_eq!(bench.read_keyed(100, "y", b' '), Fate::Settled);
+        assert_eq!(bench.read_keyed(101, "s", b's'), Fate::Settled);
+        assert_eq!(bench.delivered(), [(0, 101)]);
+        assert_eq!(bench.counted("passed_over"), 1.0);
+        assert_eq!(bench.counted("error"), 0.0);
+        assert_eq!(bench.read(0, 102, TWO), Fate::Parked, "unknown: not proven");
+    }
+
+    #[test]
+    fn a_record_that_names_an_awaited_question_is_taken_whatever_its_key() {
+        let mut bench = Bench::new();
+        bench.prove();
+        let value = [0, 0, 0, 0, 1, 2, b's', 2, b'a'];
+        for (question, taken) in [("07".repeat(16), 1), ("08".repeat(16), 0)] {
+            let name = (&b"question-id"[..], Some(question.as_bytes()));
+            let headers = Headers::read([name].into_iter());
+            let fate = bench.read_record(0, 100 + taken, Some(b"y"), Some(&value), headers);
+            assert_eq!(fate, Fate::Settled);
+            assert_eq!(bench.delivered().len(), usize::try_from(taken).unwrap());
+            bench = Bench::new();
+            bench.prove();
+        }
+    }
+
+    #[test]
+    fn what_a_refuted_key_hid_is_handed_over_once_and_foreign_records_are_not() {
+        let mut bench = Bench::new();
+        bench.prove();
+        let records = [
+            (100, "y", b'y'),
+            (101, "hash", b's'),
+            (102, "s", b's'),
+            (103, "other", b's'),
+        ];
+        for (offset, key, session) in records {
+            assert_eq!(bench.read_keyed(offset, key, session), Fate::Settled);
+        }
+        assert_eq!(bench.delivered(), [(0, 102)]);
+        assert_eq!(bench.counted("passed_over"), 3.0);
+        assert_eq!(bench.read_keyed(104, "{}", b's'), Fate::Settled);
+        assert_eq!(bench.pipeline.key_belief(), KeyBelief::Refuted);
+        assert_eq!(bench.delivered(), [(0, 104)]);
+        let look = bench.pipeline.poll_look(bench.now).unwrap();
+        assert_eq!(look.from, [(0, 100)]);
+        assert_eq!(bench.pipeline.poll_look(bench.now), None);
+        for (offset, key, session) in records.into_iter().chain([(104, "{}", b's')]) {
+            assert_eq!(bench.read_keyed(offset, key, session), Fate::Settled);
+        }
+        assert_eq!(bench.delivered(), [(0, 101), (0, 103)]);
+        assert_eq!(bench.read_keyed(105, "y", b'y'), Fate::Settled);
+        assert_eq!(bench.delivered(), [(0, 105)], "every record is decoded");
+    }
+
+    #[test]
+    fn a_parked_record_is_compared_too() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.read_keyed(0, "hash", b's'), Fate::Parked);
+        bench.find(ONE);
+        assert_eq!(bench.pipeline.key_belief(), KeyBelief::Refuted);
+        assert_eq!(bench.delivered(), [(0, 0)]);
     }
 }

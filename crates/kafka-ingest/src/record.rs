@@ -37,12 +37,30 @@ pub(crate) enum NoAnswer {
     Part,
 }
 
+/// A record as it was read, borrowed from the client.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: Headers<'a>,
+}
+
 /// A record's headers, taken apart; the schema's is still bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Headers<'a> {
     /// `__value_schema_id`.
     pub(crate) schema: Option<&'a [u8]>,
     pub(crate) notes: Notes,
+}
+
+impl Notes {
+    /// The question that a header names.
+    pub(crate) fn echoed(&self) -> Option<QuestionId> {
+        match self.question_id {
+            QuestionIdEcho::Echoed(id) => Some(id),
+            QuestionIdEcho::Absent | QuestionIdEcho::Foreign => None,
+        }
+    }
 }
 
 impl<'a> Headers<'a> {

@@ -10,7 +10,7 @@ use crate::StartError;
 use crate::events::{Client, Events};
 use crate::floor::Marks;
 use crate::native;
-use crate::status::{self, Board, ConsumerStatus, Link, Missing};
+use crate::status::{self, Board, ConsumerStatus, KeyBelief, Link, Missing};
 
 /// What the consumer's thread and the handle share.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ impl Reporting {
                 missing: Vec::new(),
                 partitions: 0,
                 paused: Vec::new(),
+                keys: KeyBelief::Proving,
             }),
             events,
         })
@@ -130,6 +131,12 @@ impl Reporting {
             self.events.partition_resumed(&self.topic, *partition);
         }
         self.board.update(|status| status.paused = paused);
+    }
+
+    /// How far keys are believed now.
+    pub(crate) fn keys(&self, belief: KeyBelief) {
+        self.events.keys(belief);
+        self.board.update(|status| status.keys = belief);
     }
 
     /// The thread ends.

@@ -35,6 +35,34 @@ pub struct ConsumerStatus {
     pub partitions: usize,
     /// Partitions that wait until the registry answers, ascending.
     pub paused: Vec<i32>,
+    /// How far keys are believed.
+    pub keys: KeyBelief,
+}
+
+/// How far a record's key is taken for its session id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyBelief {
+    /// Keys are compared with the session ids; no writer's schema is proven yet.
+    Proving,
+    /// The keys of at least one writer's schema are proven: a record whose key is the id of no
+    /// session here is passed over undecoded.
+    Proven,
+    /// A key was another than its record's session id: every record is decoded.
+    Refuted,
+}
+
+impl KeyBelief {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Proving, Self::Proven, Self::Refuted];
+
+    /// The metric label.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Proving => "proving",
+            Self::Proven => "proven",
+            Self::Refuted => "refuted",
+        }
+    }
 }
 
 /// The state of the publisher of questions.

@@ -129,12 +129,13 @@ mod tests {
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
     use telemetry::Metrics;
-    use types::{Answer, TraceContext};
+    use types::{Answer, AnswerFloor, QuestionId, TraceContext};
 
     use super::*;
     use crate::events::Events;
     use crate::parking::Limits;
     use crate::registry::RegistryClient;
+    use crate::shortcut::Shortcut;
     use crate::{AnswerSink, KafkaSettings, RegistrySettings, Secret, client_config};
 
     const TOPIC: &str = "respostas";
@@ -145,6 +146,18 @@ mod tests {
     impl AnswerSink for Offsets {
         fn deliver(&self, answer: Answer, _: Option<TraceContext>) {
             self.0.send(answer.position.offset).unwrap();
+        }
+
+        fn is_here(&self, _: &str) -> bool {
+            true
+        }
+
+        fn awaits(&self, _: QuestionId) -> bool {
+            true
+        }
+
+        fn oldest_floor(&self) -> Option<AnswerFloor> {
+            None
         }
     }
 
@@ -170,6 +183,7 @@ mod tests {
             AnswerDecoder::new(AnswerFields::default(), 100),
             limits,
             PATIENCE,
+            Shortcut::by_key(Instant::now(), PATIENCE),
         );
         let schema = SchemaRef::Id(1);
         pipeline.on_found(Instant::now(), schema, MINIMAL_ANSWER, &[]);

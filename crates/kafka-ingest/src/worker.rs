@@ -19,10 +19,10 @@ use crate::client_context::Context;
 use crate::native;
 use crate::pipeline::Fate;
 use crate::positions::{self, READ, Unready};
-use crate::record::Headers;
+use crate::record::{Headers, Record};
 use crate::reporting::Reporting;
 use crate::schema_fetcher::FetchEvent;
-use crate::status::Missing;
+use crate::status::{KeyBelief, Missing};
 use crate::stop::Stop;
 use crate::supervisor::Reading;
 use crate::topic_watch::TopicWatch;
@@ -39,6 +39,8 @@ pub(crate) struct Worker<'a> {
     opened: bool,
     /// What the last digest said.
     was_connected: bool,
+    /// What was last said of the keys.
+    belief: Option<KeyBelief>,
 }
 
 /// Why the work is over.
@@ -74,6 +76,7 @@ impl<'a> Worker<'a> {
             look_at_marks: Instant::now(),
             opened: false,
             was_connected: true,
+            belief: None,
         }
     }
 
@@ -135,6 +138,7 @@ impl<'a> Worker<'a> {
                 LONG
             };
             self.serve(reading, patience)?;
+            self.look_again(reading)?;
             self.look_at_digest(reading)?;
             self.look_at_topic(reading)?;
             self.look_at_marks(reading);
@@ -184,16 +188,18 @@ impl<'a> Worker<'a> {
             offset: message.offset(),
         };
         if reading.assignment.on_read(at) == Read::Back {
+            reading.pipeline.on_log_went_back(at.partition);
             self.reporting
                 .events
                 .log_went_back(&self.reporting.topic, at);
         }
         self.look_at_mark(at.partition);
-        let headers = Headers::read(native::headers(message));
-        let now = Instant::now();
-        reading
-            .pipeline
-            .on_record(now, at, message.payload(), headers)
+        let record = Record {
+            key: message.key(),
+            value: message.payload(),
+            headers: Headers::read(native::headers(message)),
+        };
+        reading.pipeline.on_record(Instant::now(), at, record)
     }
 
     /// An error that librdkafka tells by the way. Most of them it gets over by itself.

@@ -25,7 +25,8 @@ macro_rules! instruments {
 }
 
 instruments! {
-    /// Processing rate: records of the answers' topic by `result` (`ok`, `error`, `skipped`).
+    /// Processing rate: records of the answers' topic by `result` (`ok`, `error`, `skipped`,
+    /// `passed_over`).
     records: Count = "answer_gateway.records", "result", "{record}",
         "Records of the answers' topic that were processed";
 
@@ -101,6 +102,14 @@ instruments! {
     /// Records parked until the registry answers, by `bound` (`used`, `limit`).
     parked_records: Gauge = "answer_gateway.parked_records", "bound", "{record}",
         "Records that wait for their schema";
+
+    /// How far the keys of answers are believed, by `belief` (`proving`, `proven`, `refuted`): 1 or 0.
+    key_belief: Gauge = "answer_gateway.keys", "belief", "1",
+        "How far a record's key is taken for its session id";
+
+    /// Second looks at records passed over by their keys, by `cause` (`refuted`, `quiet`, `waiting`).
+    second_looks: Count = "answer_gateway.second_looks", "cause", "{look}",
+        "Times that records passed over by their keys were looked at again";
 
     /// Questions handed to the producer that have no delivery report yet, by `bound` (`used`, `limit`).
     producer_queue: Gauge = "answer_gateway.producer.queue", "bound", "{question}",

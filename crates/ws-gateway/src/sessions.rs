@@ -12,7 +12,8 @@ use session_core::{Ask, Input, Registry, Settings, Stats};
 use telemetry::Instruments;
 use tokio::sync::Notify;
 use types::{
-    Answer, Generation, Question, QuestionId, SessionId, SessionKey, Suffix, TraceContext,
+    Answer, AnswerFloor, Generation, Question, QuestionId, SessionId, SessionKey, Suffix,
+    TraceContext,
 };
 
 use crate::clock;
@@ -91,10 +92,24 @@ impl WebSocketSessionManager {
         self.finish(deferred, clock::now() - begun);
     }
 
-    /// Whether the session at the front of a wire id is connected here.
-    pub fn is_here(&self, session: &str) -> bool {
+    /// Whether the session of a wire id is here: connected, or gone and possibly still owed an
+    /// answer. An answer for any other session would only be counted as foreign. Takes the lock for
+    /// one look-up. True after a panic, when nobody knows any more.
+    pub fn is_here(&self, wire_id: &str) -> bool {
         self.lock()
-            .is_some_and(|state| state.registry.is_here(session))
+            .is_none_or(|state| state.registry.knows(wire_id))
+    }
+
+    /// Whether a session waits for the answer to this question. True after a panic.
+    pub fn awaits(&self, question: QuestionId) -> bool {
+        self.lock()
+            .is_none_or(|state| state.registry.awaits(question))
+    }
+
+    /// The floor of the question that has waited longest, below which no awaited answer stands;
+    /// `None` when nobody waits.
+    pub fn oldest_floor(&self) -> Option<AnswerFloor> {
+        self.lock()?.registry.oldest_floor()
     }
 
     /// How much there is of what.

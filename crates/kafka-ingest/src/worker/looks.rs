@@ -47,6 +47,20 @@ impl Worker<'_> {
         self.assign(reading)
     }
 
+    /// Reads again what was passed over by its key, when it is time to.
+    pub(super) fn look_again(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let belief = reading.pipeline.key_belief();
+        if self.belief.replace(belief) != Some(belief) {
+            self.reporting.keys(belief);
+        }
+        let Some(look) = reading.pipeline.poll_look(Instant::now()) else {
+            return Ok(());
+        };
+        self.reporting.events.looking_again(&look);
+        reading.assignment.go_back(&look.from);
+        self.assign(reading)
+    }
+
     /// Looks whether the topic still exists, if there was a sign that it does not.
     pub(super) fn look_at_topic(&mut self, reading: &mut Reading) -> Result<(), Halt> {
         let now = Instant::now();
@@ -94,6 +108,7 @@ impl Worker<'_> {
             self.reporting.events.consumer_error(&error);
         }
         reading.assignment.on_topic_gone();
+        reading.pipeline.on_topic_gone();
         self.reporting.marks.reset(std::iter::empty());
         self.reporting.topic_gone();
     }

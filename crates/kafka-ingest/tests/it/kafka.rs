@@ -80,11 +80,21 @@ impl Stack {
         value: Option<&[u8]>,
         headers: OwnedHeaders,
     ) -> RecordPosition {
-        let record = FutureRecord::<(), [u8]> {
+        self.write_keyed(partition, None, value, headers).await
+    }
+
+    pub(crate) async fn write_keyed(
+        &self,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: OwnedHeaders,
+    ) -> RecordPosition {
+        let record = FutureRecord::<[u8], [u8]> {
             topic: TOPIC,
             partition: Some(partition),
             payload: value,
-            key: None,
+            key,
             timestamp: None,
             headers: Some(headers),
         };
@@ -93,6 +103,24 @@ impl Stack {
         RecordPosition {
             partition: written.partition,
             offset: written.offset,
+        }
+    }
+}
+
+/// A record with a key and a value.
+pub(crate) type Keyed = (String, Vec<u8>);
+
+impl Stack {
+    /// Writes all of them to partition 0 without waiting for one before the next.
+    pub(crate) async fn write_burst(&self, records: &[Keyed]) {
+        let mut reports = Vec::new();
+        for (key, value) in records {
+            let record = FutureRecord::to(TOPIC).partition(0).key(key).payload(value);
+            let report = self.producer.send_result(record);
+            reports.push(report.map_err(|(error, _)| error).unwrap());
+        }
+        for report in reports {
+            report.await.unwrap().unwrap();
         }
     }
 }

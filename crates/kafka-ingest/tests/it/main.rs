@@ -8,6 +8,7 @@ mod answers;
 mod consumer;
 mod examples;
 mod kafka;
+mod keys;
 mod producer;
 mod question_schema;
 mod questions;

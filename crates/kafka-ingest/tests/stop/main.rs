@@ -15,12 +15,24 @@ use kafka_ingest::{
 };
 use telemetry::Metrics;
 use tokio::runtime::Runtime;
-use types::{Answer, TraceContext};
+use types::{Answer, AnswerFloor, QuestionId, TraceContext};
 
 struct Nobody;
 
 impl AnswerSink for Nobody {
     fn deliver(&self, _: Answer, _: Option<TraceContext>) {}
+
+    fn is_here(&self, _: &str) -> bool {
+        true
+    }
+
+    fn awaits(&self, _: QuestionId) -> bool {
+        true
+    }
+
+    fn oldest_floor(&self) -> Option<AnswerFloor> {
+        None
+    }
 }
 
 #[test]
