@@ -76,13 +76,14 @@ class Answerer:
         reply: Reply = at_once,
         *,
         keyed: bool = False,
+        key_of: Callable[[Question], bytes | None] | None = None,
         echo_headers: bool = False,
         schema: str = RESPOSTA,
         compression: str = "none",
     ):
         self.topics = topics
         self.reply = reply
-        self.keyed = keyed
+        self.key_of = key_of or (lambda question: question.key if keyed else None)
         self.echo_headers = echo_headers
         self._registry = SchemaRegistryClient(dict(access.registry))
         self._read = AvroDeserializer(self._registry)
@@ -130,7 +131,7 @@ class Answerer:
     def answer(self, question: Question, text: str, *, headers: Headers | None = None, **fields: Any) -> None:
         """Writes an answer now; `fields` change or add to the record's fields."""
         record = {"session_id": question.wire_id, "resposta": text, **fields}
-        key = question.key if self.keyed else None
+        key = self.key_of(question)
         echoed = question.headers if self.echo_headers else None
         self.write(record, key=key, headers=headers if headers is not None else echoed)
         self.flush()
@@ -202,6 +203,6 @@ class Answerer:
         for text in self.reply(question):
             self.write(
                 {"session_id": question.wire_id, "resposta": text},
-                key=question.key if self.keyed else None,
+                key=self.key_of(question),
                 headers=question.headers if self.echo_headers else None,
             )
