@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use kafka_ingest::status::{ConsumerStatus, Link, Missing, PublisherStatus};
+use kafka_ingest::status::{ConsumerStatus, Link, Missing, PublisherStatus, SharedGroup};
 use ws_gateway::Readiness;
 
 /// Judges the process again and again and remembers what it needs for that.
@@ -92,6 +92,12 @@ fn shared_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<
             consumer.paused
         ));
     }
+    if let Some(SharedGroup { group, elsewhere }) = &consumer.shared {
+        causes.push(format!(
+            "answers: another member of the consumer group {group} reads {elsewhere} partitions, whose \
+             answers do not come here"
+        ));
+    }
     causes.extend(named("questions", &publisher.missing));
     causes.extend(down("questions: kafka", &publisher.kafka));
     causes.extend(down("questions: schema registry", &publisher.registry));
@@ -146,6 +152,7 @@ mod tests {
             partitions: 3,
             paused: Vec::new(),
             keys: KeyBelief::Proving,
+            shared: None,
         };
         let publisher = PublisherStatus {
             running: true,
@@ -246,6 +253,25 @@ mod tests {
                 "answers: kafka: down since 1970-01-01T00:00:00Z: refused",
                 "answers: partitions [1, 2] wait for the schema registry",
                 "questions: no schema yet",
+            ]
+        );
+    }
+
+    #[test]
+    fn another_member_of_the_group_degrades_and_is_named() {
+        let mut judge = Judge::new(GRACE);
+        let mut state = well();
+        state.0.shared = Some(SharedGroup {
+            group: "g".to_owned(),
+            elsewhere: 2,
+        });
+        let readiness = judged(&mut judge, Instant::now(), &state);
+        assert_eq!(readiness.missing, Vec::<String>::new());
+        assert_eq!(
+            readiness.degraded,
+            [
+                "answers: another member of the consumer group g reads 2 partitions, whose answers do \
+                 not come here"
             ]
         );
     }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use kafka_ingest::{
-    ClientCertificate, ConsumerSettings, KafkaSettings, OauthBearer, PublisherSettings,
-    RegistryAuth, RegistrySettings, Sasl, Secret, Security, Tls,
+    ClientCertificate, ConsumerSettings, Delivery, GroupStart, KafkaSettings, OauthBearer,
+    PublisherSettings, RegistryAuth, RegistrySettings, Sasl, Secret, Security, Tls,
 };
 use ws_gateway::{CoreSettings, DrainPlan, Limits, ServerSettings, SessionSettings, WireIdMode};
 
 use gateway::config::{
-    self, AnswerFields, Config, Kafka, QuestionFields, Registry, SaslMechanism, SecurityProtocol,
-    WireId,
+    self, AnswerFields, Config, DeliveryMode, Kafka, OffsetReset, QuestionFields, Registry,
+    SaslMechanism, SecurityProtocol, WireId,
 };
 
 /// Sessions and their rules.
@@ -74,6 +74,15 @@ pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
     let settings = ConsumerSettings::new(kafka(&config.kafka), registry(&config.registry));
     ConsumerSettings {
         topic: config.kafka.answers_topic.clone(),
+        delivery: match (config.delivery.mode, config.kafka.auto_offset_reset) {
+            (DeliveryMode::Broadcast, _) => Delivery::Broadcast,
+            (DeliveryMode::Group, OffsetReset::Latest) => Delivery::Group {
+                start: GroupStart::End,
+            },
+            (DeliveryMode::Group, OffsetReset::Earliest) => Delivery::Group {
+                start: GroupStart::Beginning,
+            },
+        },
         group_id: config.kafka.group_id.clone(),
         fields: answer_fields(&config.answer_fields),
         max_answer_bytes: LONGEST_READ.max(config.ws.max_response_bytes),

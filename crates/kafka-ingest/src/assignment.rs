@@ -1,9 +1,21 @@
 //! Which partitions of the answers' topic this process reads, and from where. Pure.
 //!
-//! The one mode there is: broadcast, every partition, by manual assignment. Another mode is another
-//! type with these methods; the worker asks nothing else.
+//! Two modes: broadcast, every partition, by manual assignment; and group, those that a consumer
+//! group has given this process. Past the opening the worker asks either the same.
+
+mod group;
 
 use types::RecordPosition;
+
+pub use group::GroupStart;
+pub(crate) use group::{Group, Known};
+
+/// The partitions of either mode.
+#[derive(Debug)]
+pub(crate) enum Assignment {
+    Broadcast(Broadcast),
+    Group(Group),
+}
 
 /// Every partition, each from its next unread offset.
 ///
@@ -34,6 +46,58 @@ pub(crate) enum Read {
     On,
     /// In it or before it: the log was cut, or made anew.
     Back,
+}
+
+impl Assignment {
+    /// The topic has `partitions` partitions now: those to be read that were added since.
+    pub(crate) fn grow(&mut self, partitions: usize) -> Vec<i32> {
+        match self {
+            Self::Broadcast(all) => all.grow(partitions),
+            // The group gives them out itself.
+            Self::Group(_) => Vec::new(),
+        }
+    }
+
+    /// A record was read.
+    pub(crate) fn on_read(&mut self, at: RecordPosition) -> Read {
+        match self {
+            Self::Broadcast(all) => all.on_read(at),
+            Self::Group(given) => given.on_read(at),
+        }
+    }
+
+    /// These partitions are to be read again from these offsets; in a group none is.
+    pub(crate) fn go_back(&mut self, to: &[(i32, i64)]) {
+        match self {
+            Self::Broadcast(all) => all.go_back(to),
+            Self::Group(_) => {}
+        }
+    }
+
+    /// True when a partition ends before what was read of it. `ends` are those of the partitions in
+    /// [`Self::starts`], in their order.
+    pub(crate) fn outran(&self, ends: &[i64]) -> bool {
+        match self {
+            Self::Broadcast(all) => all.outran(ends),
+            Self::Group(given) => given.outran(ends),
+        }
+    }
+
+    /// The topic is gone.
+    pub(crate) fn on_topic_gone(&mut self) {
+        match self {
+            Self::Broadcast(all) => all.on_topic_gone(),
+            Self::Group(given) => given.on_topic_gone(),
+        }
+    }
+
+    /// Every partition that is read, and where to go on.
+    pub(crate) fn starts(&self) -> Vec<(i32, Start)> {
+        match self {
+            Self::Broadcast(all) => all.starts().collect(),
+            Self::Group(given) => given.starts().collect(),
+        }
+    }
 }
 
 impl Broadcast {
@@ -107,11 +171,6 @@ impl Broadcast {
             .iter()
             .enumerate()
             .filter_map(|(partition, start)| Some((number(partition)?, *start)))
-    }
-
-    /// How many partitions are read.
-    pub(crate) fn len(&self) -> usize {
-        self.starts.len()
     }
 }
 
@@ -210,7 +269,7 @@ mod tests {
     fn a_topic_that_comes_back_is_read_from_its_beginning() {
         let mut broadcast = positioned();
         broadcast.on_topic_gone();
-        assert_eq!(broadcast.len(), 0);
+        assert_eq!(starts(&broadcast), []);
         broadcast.position(1, &[]);
         assert_eq!(starts(&broadcast), [(0, Start::Beginning)]);
     }

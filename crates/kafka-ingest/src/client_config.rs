@@ -138,6 +138,7 @@ pub const REFUSED_PROPERTIES: &[&str] = &[
     "acks",
     "allow.auto.create.topics",
     "auto.commit.enable",
+    "auto.commit.interval.ms",
     "auto.offset.reset",
     "bootstrap.servers",
     "delivery.report.only.error",
@@ -159,6 +160,7 @@ pub const REFUSED_PROPERTIES: &[&str] = &[
     "message.timeout.ms",
     "metadata.broker.list",
     "offset.store.",
+    "partition.assignment.strategy",
     "plugin.library.paths",
     "request.required.acks",
     "retries",
@@ -185,11 +187,12 @@ pub const REFUSED_PROPERTIES: &[&str] = &[
 
 /// What the answers' consumer is created from.
 ///
-/// `group_id` only names the client: partitions are assigned by hand, the group is never joined and
-/// no offset is committed.
+/// Unless `joins`, `group_id` only names the client: partitions are assigned by hand, the group is
+/// never joined and no offset is committed.
 pub(crate) fn consumer(
     settings: &KafkaSettings,
     group_id: &str,
+    joins: bool,
 ) -> Result<ClientConfig, StartError> {
     const PREFERRED: &[(&str, &str)] = &[
         // How long an idle fetch waits, which is also how old the high watermarks can be.
@@ -206,7 +209,6 @@ pub(crate) fn consumer(
     ];
     const OWN: &[(&str, &str)] = &[
         ("isolation.level", "read_committed"),
-        ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),
         ("enable.partition.eof", "false"),
         // An offset that is gone means that the log was cut or made anew: read what is there.
@@ -214,6 +216,10 @@ pub(crate) fn consumer(
     ];
     let mut config = client(settings, PREFERRED, OWN)?;
     config.set("group.id", group_id);
+    // Commits what was stored, which is what was handed over.
+    config.set("enable.auto.commit", if joins { "true" } else { "false" });
+    config.set("auto.commit.interval.ms", "1000");
+    config.set("partition.assignment.strategy", "range");
     check(config)
 }
 
@@ -378,7 +384,7 @@ mod tests {
 
     #[test]
     fn what_the_guarantees_rest_on_is_set() {
-        let consumer = consumer(&settings(&[]), "group").unwrap();
+        let consumer = consumer(&settings(&[]), "group", false).unwrap();
         for (name, value) in [
             ("bootstrap.servers", "kafka:9092"),
             ("group.id", "group"),
@@ -388,6 +394,14 @@ mod tests {
             ("allow.auto.create.topics", "false"),
         ] {
             assert_eq!(consumer.get(name), Some(value), "{name}");
+        }
+        let member = super::consumer(&settings(&[]), "group", true).unwrap();
+        for (name, value) in [
+            ("enable.auto.commit", "true"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "earliest"),
+        ] {
+            assert_eq!(member.get(name), Some(value), "{name}");
         }
         let producer = producer_of(&settings(&[])).unwrap();
         for (name, value) in [
@@ -420,7 +434,7 @@ mod tests {
             }
         };
         for name in REFUSED_PROPERTIES.iter().map(below) {
-            let refused = consumer(&settings(&[(&name, "1")]), "group");
+            let refused = consumer(&settings(&[(&name, "1")]), "group", false);
             assert!(
                 matches!(&refused, Err(StartError::RefusedProperty { name: said }) if *said == name),
                 "{name}: {refused:?}"
@@ -463,7 +477,7 @@ mod tests {
                 security: Security::SaslTls(sasl, Tls::default()),
                 ..settings(&[])
             };
-            let config = consumer(&settings, "group").unwrap();
+            let config = consumer(&settings, "group", false).unwrap();
             assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
             assert_eq!(config.get("sasl.mechanism"), Some(mechanism));
             config

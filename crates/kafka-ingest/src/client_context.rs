@@ -1,14 +1,17 @@
 //! What librdkafka says of itself while it is polled: its log, its errors and, once a second, its
 //! statistics, of which a digest is kept.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
 
 use crate::events::{Client, Events};
 
@@ -22,6 +25,17 @@ pub(crate) struct Context {
     disconnects: Mutex<i64>,
     failed: AtomicBool,
     problem: Mutex<Option<RDKafkaErrorCode>>,
+    /// What the group has said and nobody has taken yet: a few, since the group waits for each.
+    rebalances: Mutex<VecDeque<Rebalance>>,
+}
+
+/// What a consumer group says to a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rebalance {
+    /// These partitions are yours, and no others. Nothing is read before they are assigned.
+    Assigned(Vec<i32>),
+    /// These are not yours any more. They are unassigned already.
+    Revoked(Vec<i32>),
 }
 
 /// What matters of one round of statistics.
@@ -47,6 +61,7 @@ impl Context {
             disconnects: Mutex::new(0),
             failed: AtomicBool::new(false),
             problem: Mutex::new(None),
+            rebalances: Mutex::new(VecDeque::new()),
         }
     }
 
@@ -58,6 +73,11 @@ impl Context {
     /// The latest error of the client as a whole, once.
     pub(crate) fn take_problem(&self) -> Option<RDKafkaErrorCode> {
         lock(&self.problem).take()
+    }
+
+    /// What the group has said, in order, each once.
+    pub(crate) fn take_rebalance(&self) -> Option<Rebalance> {
+        lock(&self.rebalances).pop_front()
     }
 
     /// True once the client has failed for good.
@@ -103,7 +123,28 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {}
+impl ConsumerContext for Context {
+    /// Called while the consumer is polled or closed. Partitions taken away are let go at once, which
+    /// commits how far they were read; those given are assigned once it is known where they begin.
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        error: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let partitions = list.elements();
+        let partitions = partitions.iter().map(|one| one.partition()).collect();
+        let rebalance = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            Rebalance::Assigned(partitions)
+        } else {
+            if let Err(error) = consumer.unassign() {
+                self.events.consumer_error(&error);
+            }
+            Rebalance::Revoked(partitions)
+        };
+        lock(&self.rebalances).push_back(rebalance);
+    }
+}
 
 impl Digest {
     fn new(statistics: &Statistics, topic: &str) -> Self {

@@ -10,9 +10,11 @@ use telemetry::Instruments;
 use tokio::sync::watch;
 use types::{Answer, AnswerFloor, QuestionId, TraceContext};
 
+use crate::assignment::{Assignment, Broadcast, Group, GroupStart};
 use crate::events::Events;
+use crate::head_of_line::HeadOfLine;
 use crate::parking::Limits;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Keeping, Pipeline};
 use crate::registry::RegistryClient;
 use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
@@ -45,6 +47,19 @@ pub trait AnswerSink: Send + Sync + 'static {
     fn oldest_floor(&self) -> Option<AnswerFloor>;
 }
 
+/// Who reads which answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Every process reads every answer: no group is joined and no offset committed.
+    Broadcast,
+    /// The partitions are shared out in a consumer group, which keeps how far each was read. A record
+    /// counts as read once it was handed over or skipped. Only right for one process at a time.
+    Group {
+        /// Where a group without committed offsets starts.
+        start: GroupStart,
+    },
+}
+
 /// What a [`KafkaResponseConsumer`] is built from.
 #[derive(Debug, Clone)]
 pub struct ConsumerSettings {
@@ -54,8 +69,10 @@ pub struct ConsumerSettings {
     pub registry: RegistrySettings,
     /// The answers' topic.
     pub topic: String,
-    /// Names the client to the brokers. No group is joined and no offset committed, so that every
-    /// process reads every answer.
+    /// Who reads which answers.
+    pub delivery: Delivery,
+    /// The group that is joined in [`Delivery::Group`]; otherwise it names the client to the brokers
+    /// and no more.
     pub group_id: String,
     /// What the fields of an answer are called.
     pub fields: AnswerFields,
@@ -82,6 +99,7 @@ impl ConsumerSettings {
             kafka,
             registry,
             topic: "respostas".to_owned(),
+            delivery: Delivery::Broadcast,
             group_id: "rag-flink-ui-group".to_owned(),
             fields: AnswerFields::default(),
             max_answer_bytes: 1 << 20,
@@ -125,13 +143,27 @@ impl KafkaResponseConsumer {
     pub fn start(self) -> Result<ConsumerHandle, StartError> {
         let settings = self.settings;
         let events = Arc::new(Events::new(self.instruments));
-        let reporting = Arc::new(Reporting::new(&settings.topic, Arc::clone(&events))?);
+        let group = &settings.group_id;
+        let reporting = Reporting::new(&settings.topic, group, Arc::clone(&events))?;
+        let reporting = Arc::new(reporting);
         let registry = RegistryClient::new(&settings.registry)?;
         let fetcher =
             SchemaFetcher::new(registry, Arc::clone(&events), settings.schema_not_found_for)?;
         let limits = Limits {
             per_partition: settings.max_parked_per_partition,
             bytes: settings.max_parked_bytes,
+        };
+        let joins = settings.delivery != Delivery::Broadcast;
+        let config = client_config::consumer(&settings.kafka, group, joins)?;
+        let (assignment, keeping) = match settings.delivery {
+            Delivery::Broadcast => (
+                Assignment::Broadcast(Broadcast::default()),
+                Keeping::Shortcut(Shortcut::by_key(Instant::now(), settings.look_again_every)),
+            ),
+            Delivery::Group { start } => (
+                Assignment::Group(Group::new(start)),
+                Keeping::Line(HeadOfLine::default()),
+            ),
         };
         let pipeline = Pipeline::new(
             Arc::clone(&reporting.topic),
@@ -140,10 +172,10 @@ impl KafkaResponseConsumer {
             AnswerDecoder::new(settings.fields, settings.max_answer_bytes),
             limits,
             settings.schema_refused_for,
-            Shortcut::by_key(Instant::now(), settings.look_again_every),
+            keeping,
         );
-        let config = client_config::consumer(&settings.kafka, &settings.group_id)?;
-        let supervisor = Supervisor::new(config, Arc::clone(&reporting), pipeline, fetcher);
+        let shared = Arc::clone(&reporting);
+        let supervisor = Supervisor::new(config, shared, assignment, pipeline, fetcher);
         let (stop, thread) = supervisor.spawn()?;
         Ok(ConsumerHandle {
             reporting,

@@ -134,6 +134,17 @@ impl Events {
         );
     }
 
+    /// The group has given partitions out; said at every assignment.
+    pub(crate) fn group_assigned(&self, topic: &str, group: &str, given: &[i32], elsewhere: usize) {
+        if elsewhere == 0 {
+            return info!(topic, group, "the group gave this process every partition");
+        }
+        self.instruments.errors.one("group_shared");
+        let others = "another member of the group reads partitions: answers in them do not come here; \
+                      run one process, or set delivery.mode to broadcast";
+        warn!(topic, group, ?given, elsewhere, "{others}");
+    }
+
     pub(crate) fn topic_gone(&self, topic: &str) {
         self.instruments.errors.one("topic_gone");
         warn!(
@@ -189,24 +200,24 @@ impl Events {
     /// A proven key that is the id of no session here: an answer for another replica.
     pub(crate) fn record_passed_over(&self) {
         self.instruments.records.one("passed_over");
-        let outcome = AnswerOutcome::Foreign;
-        self.instruments.answers.one(outcome.as_str());
+        let answers = &self.instruments.answers;
+        answers.one(AnswerOutcome::Foreign.as_str());
     }
 
     /// From now on every record is decoded. Usual where the answering side makes keys of its own;
     /// comes once.
     pub(crate) fn keys_refuted(&self, topic: &str, at: RecordPosition) {
-        let RecordPosition { partition, offset } = at;
         info!(
             topic,
-            partition, offset, "a record's key is not its session id: every record is decoded"
+            ?at,
+            "a record's key is not its session id: every record is decoded"
         );
     }
 
     pub(crate) fn keys(&self, belief: KeyBelief) {
         for other in KeyBelief::ALL {
-            let is = i64::from(other == belief);
-            self.instruments.key_belief.set(is, other.label());
+            let key_belief = &self.instruments.key_belief;
+            key_belief.set(i64::from(other == belief), other.label());
         }
         debug!(?belief, "keys of answers");
     }

@@ -66,7 +66,7 @@ impl KeyHint {
         key: Option<&'k [u8]>,
     ) -> Advice<'k> {
         match self.belief {
-            Belief::Proving | Belief::Refuted => return Advice::Decode,
+            Belief::Unused | Belief::Proving | Belief::Refuted => return Advice::Decode,
             Belief::Proven => {}
         }
         let proven = self
@@ -98,7 +98,7 @@ impl KeyHint {
         session_id: &str,
     ) -> Comparison {
         match self.belief {
-            Belief::Refuted => return Comparison::Settled,
+            Belief::Unused | Belief::Refuted => return Comparison::Settled,
             Belief::Proving | Belief::Proven => {}
         }
         if key != Some(session_id.as_bytes()) {

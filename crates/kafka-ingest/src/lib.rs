@@ -19,6 +19,7 @@ mod deliveries;
 mod error;
 mod events;
 mod floor;
+mod head_of_line;
 mod in_flight;
 mod key_hint;
 mod lookups;
@@ -47,11 +48,12 @@ mod topic_watch;
 mod trace;
 mod worker;
 
+pub use assignment::GroupStart;
 pub use avro_codec::{AnswerFields, QuestionFields};
 pub use client_config::{
     ClientCertificate, KafkaSettings, OauthBearer, REFUSED_PROPERTIES, Sasl, Secret, Security, Tls,
 };
-pub use consumer::{AnswerSink, ConsumerHandle, ConsumerSettings, KafkaResponseConsumer};
+pub use consumer::{AnswerSink, ConsumerHandle, ConsumerSettings, Delivery, KafkaResponseConsumer};
 pub use error::StartError;
 pub use producer::{PublisherSettings, QuestionPublisher};
 pub use publish_report::{Persisted, PublishFailure, PublishReport};

@@ -91,6 +91,15 @@ impl<R> Parking<R> {
         released
     }
 
+    /// Drops the records of partitions that another process reads now, from where they were committed.
+    pub(crate) fn on_revoked(&mut self, partitions: &[i32]) {
+        for partition in partitions {
+            let place = self.places.remove(partition).unwrap_or_default();
+            self.bytes -= place.iter().map(|parked| parked.bytes).sum::<usize>();
+            self.paused.remove(partition);
+        }
+    }
+
     /// What to pause and resume since the last call.
     pub(crate) fn poll_changes(&mut self) -> Changes {
         let full: BTreeSet<i32> = self
@@ -198,6 +207,17 @@ mod tests {
         assert_eq!(parking.poll_changes(), changes(&[0, 1], &[]));
         parking.release(TWO);
         assert_eq!(parking.poll_changes(), changes(&[], &[0, 1]));
+    }
+
+    #[test]
+    fn what_was_parked_of_a_revoked_partition_is_dropped() {
+        let mut parking = parking();
+        parking.park(at(0, 0), ONE, 60, "a");
+        parking.park(at(1, 0), ONE, 60, "b");
+        assert_eq!(parking.poll_changes(), changes(&[0, 1], &[]));
+        parking.on_revoked(&[0, 7]);
+        assert_eq!(parking.poll_changes(), changes(&[], &[1]), "it is not ours");
+        assert_eq!(parking.release(ONE), [(at(1, 0), "b")]);
     }
 
     #[test]

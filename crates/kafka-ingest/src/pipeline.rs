@@ -12,6 +12,7 @@ use types::RecordPosition;
 
 use crate::AnswerSink;
 use crate::events::Events;
+use crate::head_of_line::HeadOfLine;
 use crate::key_hint::Comparison;
 use crate::lookups::{Decision, Lookups};
 use crate::parking::{Changes, Limits, Parking};
@@ -32,7 +33,16 @@ pub(crate) struct Pipeline {
     lookups: Lookups,
     parking: Parking<Parked>,
     wanted: VecDeque<SchemaRef>,
-    shortcut: Shortcut,
+    keeping: Keeping,
+}
+
+/// What is kept of records beside themselves, by mode.
+#[derive(Debug)]
+pub(crate) enum Keeping {
+    /// Broadcast: which were passed over.
+    Shortcut(Shortcut),
+    /// Group: which hold the offset back.
+    Line(HeadOfLine),
 }
 
 /// What became of a record for now.
@@ -73,7 +83,7 @@ impl Pipeline {
         decoder: AnswerDecoder,
         limits: Limits,
         refused_for: Duration,
-        shortcut: Shortcut,
+        keeping: Keeping,
     ) -> Self {
         Self {
             topic,
@@ -84,7 +94,7 @@ impl Pipeline {
             lookups: Lookups::new(refused_for),
             parking: Parking::new(limits),
             wanted: VecDeque::new(),
-            shortcut,
+            keeping,
         }
     }
 
@@ -95,36 +105,26 @@ impl Pipeline {
         at: RecordPosition,
         record: Record<'_>,
     ) -> Fate {
-        let course = self.shortcut.on_read(now, at, &record, &*self.sink);
-        match course {
-            Course::Drop => return Fate::Settled,
+        let course = match &mut self.keeping {
+            Keeping::Shortcut(shortcut) => shortcut.on_read(now, at, &record, &*self.sink),
+            Keeping::Line(line) => {
+                line.on_read(at);
+                Course::Take
+            }
+        };
+        let fate = match course {
+            Course::Drop => Fate::Settled,
             Course::PassOver => {
                 self.events.record_passed_over();
-                return Fate::Settled;
+                Fate::Settled
             }
-            Course::Take | Course::TakeAgain => {}
-        }
-        let Some(value) = record.value else {
-            self.events.tombstone_skipped(at);
-            return Fate::Settled;
+            Course::Take | Course::TakeAgain => self.take(now, at, record, course),
         };
-        match self.decode(value, record.headers.schema) {
-            Ok((schema, decoded)) => {
-                let around = Around {
-                    at,
-                    schema,
-                    key: record.key,
-                    notes: &record.headers.notes,
-                    course,
-                };
-                self.on_decoded(now, around, decoded);
-            }
-            Err(DecodeError::UnknownSchema(schema)) => {
-                return self.on_unknown(now, at, schema, course, value, record);
-            }
-            Err(error) => self.skip(at, error.reason()),
+        match fate {
+            Fate::Settled => self.settled(at),
+            Fate::Parked => {}
         }
-        Fate::Settled
+        fate
     }
 
     /// A look-up found `schema`: what waited for it goes on, in order.
@@ -157,6 +157,7 @@ impl Pipeline {
                 }
                 Err(error) => self.skip(at, error.reason()),
             }
+            self.settled(at);
         }
     }
 
@@ -165,27 +166,58 @@ impl Pipeline {
         self.lookups.on_refused(now, schema, why);
         for (at, _) in self.parking.release(schema) {
             self.skip(at, why);
+            self.settled(at);
         }
     }
 
     /// The log of a partition went back.
     pub(crate) fn on_log_went_back(&mut self, partition: i32) {
-        self.shortcut.on_log_went_back(partition);
+        match &mut self.keeping {
+            Keeping::Shortcut(shortcut) => shortcut.on_log_went_back(partition),
+            // Sees it by the offset.
+            Keeping::Line(_) => {}
+        }
     }
 
     /// The topic is gone.
     pub(crate) fn on_topic_gone(&mut self) {
-        self.shortcut.on_topic_gone();
+        match &mut self.keeping {
+            Keeping::Shortcut(shortcut) => shortcut.on_topic_gone(),
+            Keeping::Line(line) => *line = HeadOfLine::default(),
+        }
+    }
+
+    /// The group has taken these partitions away: whoever has them now reads what was parked.
+    pub(crate) fn on_revoked(&mut self, partitions: &[i32]) {
+        self.parking.on_revoked(partitions);
+        match &mut self.keeping {
+            Keeping::Shortcut(_) => {}
+            Keeping::Line(line) => line.on_revoked(partitions),
+        }
+    }
+
+    /// How far partitions may be committed, where that has changed since the last call.
+    pub(crate) fn poll_offsets(&mut self) -> Vec<(i32, i64)> {
+        match &mut self.keeping {
+            Keeping::Shortcut(_) => Vec::new(),
+            Keeping::Line(line) => line.poll(),
+        }
     }
 
     /// What is to be read once more, if it is time for that.
     pub(crate) fn poll_look(&mut self, now: Instant) -> Option<Look> {
-        self.shortcut.poll_look(now, &*self.sink)
+        match &mut self.keeping {
+            Keeping::Shortcut(shortcut) => shortcut.poll_look(now, &*self.sink),
+            Keeping::Line(_) => None,
+        }
     }
 
     /// How far keys are believed.
     pub(crate) fn key_belief(&self) -> KeyBelief {
-        self.shortcut.belief()
+        match &self.keeping {
+            Keeping::Shortcut(shortcut) => shortcut.belief(),
+            Keeping::Line(_) => KeyBelief::Unused,
+        }
     }
 
     /// A schema to look up, each once until its look-up ends.
@@ -221,6 +253,44 @@ impl Pipeline {
     /// True while a look-up is under way.
     pub(crate) fn waits(&self) -> bool {
         !self.lookups.is_idle()
+    }
+
+    /// Decodes a record, or parks it.
+    fn take(
+        &mut self,
+        now: Instant,
+        at: RecordPosition,
+        record: Record<'_>,
+        course: Course,
+    ) -> Fate {
+        let Some(value) = record.value else {
+            self.events.tombstone_skipped(at);
+            return Fate::Settled;
+        };
+        match self.decode(value, record.headers.schema) {
+            Ok((schema, decoded)) => {
+                let around = Around {
+                    at,
+                    schema,
+                    key: record.key,
+                    notes: &record.headers.notes,
+                    course,
+                };
+                self.on_decoded(now, around, decoded);
+            }
+            Err(DecodeError::UnknownSchema(schema)) => {
+                return self.on_unknown(now, at, schema, course, value, record);
+            }
+            Err(error) => self.skip(at, error.reason()),
+        }
+        Fate::Settled
+    }
+
+    fn settled(&mut self, at: RecordPosition) {
+        match &mut self.keeping {
+            Keeping::Shortcut(_) => {}
+            Keeping::Line(line) => line.on_settled(at),
+        }
     }
 
     fn on_unknown(
@@ -273,7 +343,11 @@ impl Pipeline {
             course,
         } = around;
         let session_id = &decoded.session_id;
-        match self.shortcut.on_decoded(now, schema, key, session_id) {
+        let comparison = match &mut self.keeping {
+            Keeping::Shortcut(shortcut) => shortcut.on_decoded(now, schema, key, session_id),
+            Keeping::Line(_) => Comparison::Settled,
+        };
+        match comparison {
             Comparison::Refuted => self.events.keys_refuted(&self.topic, at),
             Comparison::Settled => {}
         }
@@ -373,7 +447,7 @@ mod tests {
                 AnswerDecoder::new(AnswerFields::default(), 100),
                 limits,
                 MINUTE,
-                Shortcut::by_key(now, MINUTE),
+                Keeping::Shortcut(Shortcut::by_key(now, MINUTE)),
             );
             Self {
                 pipeline,
@@ -585,5 +659,25 @@ mod tests {
         bench.find(ONE);
         assert_eq!(bench.pipeline.key_belief(), KeyBelief::Refuted);
         assert_eq!(bench.delivered(), [(0, 0)]);
+    }
+
+    #[test]
+    fn in_a_group_a_parked_record_holds_the_offset_back_until_it_is_settled() {
+        let mut bench = Bench::new();
+        bench.pipeline.keeping = Keeping::Line(HeadOfLine::default());
+        bench.find(TWO);
+        assert_eq!(bench.read(0, 4, ONE), Fate::Parked);
+        assert_eq!(bench.read(0, 5, TWO), Fate::Settled);
+        assert_eq!(bench.read(1, 0, ONE), Fate::Parked);
+        assert_eq!(bench.pipeline.poll_offsets(), [(0, 4), (1, 0)]);
+        bench.pipeline.on_revoked(&[1]);
+        bench.find(ONE);
+        assert_eq!(
+            bench.delivered(),
+            [(0, 5), (0, 4)],
+            "the revoked one is not"
+        );
+        assert_eq!(bench.pipeline.poll_offsets(), [(0, 6)]);
+        assert_eq!(bench.pipeline.key_belief(), KeyBelief::Unused);
     }
 }

@@ -73,6 +73,15 @@ pub(crate) fn list(
     Ok(list)
 }
 
+/// The list librdkafka wants of these partitions and offsets.
+pub(crate) fn offsets(topic: &str, offsets: &[(i32, i64)]) -> KafkaResult<TopicPartitionList> {
+    let starts = offsets.iter();
+    list(
+        topic,
+        starts.map(|(partition, offset)| (*partition, Start::At(*offset))),
+    )
+}
+
 /// The list librdkafka wants of these partitions when offsets do not matter.
 pub(crate) fn bare_list(topic: &str, partitions: &[i32]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(partitions.len());

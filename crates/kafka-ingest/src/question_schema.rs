@@ -204,7 +204,11 @@ impl Current {
 fn is_ours(missing: &Missing) -> bool {
     match missing {
         Missing::Schema { .. } | Missing::UnusableSchema { .. } | Missing::RegistryLogin => true,
-        Missing::Topic { .. } | Missing::TopicRight { .. } | Missing::Login | Missing::Tls => false,
+        Missing::Topic { .. }
+        | Missing::TopicRight { .. }
+        | Missing::GroupRight { .. }
+        | Missing::Login
+        | Missing::Tls => false,
     }
 }
 

@@ -10,12 +10,14 @@ use crate::StartError;
 use crate::events::{Client, Events};
 use crate::floor::Marks;
 use crate::native;
-use crate::status::{self, Board, ConsumerStatus, KeyBelief, Link, Missing};
+use crate::status::{self, Board, ConsumerStatus, KeyBelief, Link, Missing, SharedGroup};
 
 /// What the consumer's thread and the handle share.
 #[derive(Debug)]
 pub(crate) struct Reporting {
     pub(crate) topic: Arc<str>,
+    /// The consumer group.
+    group: String,
     /// The topic's name as librdkafka takes it.
     pub(crate) topic_name: CString,
     pub(crate) marks: Marks,
@@ -24,9 +26,10 @@ pub(crate) struct Reporting {
 }
 
 impl Reporting {
-    pub(crate) fn new(topic: &str, events: Arc<Events>) -> Result<Self, StartError> {
+    pub(crate) fn new(topic: &str, group: &str, events: Arc<Events>) -> Result<Self, StartError> {
         Ok(Self {
             topic: topic.into(),
+            group: group.to_owned(),
             topic_name: native::topic_name(topic).ok_or(StartError::TopicName)?,
             marks: Marks::default(),
             board: Board::new(ConsumerStatus {
@@ -38,6 +41,7 @@ impl Reporting {
                 partitions: 0,
                 paused: Vec::new(),
                 keys: KeyBelief::Proving,
+                shared: None,
             }),
             events,
         })
@@ -58,6 +62,26 @@ impl Reporting {
         if first {
             self.events.consumer_positioned(&self.topic, partitions);
         }
+    }
+
+    /// The group has given `given` of `partitions` partitions, and each is assigned, from a known
+    /// offset.
+    pub(crate) fn given(&self, given: &[i32], partitions: usize) {
+        self.opened(given.len());
+        let elsewhere = partitions.saturating_sub(given.len());
+        self.board.update(|status| {
+            status.shared = (elsewhere > 0).then(|| SharedGroup {
+                group: self.group.clone(),
+                elsewhere,
+            });
+        });
+        self.events
+            .group_assigned(&self.topic, &self.group, given, elsewhere);
+    }
+
+    pub(crate) fn group_denied(&self) {
+        let group = self.group.clone();
+        self.missing(&Missing::GroupRight { group });
     }
 
     pub(crate) fn partitions_added(&self, partitions: usize, added: &[i32]) {

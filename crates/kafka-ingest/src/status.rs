@@ -37,11 +37,24 @@ pub struct ConsumerStatus {
     pub paused: Vec<i32>,
     /// How far keys are believed.
     pub keys: KeyBelief,
+    /// The consumer group, if another member of it reads partitions too.
+    pub shared: Option<SharedGroup>,
+}
+
+/// A consumer group with another member. Answers in that member's partitions do not come here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedGroup {
+    /// The group's id.
+    pub group: String,
+    /// How many partitions are read elsewhere.
+    pub elsewhere: usize,
 }
 
 /// How far a record's key is taken for its session id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyBelief {
+    /// Keys are not looked at: in a group every record is decoded.
+    Unused,
     /// Keys are compared with the session ids; no writer's schema is proven yet.
     Proving,
     /// The keys of at least one writer's schema are proven: a record whose key is the id of no
@@ -53,11 +66,12 @@ pub enum KeyBelief {
 
 impl KeyBelief {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Proving, Self::Proven, Self::Refuted];
+    pub(crate) const ALL: [Self; 4] = [Self::Unused, Self::Proving, Self::Proven, Self::Refuted];
 
     /// The metric label.
     pub(crate) fn label(self) -> &'static str {
         match self {
+            Self::Unused => "unused",
             Self::Proving => "proving",
             Self::Proven => "proven",
             Self::Refuted => "refuted",
@@ -104,6 +118,11 @@ pub enum Missing {
         /// The rights that are needed, as Kafka names them.
         rights: &'static str,
     },
+    /// Kafka's access rules refuse the consumer group.
+    GroupRight {
+        /// Its id.
+        group: String,
+    },
     /// Kafka refuses the login.
     Login,
     /// The TLS connection to Kafka is refused by either side.
@@ -133,6 +152,9 @@ impl fmt::Display for Missing {
                     f,
                     "Kafka denies access to the topic {topic}: {rights} needed"
                 )
+            }
+            Self::GroupRight { group } => {
+                write!(f, "Kafka denies access to the group {group}: Read needed")
             }
             Self::Login => f.write_str("Kafka refuses the login"),
             Self::Tls => f.write_str("the TLS connection to Kafka fails"),

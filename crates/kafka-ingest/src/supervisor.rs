@@ -10,7 +10,7 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaResult;
 
 use crate::StartError;
-use crate::assignment::Broadcast;
+use crate::assignment::Assignment;
 use crate::backoff::Backoff;
 use crate::client_context::Context;
 use crate::events::Client;
@@ -29,7 +29,7 @@ pub(crate) struct Supervisor {
 
 /// What outlives a client.
 pub(crate) struct Reading {
-    pub(crate) assignment: Broadcast,
+    pub(crate) assignment: Assignment,
     pub(crate) pipeline: Pipeline,
     pub(crate) fetcher: SchemaFetcher,
 }
@@ -38,6 +38,7 @@ impl Supervisor {
     pub(crate) fn new(
         config: ClientConfig,
         reporting: Arc<Reporting>,
+        assignment: Assignment,
         pipeline: Pipeline,
         fetcher: SchemaFetcher,
     ) -> Self {
@@ -45,7 +46,7 @@ impl Supervisor {
             config,
             reporting,
             reading: Reading {
-                assignment: Broadcast::default(),
+                assignment,
                 pipeline,
                 fetcher,
             },
@@ -132,8 +133,10 @@ mod tests {
     use types::{Answer, AnswerFloor, QuestionId, TraceContext};
 
     use super::*;
+    use crate::assignment::Broadcast;
     use crate::events::Events;
     use crate::parking::Limits;
+    use crate::pipeline::Keeping;
     use crate::registry::RegistryClient;
     use crate::shortcut::Shortcut;
     use crate::{AnswerSink, KafkaSettings, RegistrySettings, Secret, client_config};
@@ -183,13 +186,14 @@ mod tests {
             AnswerDecoder::new(AnswerFields::default(), 100),
             limits,
             PATIENCE,
-            Shortcut::by_key(Instant::now(), PATIENCE),
+            Keeping::Shortcut(Shortcut::by_key(Instant::now(), PATIENCE)),
         );
         let schema = SchemaRef::Id(1);
         pipeline.on_found(Instant::now(), schema, MINIMAL_ANSWER, &[]);
-        let config = client_config::consumer(&kafka, "group").unwrap();
-        let reporting = Arc::new(Reporting::new(TOPIC, events).unwrap());
-        Supervisor::new(config, reporting, pipeline, fetcher)
+        let config = client_config::consumer(&kafka, "group", false).unwrap();
+        let reporting = Arc::new(Reporting::new(TOPIC, "group", events).unwrap());
+        let assignment = Assignment::Broadcast(Broadcast::default());
+        Supervisor::new(config, reporting, assignment, pipeline, fetcher)
     }
 
     /// Runs one client until `check` is done.

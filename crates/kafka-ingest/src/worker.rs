@@ -2,6 +2,7 @@
 //! elsewhere ([`crate::assignment`], [`crate::pipeline`], [`crate::topic_watch`]); here is the order
 //! in which things are asked and done.
 
+mod group;
 mod looks;
 
 use std::convert::Infallible;
@@ -13,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use types::RecordPosition;
 
-use crate::assignment::Read;
+use crate::assignment::{Assignment, Read};
 use crate::backoff::Backoff;
 use crate::client_context::Context;
 use crate::native;
@@ -37,6 +38,10 @@ pub(crate) struct Worker<'a> {
     look_at_marks: Instant,
     /// True once partitions were assigned.
     opened: bool,
+    /// True once the group was joined.
+    subscribed: bool,
+    /// How many partitions the topic has.
+    partitions: usize,
     /// What the last digest said.
     was_connected: bool,
     /// What was last said of the keys.
@@ -75,6 +80,8 @@ impl<'a> Worker<'a> {
             topic_watch: TopicWatch::default(),
             look_at_marks: Instant::now(),
             opened: false,
+            subscribed: false,
+            partitions: 0,
             was_connected: true,
             belief: None,
         }
@@ -100,13 +107,17 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Finds the topic, resolves where to begin, and assigns every partition.
+    /// Finds the topic, resolves where to begin, and assigns every partition that is to be read.
     fn open(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+        let Assignment::Broadcast(broadcast) = &mut reading.assignment else {
+            return self.open_group(reading);
+        };
         let topic = &self.reporting.topic;
         let partitions = positions::partition_count(self.consumer.client(), topic, READ)?;
-        let unresolved = reading.assignment.unresolved(partitions);
+        let unresolved = broadcast.unresolved(partitions);
         let ends = positions::ends(&self.consumer, topic, &unresolved)?;
-        reading.assignment.position(partitions, &ends);
+        broadcast.position(partitions, &ends);
+        self.partitions = partitions;
         if !ends.is_empty() {
             self.reporting.marks.reset(ends.into_iter());
         }
@@ -121,10 +132,11 @@ impl<'a> Worker<'a> {
     /// Hands librdkafka every partition and where to go on. What it has prefetched is fetched again.
     fn assign(&mut self, reading: &mut Reading) -> Result<(), Halt> {
         let topic = &self.reporting.topic;
-        let assigned = positions::list(topic, reading.assignment.starts())
-            .and_then(|list| self.consumer.assign(&list));
+        let starts = reading.assignment.starts();
+        let assigned =
+            positions::list(topic, starts.into_iter()).and_then(|list| self.consumer.assign(&list));
         assigned.map_err(|error| positions::unready(&error, topic, READ))?;
-        self.reporting.marks.grow(reading.assignment.len());
+        self.reporting.marks.grow(self.partitions);
         reading.pipeline.on_assigned();
         self.pause_and_resume(reading)
     }
@@ -161,6 +173,7 @@ impl<'a> Worker<'a> {
         }
         let mut patience = patience;
         for _ in 0..RECORDS_A_TURN {
+            self.on_rebalance(reading)?;
             let Some(polled) = self.consumer.poll(patience) else {
                 break;
             };
@@ -179,7 +192,9 @@ impl<'a> Worker<'a> {
         if self.consumer.context().has_failed() {
             return Err(self.failed("fatal error".to_owned()));
         }
-        self.on_fetched(reading)
+        self.on_fetched(reading)?;
+        self.on_rebalance(reading)?;
+        self.store_offsets(reading)
     }
 
     fn on_message(&self, reading: &mut Reading, message: &BorrowedMessage<'_>) -> Fate {
@@ -213,8 +228,13 @@ impl<'a> Worker<'a> {
                 self.reporting.kafka_down(code.to_string());
                 return Ok(());
             }
-            // librdkafka looks for the group's coordinator, but the group is not used.
-            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => return Ok(()),
+            // Without a group librdkafka looks for its coordinator all the same.
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                if self.subscribed {
+                    self.reporting.group_denied();
+                }
+                return Ok(());
+            }
             _ => {}
         }
         let missing = code.and_then(|code| positions::missing(code, &self.reporting.topic, READ));
@@ -274,7 +294,7 @@ impl<'a> Worker<'a> {
             let resumed = consumer.resume(&list(&changes.resume));
             resumed.map_err(|error| positions::unready(&error, topic, READ))?;
         }
-        let (partitions, paused) = (reading.assignment.len(), reading.pipeline.paused());
+        let (partitions, paused) = (reading.assignment.starts().len(), reading.pipeline.paused());
         self.reporting.events.partitions(partitions, paused.len());
         self.reporting.events.parked(
             reading.pipeline.parked(),
@@ -292,6 +312,7 @@ impl<'a> Worker<'a> {
                     Missing::Login | Missing::Tls => self.reporting.kafka_down(what.to_string()),
                     Missing::Topic { .. }
                     | Missing::TopicRight { .. }
+                    | Missing::GroupRight { .. }
                     | Missing::Schema { .. }
                     | Missing::UnusableSchema { .. }
                     | Missing::RegistryLogin => self.reporting.kafka_up(),

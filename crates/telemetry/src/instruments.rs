@@ -103,7 +103,8 @@ instruments! {
     parked_records: Gauge = "answer_gateway.parked_records", "bound", "{record}",
         "Records that wait for their schema";
 
-    /// How far the keys of answers are believed, by `belief` (`proving`, `proven`, `refuted`): 1 or 0.
+    /// How far the keys of answers are believed, by `belief` (`unused`, `proving`, `proven`,
+    /// `refuted`): 1 or 0.
     key_belief: Gauge = "answer_gateway.keys", "belief", "1",
         "How far a record's key is taken for its session id";
 

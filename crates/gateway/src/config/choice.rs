@@ -77,9 +77,10 @@ choice! {
     DeliveryMode {
         /// Every replica reads every answer.
         Broadcast = "broadcast",
+        /// A consumer group shares the answers out.
+        Group = "group",
     }
-    later ["group"]
-    right "`broadcast`"
+    right "`broadcast` or `group`"
 }
 
 choice! {

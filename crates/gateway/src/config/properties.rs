@@ -138,6 +138,8 @@ pub const REFUSED: &[Refused] = &[
     own("auto.commit.enable", POSITION),
     own("enable.auto.offset.store", POSITION),
     own("offset.store.", POSITION),
+    own("auto.commit.interval.ms", POSITION),
+    own("partition.assignment.strategy", POSITION),
     own(
         "enable.partition.eof",
         "the gateway reads to the end of partitions itself and needs these events as it sets them",

@@ -36,9 +36,10 @@ impl Worker<'_> {
                 .kafka_down("no broker is connected".to_owned());
         }
         self.was_connected = connected;
-        if partitions < reading.assignment.len() {
+        if partitions < self.partitions {
             self.topic_watch.on_sign(Instant::now());
         }
+        self.partitions = self.partitions.max(partitions);
         let added = reading.assignment.grow(partitions);
         if added.is_empty() {
             return Ok(());
@@ -87,7 +88,8 @@ impl Worker<'_> {
 
     /// The topic is there after all: the same one, unless it ends before what was read of it.
     fn on_topic_found(&mut self, reading: &mut Reading) -> Result<(), Halt> {
-        let numbers: Vec<i32> = reading.assignment.starts().map(|(at, _)| at).collect();
+        let starts = reading.assignment.starts();
+        let numbers: Vec<i32> = starts.into_iter().map(|(at, _)| at).collect();
         let Ok(ends) = positions::ends(&self.consumer, &self.reporting.topic, &numbers) else {
             self.topic_watch.on_no_answer(Instant::now());
             return Ok(());
@@ -108,6 +110,7 @@ impl Worker<'_> {
             self.reporting.events.consumer_error(&error);
         }
         reading.assignment.on_topic_gone();
+        self.partitions = 0;
         reading.pipeline.on_topic_gone();
         self.reporting.marks.reset(std::iter::empty());
         self.reporting.topic_gone();
@@ -121,9 +124,11 @@ impl Worker<'_> {
         }
         self.look_at_marks = now + MARKS_EVERY;
         let partitions = reading.assignment.starts();
-        let denied = partitions.fold(false, |denied, (partition, _)| {
-            self.look_at_mark(partition) == Some(FAILED_FETCH) || denied
-        });
+        let denied = partitions
+            .into_iter()
+            .fold(false, |denied, (partition, _)| {
+                self.look_at_mark(partition) == Some(FAILED_FETCH) || denied
+            });
         if !denied {
             self.reporting
                 .healed(|what| matches!(what, Missing::TopicRight { .. }));

@@ -7,6 +7,7 @@
 mod answers;
 mod consumer;
 mod examples;
+mod group;
 mod kafka;
 mod keys;
 mod producer;

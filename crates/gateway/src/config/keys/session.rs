@@ -12,7 +12,8 @@ section! {
     /// Which replica reads which answers.
     Delivery "delivery" {
         /// `broadcast`: every replica reads every answer and keeps those of its sessions; right
-        /// with any number of replicas. (`group`, one consumer group, comes with a later version.)
+        /// with any number of replicas. `group`: the consumer group `kafka.group_id` shares the
+        /// answers out and keeps how far they were read; right with one replica only.
         mode: DeliveryMode = kind::choice::<DeliveryMode>(), Default::Is("broadcast");
     }
 }

@@ -1,0 +1,125 @@
+//! How far each partition of a group may be committed: up to the first record that is not settled.
+//! Pure.
+//!
+//! A record is settled once it was handed over or skipped. One that waits for its schema is not, and
+//! holds its partition's offset back, so that a process that starts anew reads it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use types::RecordPosition;
+
+/// The records of each partition that are not settled; as many as may be parked, since all others
+/// are settled when they are read.
+#[derive(Debug, Default)]
+pub(crate) struct HeadOfLine {
+    lines: BTreeMap<i32, Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    /// Read and not settled.
+    waiting: BTreeSet<i64>,
+    /// Behind the newest that was read.
+    next: i64,
+    /// What [`HeadOfLine::poll`] said last.
+    said: Option<i64>,
+}
+
+impl HeadOfLine {
+    /// A record was read. Offsets that go back begin a new line: the log is another one.
+    pub(crate) fn on_read(&mut self, at: RecordPosition) {
+        let line = self.lines.entry(at.partition).or_insert_with(Line::empty);
+        if at.offset < line.next {
+            *line = Line::empty();
+        }
+        line.waiting.insert(at.offset);
+        line.next = at.offset + 1;
+    }
+
+    /// A record was handed over or skipped. Without effect for one whose partition was taken away.
+    pub(crate) fn on_settled(&mut self, at: RecordPosition) {
+        if let Some(line) = self.lines.get_mut(&at.partition) {
+            line.waiting.remove(&at.offset);
+        }
+    }
+
+    /// These partitions are another member's now.
+    pub(crate) fn on_revoked(&mut self, partitions: &[i32]) {
+        self.lines.retain(|number, _| !partitions.contains(number));
+    }
+
+    /// The offset to go on at of every partition where it has changed since the last call.
+    pub(crate) fn poll(&mut self) -> Vec<(i32, i64)> {
+        let changed = |(&number, line): (&i32, &mut Line)| {
+            let head = line.waiting.first().copied().unwrap_or(line.next);
+            (line.said.replace(head) != Some(head)).then_some((number, head))
+        };
+        self.lines.iter_mut().filter_map(changed).collect()
+    }
+}
+
+impl Line {
+    fn empty() -> Self {
+        Self {
+            waiting: BTreeSet::new(),
+            next: 0,
+            said: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(partition: i32, offset: i64) -> RecordPosition {
+        RecordPosition { partition, offset }
+    }
+
+    fn line(read: &[(i32, i64)], settled: &[(i32, i64)]) -> HeadOfLine {
+        let mut line = HeadOfLine::default();
+        for &(partition, offset) in read {
+            line.on_read(at(partition, offset));
+        }
+        for &(partition, offset) in settled {
+            line.on_settled(at(partition, offset));
+        }
+        line
+    }
+
+    #[test]
+    fn the_offset_follows_what_is_settled() {
+        let mut line = line(&[(0, 5), (1, 9), (0, 8)], &[(0, 5), (1, 9), (0, 8)]);
+        assert_eq!(line.poll(), [(0, 9), (1, 10)]);
+        assert_eq!(line.poll(), [], "said once");
+    }
+
+    #[test]
+    fn a_record_that_waits_holds_its_partition_back_and_no_other() {
+        let read = [(0, 5), (0, 6), (0, 7), (1, 1)];
+        let mut line = line(&read, &[(0, 6), (0, 7), (1, 1)]);
+        assert_eq!(line.poll(), [(0, 5), (1, 2)]);
+        line.on_settled(at(0, 5));
+        assert_eq!(line.poll(), [(0, 8)], "and then goes on behind all of them");
+    }
+
+    #[test]
+    fn what_was_taken_away_has_no_offset_any_more() {
+        let mut line = line(&[(0, 5), (1, 5), (2, 5)], &[(0, 5)]);
+        line.on_revoked(&[0, 1]);
+        line.on_settled(at(1, 5));
+        line.on_settled(at(2, 5));
+        assert_eq!(line.poll(), [(2, 6)]);
+    }
+
+    #[test]
+    fn a_log_that_went_back_begins_a_new_line() {
+        let mut line = line(&[(0, 5), (0, 6)], &[(0, 5)]);
+        assert_eq!(line.poll(), [(0, 6)]);
+        line.on_read(at(0, 2));
+        assert_eq!(line.poll(), [(0, 2)]);
+        line.on_settled(at(0, 6));
+        line.on_settled(at(0, 2));
+        assert_eq!(line.poll(), [(0, 3)]);
+    }
+}
