@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod config;
+pub mod replay;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ Examples:
     Config(config::Arguments),
     /// Ask one question and print its answer
     Ask(ask::Arguments),
+    /// Write dead letters back to the answers' topic, after a repair
+    Replay(replay::Arguments),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -86,6 +89,10 @@ impl Cli {
             Some(Command::Config(mut arguments)) => {
                 arguments.settings = before.and(arguments.settings);
                 Command::Config(arguments)
+            }
+            Some(Command::Replay(mut arguments)) => {
+                arguments.settings = before.and(arguments.settings);
+                Command::Replay(arguments)
             }
             Some(command @ (Command::Ask(_) | Command::Completions { .. })) => command,
         }

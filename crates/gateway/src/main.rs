@@ -6,6 +6,7 @@ mod events;
 mod panics;
 mod process;
 mod readiness;
+mod replay;
 mod run;
 mod signals;
 mod translate;
@@ -32,6 +33,9 @@ fn dispatch(command: &Command) -> io::Result<ExitCode> {
         Command::Config(arguments) => {
             cli::config::run(arguments, &Environment::of_process(), &mut out, &mut err)
                 .map(ExitCode::from)
+        }
+        Command::Replay(arguments) => {
+            replay::run(arguments, err.is_terminal(), &mut out, &mut err).map(ExitCode::from)
         }
         Command::Ask(arguments) => {
             let terminals = cli::ask::Terminals {

@@ -38,13 +38,15 @@ impl Judge {
         let own = own_causes(consumer, publisher);
         let shared = shared_causes(consumer, publisher);
         let starting = !self.was_ready && (!own.is_empty() || !publisher.ready());
+        let dead_letters = dead_letters(consumer);
         if starting {
             let missing = own.into_iter().chain(shared).collect();
             return Readiness {
                 missing,
-                degraded: Vec::new(),
+                degraded: dead_letters,
             };
         }
+        let shared: Vec<_> = shared.into_iter().chain(dead_letters).collect();
         self.was_ready = true;
         if own.is_empty() {
             self.unwell_since = None;
@@ -107,6 +109,12 @@ fn shared_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<
     causes
 }
 
+/// Never in the way of readiness: no answer depends on them.
+fn dead_letters(consumer: &ConsumerStatus) -> Vec<String> {
+    let missing: Vec<_> = consumer.dead_letters.values().cloned().collect();
+    named("dead letters", &missing).collect()
+}
+
 fn named<'a>(of: &'a str, missing: &'a [Missing]) -> impl Iterator<Item = String> {
     missing
         .iter()
@@ -126,9 +134,10 @@ fn down(what: &str, link: &Link) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::SystemTime;
 
-    use kafka_ingest::status::KeyBelief;
+    use kafka_ingest::status::{DeadLetterTrouble, KeyBelief};
 
     use super::*;
 
@@ -153,6 +162,7 @@ mod tests {
             paused: Vec::new(),
             keys: KeyBelief::Proving,
             shared: None,
+            dead_letters: BTreeMap::new(),
         };
         let publisher = PublisherStatus {
             running: true,
@@ -274,6 +284,30 @@ mod tests {
                  not come here"
             ]
         );
+    }
+
+    #[test]
+    fn dead_letters_are_named_and_never_in_the_way() {
+        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let mut state = well();
+        let topic = "respostas.dlq".to_owned();
+        let missing = Missing::Topic { topic };
+        state
+            .0
+            .dead_letters
+            .insert(DeadLetterTrouble::Topic, missing);
+        let named = ["dead letters: the topic respostas.dlq does not exist"];
+        state.0.positioned = false;
+        let starting = judged(&mut judge, now, &state);
+        assert_eq!(
+            starting.missing,
+            ["answers: not positioned in the topic yet"]
+        );
+        assert_eq!(starting.degraded, named);
+        state.0.positioned = true;
+        let ready = judged(&mut judge, now + 2 * GRACE, &state);
+        assert_eq!(ready.missing, Vec::<String>::new());
+        assert_eq!(ready.degraded, named);
     }
 
     #[test]

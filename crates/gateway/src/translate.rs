@@ -87,6 +87,7 @@ pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
         fields: answer_fields(&config.answer_fields),
         max_answer_bytes: LONGEST_READ.max(config.ws.max_response_bytes),
         look_again_every: config.session.answer_timeout / LOOKS,
+        dead_letter_topic: config.kafka.dead_letter_topic.clone(),
         ..settings
     }
 }
@@ -106,8 +107,8 @@ pub(crate) fn publisher(config: &Config) -> PublisherSettings {
     }
 }
 
-/// How Kafka is reached, by either client.
-fn kafka(kafka: &Kafka) -> KafkaSettings {
+/// How Kafka is reached, by any client.
+pub(crate) fn kafka(kafka: &Kafka) -> KafkaSettings {
     let properties = kafka.properties.iter();
     let properties: BTreeMap<String, Secret> = properties
         .map(|(name, value)| (name.to_owned(), Secret::new(value)))

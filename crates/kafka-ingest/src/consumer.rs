@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use avro_codec::{AnswerDecoder, AnswerFields};
 use telemetry::Instruments;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use types::{Answer, AnswerFloor, QuestionId, TraceContext};
 
 use crate::assignment::{Assignment, Broadcast, Group, GroupStart};
+use crate::dead_letters::{self, DeadLetters};
 use crate::events::Events;
 use crate::head_of_line::HeadOfLine;
 use crate::parking::Limits;
@@ -90,6 +92,8 @@ pub struct ConsumerSettings {
     /// How often records that were passed over by their keys are looked at again while a question
     /// goes on waiting: well below the time an answer may take.
     pub look_again_every: Duration,
+    /// The topic that undecodable records are copied to; `None` leaves them aside. Never created.
+    pub dead_letter_topic: Option<String>,
 }
 
 impl ConsumerSettings {
@@ -108,6 +112,7 @@ impl ConsumerSettings {
             max_parked_per_partition: 1_000,
             max_parked_bytes: 16 << 20,
             look_again_every: Duration::from_secs(30),
+            dead_letter_topic: None,
         }
     }
 }
@@ -149,6 +154,11 @@ impl KafkaResponseConsumer {
         let registry = RegistryClient::new(&settings.registry)?;
         let fetcher =
             SchemaFetcher::new(registry, Arc::clone(&events), settings.schema_not_found_for)?;
+        let dead_letters = settings.dead_letter_topic.as_deref();
+        let dead_letters = dead_letters
+            .map(|topic| DeadLetters::start(&settings.kafka, topic, &reporting))
+            .transpose()?;
+        let (dead_letters, writing) = dead_letters.unzip();
         let limits = Limits {
             per_partition: settings.max_parked_per_partition,
             bytes: settings.max_parked_bytes,
@@ -158,7 +168,12 @@ impl KafkaResponseConsumer {
         let (assignment, keeping) = match settings.delivery {
             Delivery::Broadcast => (
                 Assignment::Broadcast(Broadcast::default()),
-                Keeping::Shortcut(Shortcut::by_key(Instant::now(), settings.look_again_every)),
+                Keeping::Shortcut(if dead_letters.is_some() {
+                    // What nobody can decode is to be found, whomever its key names.
+                    Shortcut::never(Instant::now())
+                } else {
+                    Shortcut::by_key(Instant::now(), settings.look_again_every)
+                }),
             ),
             Delivery::Group { start } => (
                 Assignment::Group(Group::new(start)),
@@ -173,13 +188,18 @@ impl KafkaResponseConsumer {
             limits,
             settings.schema_refused_for,
             keeping,
-        );
+        )
+        .with_dead_letters(dead_letters);
         let shared = Arc::clone(&reporting);
         let supervisor = Supervisor::new(config, shared, assignment, pipeline, fetcher);
         let (stop, thread) = supervisor.spawn()?;
         Ok(ConsumerHandle {
             reporting,
-            running: Mutex::new(Some((stop, thread))),
+            running: Mutex::new(Some(Running {
+                stop,
+                thread,
+                writing,
+            })),
         })
     }
 }
@@ -196,7 +216,15 @@ impl fmt::Debug for KafkaResponseConsumer {
 #[derive(Debug)]
 pub struct ConsumerHandle {
     reporting: Arc<Reporting>,
-    running: Mutex<Option<(StopAsked, JoinHandle<()>)>>,
+    running: Mutex<Option<Running>>,
+}
+
+/// What ends when it is dropped.
+#[derive(Debug)]
+struct Running {
+    stop: StopAsked,
+    thread: JoinHandle<()>,
+    writing: Option<dead_letters::Running>,
 }
 
 impl ConsumerHandle {
@@ -226,7 +254,12 @@ impl ConsumerHandle {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some((stop, thread)) = running else {
+        let Some(Running {
+            stop,
+            thread,
+            writing,
+        }) = running
+        else {
             return;
         };
         drop(stop);
@@ -235,5 +268,9 @@ impl ConsumerHandle {
         drop(status.wait_for(|status| !status.running).await);
         // All that is left of the thread is its return. A panic in it has been reported.
         drop(thread.join());
+        if let Some(writing) = writing {
+            // An error is a runtime that shuts down, which waits for nobody.
+            drop(spawn_blocking(move || writing.stop()).await);
+        }
     }
 }

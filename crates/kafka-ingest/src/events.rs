@@ -24,7 +24,7 @@ pub(crate) use labels::{Client, LookupResult};
 /// The way to say that something happened.
 #[derive(Debug)]
 pub(crate) struct Events {
-    instruments: Arc<Instruments>,
+    pub(crate) instruments: Arc<Instruments>,
     throttle: Mutex<Throttle>,
 }
 
@@ -377,7 +377,8 @@ impl Events {
         info!("producer replaced");
     }
 
-    fn admit(&self, event: &'static str, cause: &'static str) -> Option<u64> {
+    /// Whether to write a line now, and how many were held back since the last.
+    pub(crate) fn admit(&self, event: &'static str, cause: &'static str) -> Option<u64> {
         let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         let admitted = throttle.admit(Instant::now(), event, cause);
         if admitted.is_none() {

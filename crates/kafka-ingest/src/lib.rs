@@ -9,12 +9,17 @@
 //! it is positioned is handed to the sink, unless it is undecodable, which is counted and logged. A
 //! broker or a registry that is away delays answers and loses none. An answer may be handed over
 //! more than once (after a topic came back, for example): the sink tells duplicates apart.
+//!
+//! What is undecodable can be kept in a topic of its own, the dead letters'; [`Replay`] puts it back
+//! once the cause is mended.
 
 mod assignment;
 mod backoff;
 mod client_config;
 mod client_context;
 mod consumer;
+mod dead_letter;
+mod dead_letters;
 mod deliveries;
 mod error;
 mod events;
@@ -37,6 +42,7 @@ mod questions_topic;
 mod record;
 mod registry;
 mod registry_reply;
+mod replay;
 mod reporting;
 mod schema_fetcher;
 mod shortcut;
@@ -54,7 +60,12 @@ pub use client_config::{
     ClientCertificate, KafkaSettings, OauthBearer, REFUSED_PROPERTIES, Sasl, Secret, Security, Tls,
 };
 pub use consumer::{AnswerSink, ConsumerHandle, ConsumerSettings, Delivery, KafkaResponseConsumer};
+pub use dead_letter::DEAD_LETTER_REASONS;
 pub use error::StartError;
 pub use producer::{PublisherSettings, QuestionPublisher};
 pub use publish_report::{Persisted, PublishFailure, PublishReport};
 pub use registry::{RegistryAuth, RegistrySettings};
+pub use replay::{
+    REPLAY_GROUP, Replay, ReplayError, ReplayMode, ReplayProgress, ReplaySettings, ReplaySummary,
+    Selection,
+};

@@ -1,11 +1,12 @@
-//! The three things librdkafka knows and its Rust binding does not say, or says with a panic.
+//! The four things librdkafka knows or does and its Rust binding does not, or does with a panic.
 //!
 //! The only unsafe code of this crate. Each function borrows what it reads from, so the pointers it
 //! passes live as long as the call.
 #![expect(
     unsafe_code,
-    reason = "the binding does not expose the cached watermarks and the persistence of a failed \
-              message, and panics on a header whose name is not UTF-8, which anybody can write"
+    reason = "the binding does not expose the cached watermarks, the persistence of a failed message \
+              and the removal of a header, and panics on a header whose name is not UTF-8, which \
+              anybody can write"
 )]
 
 use std::ffi::{CStr, CString};
@@ -13,11 +14,12 @@ use std::ptr;
 
 use rdkafka::ClientContext;
 use rdkafka::bindings::{
-    rd_kafka_get_watermark_offsets, rd_kafka_header_get_all, rd_kafka_message_headers,
-    rd_kafka_message_status, rd_kafka_msg_status_t, rd_kafka_resp_err_t,
+    rd_kafka_get_watermark_offsets, rd_kafka_header_get_all, rd_kafka_header_remove,
+    rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_message_status, rd_kafka_msg_status_t,
+    rd_kafka_resp_err_t,
 };
 use rdkafka::client::Client;
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedMessage, OwnedHeaders};
 
 const OK: rd_kafka_resp_err_t = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
 
@@ -83,6 +85,16 @@ pub(crate) fn headers<'a>(
             (!value.is_null()).then(|| unsafe { std::slice::from_raw_parts(value, length) });
         Some((name, value))
     })
+}
+
+/// Takes every header of that name away; the others stay as they are, whatever bytes they hold.
+pub(crate) fn remove_header(headers: &mut OwnedHeaders, name: &CStr) {
+    // The borrowed form is the address of librdkafka's own list, and nothing else.
+    let list = ptr::from_ref(headers.as_borrowed()).cast_mut();
+    let list = list.cast::<rd_kafka_headers_t>();
+    // SAFETY: the headers are owned and borrowed for writing, so the list lives and nobody else
+    // reads it; the name ends in NUL. That there is none of that name is no failure.
+    unsafe { rd_kafka_header_remove(list, name.as_ptr()) };
 }
 
 /// A topic's name as librdkafka takes it.

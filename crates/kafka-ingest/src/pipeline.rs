@@ -11,6 +11,8 @@ use telemetry::spans;
 use types::RecordPosition;
 
 use crate::AnswerSink;
+use crate::dead_letter::{Beside, DeadLetter};
+use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::head_of_line::HeadOfLine;
 use crate::key_hint::Comparison;
@@ -28,6 +30,7 @@ pub(crate) struct Pipeline {
     topic: Arc<str>,
     sink: Arc<dyn AnswerSink>,
     events: Arc<Events>,
+    dead_letters: Option<DeadLetters>,
     decoder: AnswerDecoder,
     schemas: SchemaSet,
     lookups: Lookups,
@@ -63,6 +66,8 @@ struct Parked {
     schema_header: Option<Box<[u8]>>,
     notes: Notes,
     course: Course,
+    /// For its dead letter, if those are written.
+    beside: Option<Beside>,
 }
 
 /// What is known of a record beside its value.
@@ -89,6 +94,7 @@ impl Pipeline {
             topic,
             sink,
             events,
+            dead_letters: None,
             decoder,
             schemas: SchemaSet::default(),
             lookups: Lookups::new(refused_for),
@@ -98,7 +104,13 @@ impl Pipeline {
         }
     }
 
-    /// A record was read.
+    /// Leaves every record that is skipped as undecodable with `dead_letters`, too.
+    pub(crate) fn with_dead_letters(mut self, dead_letters: Option<DeadLetters>) -> Self {
+        self.dead_letters = dead_letters;
+        self
+    }
+
+    /// A record was read. `record` is asked for the rest of it only if that is to be kept.
     pub(crate) fn on_record(
         &mut self,
         now: Instant,
@@ -153,9 +165,11 @@ impl Pipeline {
                         notes: &parked.notes,
                         course: parked.course,
                     };
-                    self.on_decoded(now, around, decoded);
+                    if let Err(reason) = self.on_decoded(now, around, decoded) {
+                        self.skip(at, reason, &parked.value, parked.beside);
+                    }
                 }
-                Err(error) => self.skip(at, error.reason()),
+                Err(error) => self.skip(at, error.reason(), &parked.value, parked.beside),
             }
             self.settled(at);
         }
@@ -164,8 +178,8 @@ impl Pipeline {
     /// A look-up gave `schema` up: what waited for it is skipped.
     pub(crate) fn on_refused(&mut self, now: Instant, schema: SchemaRef, why: &'static str) {
         self.lookups.on_refused(now, schema, why);
-        for (at, _) in self.parking.release(schema) {
-            self.skip(at, why);
+        for (at, parked) in self.parking.release(schema) {
+            self.skip(at, why, &parked.value, parked.beside);
             self.settled(at);
         }
     }
@@ -267,7 +281,7 @@ impl Pipeline {
             self.events.tombstone_skipped(at);
             return Fate::Settled;
         };
-        match self.decode(value, record.headers.schema) {
+        let taken = match self.decode(value, record.headers.schema) {
             Ok((schema, decoded)) => {
                 let around = Around {
                     at,
@@ -276,12 +290,15 @@ impl Pipeline {
                     notes: &record.headers.notes,
                     course,
                 };
-                self.on_decoded(now, around, decoded);
+                self.on_decoded(now, around, decoded)
             }
             Err(DecodeError::UnknownSchema(schema)) => {
                 return self.on_unknown(now, at, schema, course, value, record);
             }
-            Err(error) => self.skip(at, error.reason()),
+            Err(error) => Err(error.reason()),
+        };
+        if let Err(reason) = taken {
+            self.skip(at, reason, value, self.beside(&record));
         }
         Fate::Settled
     }
@@ -304,21 +321,27 @@ impl Pipeline {
     ) -> Fate {
         match self.lookups.on_unknown(now, schema) {
             Decision::Refuse(why) => {
-                self.skip(at, why);
+                self.skip(at, why, value, self.beside(&record));
                 return Fate::Settled;
             }
             Decision::LookUp => self.wanted.push_back(schema),
             Decision::Wait => {}
         }
+        let beside = self.beside(&record);
         let Record { key, headers, .. } = record;
         let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-        let bytes = value.len() + length(key) + length(headers.schema) + BESIDE;
+        let bytes = value.len()
+            + length(key)
+            + length(headers.schema)
+            + beside.as_ref().map_or(0, Beside::bytes)
+            + BESIDE;
         let parked = Parked {
             key: key.map(Into::into),
             value: value.into(),
             schema_header: headers.schema.map(Into::into),
             notes: headers.notes,
             course,
+            beside,
         };
         self.parking.park(at, schema, bytes, parked);
         Fate::Parked
@@ -334,7 +357,12 @@ impl Pipeline {
         Ok((schema, decoded))
     }
 
-    fn on_decoded(&mut self, now: Instant, around: Around<'_>, decoded: DecodedAnswer) {
+    fn on_decoded(
+        &mut self,
+        now: Instant,
+        around: Around<'_>,
+        decoded: DecodedAnswer,
+    ) -> Result<(), &'static str> {
         let Around {
             at,
             schema,
@@ -352,18 +380,27 @@ impl Pipeline {
             Comparison::Settled => {}
         }
         match course {
-            Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => {}
+            Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => Ok(()),
             Course::Take | Course::TakeAgain | Course::PassOver | Course::Drop => {
-                self.deliver(at, decoded, notes);
+                self.deliver(at, decoded, notes)
             }
         }
     }
 
-    fn deliver(&self, at: RecordPosition, decoded: DecodedAnswer, notes: &Notes) {
+    /// Hands the answer over, or says why the record is to be skipped.
+    fn deliver(
+        &self,
+        at: RecordPosition,
+        decoded: DecodedAnswer,
+        notes: &Notes,
+    ) -> Result<(), &'static str> {
         let answer = match record::answer(decoded, notes, at) {
             Ok(answer) => answer,
-            Err(NoAnswer::Foreign) => return self.events.record_foreign(at),
-            Err(NoAnswer::Part) => return self.skip(at, PART),
+            Err(NoAnswer::Foreign) => {
+                self.events.record_foreign(at);
+                return Ok(());
+            }
+            Err(NoAnswer::Part) => return Err(PART),
         };
         let parent = notes.trace.clone();
         let RecordPosition { partition, offset } = at;
@@ -372,10 +409,24 @@ impl Pipeline {
         let trace = trace.or_else(|| notes.trace.clone());
         span.in_scope(|| self.sink.deliver(answer, trace));
         self.events.record_delivered(at);
+        Ok(())
     }
 
-    fn skip(&self, at: RecordPosition, reason: &'static str) {
+    /// `beside` is there if dead letters are written.
+    fn skip(&self, at: RecordPosition, reason: &'static str, value: &[u8], beside: Option<Beside>) {
         self.events.record_undecodable(&self.topic, at, reason);
+        if let Some((dead_letters, beside)) = self.dead_letters.as_ref().zip(beside) {
+            dead_letters.found(DeadLetter {
+                at,
+                reason,
+                value: value.into(),
+                beside,
+            });
+        }
+    }
+
+    fn beside(&self, record: &Record<'_>) -> Option<Beside> {
+        self.dead_letters.as_ref().map(|_| record.whole.copy())
     }
 }
 
@@ -395,6 +446,7 @@ mod tests {
     use types::{Answer, AnswerFloor, QuestionId, TraceContext};
 
     use super::*;
+    use crate::dead_letter::HasBeside;
     use crate::record::Headers;
 
     const ONE: SchemaRef = SchemaRef::Id(1);
@@ -421,6 +473,16 @@ mod tests {
 
         fn oldest_floor(&self) -> Option<AnswerFloor> {
             Some(AnswerFloor::unknown())
+        }
+    }
+
+    /// A record that must not be asked: no dead letters are written here.
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl HasBeside for Nothing {
+        fn copy(&self) -> Beside {
+            panic!("nobody needs it")
         }
     }
 
@@ -491,6 +553,7 @@ mod tests {
                 key,
                 value,
                 headers,
+                whole: &Nothing,
             };
             self.pipeline.on_record(self.now, at, record)
         }

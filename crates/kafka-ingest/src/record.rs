@@ -11,6 +11,8 @@ use types::{
     TraceContext, WireId,
 };
 
+use crate::dead_letter::HasBeside;
+
 /// What a record's headers say, beside its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notes {
@@ -43,6 +45,8 @@ pub(crate) struct Record<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: Headers<'a>,
+    /// All of it, should it have to be kept.
+    pub(crate) whole: &'a dyn HasBeside,
 }
 
 /// A record's headers, taken apart; the schema's is still bytes.

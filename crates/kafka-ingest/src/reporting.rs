@@ -1,16 +1,21 @@
 //! What the consumer says of itself: the status that others read, and the events that go with its
 //! changes. One place, so that neither is changed without the other.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::sync::Arc;
 
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use types::AnswerFloor;
 
 use crate::StartError;
 use crate::events::{Client, Events};
 use crate::floor::Marks;
-use crate::native;
-use crate::status::{self, Board, ConsumerStatus, KeyBelief, Link, Missing, SharedGroup};
+use crate::positions::{self, Unready};
+use crate::status::{
+    self, Board, ConsumerStatus, DeadLetterTrouble, KeyBelief, Link, Missing, SharedGroup,
+};
+use crate::{dead_letters, native};
 
 /// What the consumer's thread and the handle share.
 #[derive(Debug)]
@@ -42,6 +47,7 @@ impl Reporting {
                 paused: Vec::new(),
                 keys: KeyBelief::Proving,
                 shared: None,
+                dead_letters: BTreeMap::new(),
             }),
             events,
         })
@@ -81,7 +87,8 @@ impl Reporting {
 
     pub(crate) fn group_denied(&self) {
         let group = self.group.clone();
-        self.missing(&Missing::GroupRight { group });
+        let rights = "Read";
+        self.missing(&Missing::GroupRight { group, rights });
     }
 
     pub(crate) fn partitions_added(&self, partitions: usize, added: &[i32]) {
@@ -162,6 +169,55 @@ impl Reporting {
         self.events.keys(belief);
         self.board.update(|status| status.keys = belief);
     }
+
+    // === dead letters ===
+
+    /// Their topic cannot be had.
+    pub(crate) fn dead_letters_unready(&self, unready: Unready) {
+        match unready {
+            Unready::Missing(what) => self.dead_letters_miss(DeadLetterTrouble::Topic, what),
+            // Told by the consumer's own link.
+            Unready::Down(_) => {}
+        }
+    }
+
+    /// Takes an error in. True when it is one that somebody has to put right.
+    pub(crate) fn dead_letters_trouble(
+        &self,
+        trouble: DeadLetterTrouble,
+        error: &KafkaError,
+        topic: &str,
+    ) -> bool {
+        let what = error.rdkafka_error_code().and_then(|code| match trouble {
+            DeadLetterTrouble::Group => {
+                (code == RDKafkaErrorCode::GroupAuthorizationFailed).then(|| Missing::GroupRight {
+                    group: dead_letters::GROUP.to_owned(),
+                    rights: "Read",
+                })
+            }
+            DeadLetterTrouble::Topic | DeadLetterTrouble::Write | DeadLetterTrouble::Read => {
+                positions::missing(code, topic, dead_letters::RIGHTS)
+            }
+        });
+        let Some(what) = what else { return false };
+        self.dead_letters_miss(trouble, what);
+        true
+    }
+
+    /// That works now.
+    pub(crate) fn dead_letters_healed(&self, trouble: DeadLetterTrouble) {
+        self.board
+            .update(|status| status.dead_letters.remove(&trouble));
+    }
+
+    fn dead_letters_miss(&self, trouble: DeadLetterTrouble, what: Missing) {
+        let said = what.clone();
+        self.board
+            .update(|status| status.dead_letters.insert(trouble, said));
+        self.events.missing(Client::DeadLetters, &what);
+    }
+
+    // === the end ===
 
     /// The thread ends.
     pub(crate) fn ended(&self, panicked: bool) {

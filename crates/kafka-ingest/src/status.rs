@@ -1,6 +1,7 @@
 //! What works and what is missing, for readiness and for people. Cheap to read from any thread; no
 //! secret and nothing of a record is ever in here.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -39,6 +40,9 @@ pub struct ConsumerStatus {
     pub keys: KeyBelief,
     /// The consumer group, if another member of it reads partitions too.
     pub shared: Option<SharedGroup>,
+    /// What has to be put right by somebody before dead letters are written, by what it is in the
+    /// way of. Answers do not depend on it.
+    pub dead_letters: BTreeMap<DeadLetterTrouble, Missing>,
 }
 
 /// A consumer group with another member. Answers in that member's partitions do not come here.
@@ -77,6 +81,19 @@ impl KeyBelief {
             Self::Refuted => "refuted",
         }
     }
+}
+
+/// What about dead letters does not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeadLetterTrouble {
+    /// Finding their topic.
+    Topic,
+    /// Writing copies to it.
+    Write,
+    /// Seeing the copies of other replicas.
+    Read,
+    /// Taking part in the group that names the owner of each partition.
+    Group,
 }
 
 /// The state of the publisher of questions.
@@ -120,8 +137,10 @@ pub enum Missing {
     },
     /// Kafka's access rules refuse the consumer group.
     GroupRight {
-        /// Its id.
+        /// Its name.
         group: String,
+        /// The rights that are needed, as Kafka names them.
+        rights: &'static str,
     },
     /// Kafka refuses the login.
     Login,
@@ -153,8 +172,11 @@ impl fmt::Display for Missing {
                     "Kafka denies access to the topic {topic}: {rights} needed"
                 )
             }
-            Self::GroupRight { group } => {
-                write!(f, "Kafka denies access to the group {group}: Read needed")
+            Self::GroupRight { group, rights } => {
+                write!(
+                    f,
+                    "Kafka denies access to the group {group}: {rights} needed"
+                )
             }
             Self::Login => f.write_str("Kafka refuses the login"),
             Self::Tls => f.write_str("the TLS connection to Kafka fails"),
@@ -285,13 +307,18 @@ mod tests {
                 topic: topic(),
                 rights: "Read",
             },
+            Missing::GroupRight {
+                group: "a-group".to_owned(),
+                rights: "Read",
+            },
         ]
         .map(|missing| missing.to_string());
         assert_eq!(
             said,
             [
                 "the topic respostas does not exist",
-                "Kafka denies access to the topic respostas: Read needed"
+                "Kafka denies access to the topic respostas: Read needed",
+                "Kafka denies access to the group a-group: Read needed"
             ]
         );
     }

@@ -213,6 +213,7 @@ impl<'a> Worker<'a> {
             key: message.key(),
             value: message.payload(),
             headers: Headers::read(native::headers(message)),
+            whole: message,
         };
         reading.pipeline.on_record(Instant::now(), at, record)
     }

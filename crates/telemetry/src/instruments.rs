@@ -91,7 +91,7 @@ instruments! {
     consumer_partitions: Gauge = "answer_gateway.consumer.partitions", "state", "{partition}",
         "Partitions of the answers' topic";
 
-    /// Connections to Kafka lost and made again, by `client` (`consumer`, `producer`).
+    /// Connections to Kafka lost and made again, by `client` (`consumer`, `producer`, `dead_letters`).
     kafka_reconnects: Count = "answer_gateway.kafka.reconnects", "client", "{connection}",
         "Connections to Kafka that were lost and made again";
 
@@ -111,6 +111,14 @@ instruments! {
     /// Second looks at records passed over by their keys, by `cause` (`refuted`, `quiet`, `waiting`).
     second_looks: Count = "answer_gateway.second_looks", "cause", "{look}",
         "Times that records passed over by their keys were looked at again";
+    /// Dead letters by `result`: `written` by this replica, `elsewhere` (by another), `refused` by
+    /// Kafka for good, `no_room` (not kept by this replica).
+    dead_letters: Count = "answer_gateway.dead_letters", "result", "{record}",
+        "Undecodable records by what became of their dead letter";
+
+    /// Dead letters that wait until they are written or their copy is seen, by `bound` (`used`, `limit`).
+    dead_letters_held: Gauge = "answer_gateway.dead_letters.held", "bound", "{record}",
+        "Dead letters that are not known to be written yet";
 
     /// Questions handed to the producer that have no delivery report yet, by `bound` (`used`, `limit`).
     producer_queue: Gauge = "answer_gateway.producer.queue", "bound", "{question}",

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::choice::{SaslMechanism, SecurityProtocol};
+use super::choice::{DeliveryMode, SaslMechanism, SecurityProtocol};
 use super::kind;
 use super::problem::Problem;
 use super::values::Values;
@@ -18,14 +18,15 @@ pub(crate) fn contradictions(values: &Values) -> Vec<Problem> {
     problems.extend(
         [
             drain_fits(values),
-            topics_differ(values),
             ports_differ(values),
             one_registry_login(values),
         ]
         .into_iter()
         .flatten(),
     );
+    problems.extend(topics_differ(values));
     problems.extend(sasl_is_complete(values));
+    problems.extend(dead_letters_need_broadcast(values));
     problems
 }
 
@@ -136,14 +137,32 @@ fn drain_fits(values: &Values) -> Option<Problem> {
     })
 }
 
-fn topics_differ(values: &Values) -> Option<Problem> {
-    let (answers, questions) = ("kafka.answers_topic", "kafka.questions_topic");
-    let same = values.value(answers, &kind::TOPIC)? == values.value(questions, &kind::TOPIC)?;
-    same.then(|| {
+fn topics_differ(values: &Values) -> Vec<Problem> {
+    const PAIRS: [(&str, &str); 3] = [
+        ("kafka.answers_topic", "kafka.questions_topic"),
+        ("kafka.dead_letter_topic", "kafka.questions_topic"),
+        ("kafka.dead_letter_topic", "kafka.answers_topic"),
+    ];
+    let topic = |name: &str| values.value(name, &kind::TOPIC);
+    let same = PAIRS
+        .iter()
+        .filter(|(one, other)| topic(one).is_some_and(|one| topic(other) == Some(one)));
+    same.map(|(one, other)| {
         values.conflict(
-            answers,
-            format!("is `{questions}` too; give each a topic of its own"),
+            one,
+            format!("is `{other}` too; give each a topic of its own"),
         )
+    })
+    .collect()
+}
+
+/// Their owner is one of those that read every partition.
+fn dead_letters_need_broadcast(values: &Values) -> Option<Problem> {
+    let mode = values.value("delivery.mode", &kind::choice::<DeliveryMode>())?;
+    (mode == DeliveryMode::Group && values.is_set("kafka.dead_letter_topic")).then(|| {
+        let right =
+            "needs `delivery.mode = broadcast`: a member of a group reads some partitions only";
+        values.conflict("kafka.dead_letter_topic", right.to_owned())
     })
 }
 

@@ -129,6 +129,14 @@ fn a_wrong_value_does_not_hide_a_contradiction_elsewhere_nor_cause_one() {
 /// Flags, the key the mistake is reported under, and the other one it names.
 const CONTRADICTIONS: &[(&[&str], &str, &str)] = &[
     (
+        &[
+            "kafka.dead_letter_topic=respostas.dlq",
+            "delivery.mode=group",
+        ],
+        "kafka.dead_letter_topic",
+        "delivery.mode",
+    ),
+    (
         &["kafka.publish_timeout=3m"],
         "kafka.publish_timeout",
         "session.answer_timeout",
@@ -176,6 +184,16 @@ const CONTRADICTIONS: &[(&[&str], &str, &str)] = &[
     (
         &["kafka.answers_topic=perguntas"],
         "kafka.answers_topic",
+        "kafka.questions_topic",
+    ),
+    (
+        &["kafka.dead_letter_topic=respostas"],
+        "kafka.dead_letter_topic",
+        "kafka.answers_topic",
+    ),
+    (
+        &["kafka.dead_letter_topic=perguntas"],
+        "kafka.dead_letter_topic",
         "kafka.questions_topic",
     ),
     (&["admin.port=8080"], "admin.port", "server.port"),

@@ -28,6 +28,7 @@ const BAD: &[(&str, &[&str])] = &[
         ],
     ),
     ("kafka.questions_topic", &["with space", "ação", ".."]),
+    ("kafka.dead_letter_topic", &["with space", "ação", ".."]),
     ("kafka.auto_offset_reset", &["newest"]),
     ("kafka.security_protocol", &["TLS"]),
     ("kafka.sasl_mechanism", &["GSSAPI"]),

@@ -25,6 +25,7 @@ fn example(key: &Key) -> &'static str {
         "kafka.bootstrap_servers" => "one:9092,two:9093",
         "kafka.questions_topic" => "questions",
         "kafka.answers_topic" => "answers",
+        "kafka.dead_letter_topic" => "answers.dead",
         "kafka.auto_offset_reset" => "earliest",
         "kafka.security_protocol" => "SSL",
         "kafka.sasl_mechanism" => "SCRAM-SHA-256",

@@ -7,4 +7,5 @@ mod config_layers;
 mod config_problems;
 mod config_secrets;
 mod config_values;
+mod replay;
 mod support;

@@ -5,6 +5,7 @@
 pub(crate) enum Client {
     Consumer,
     Producer,
+    DeadLetters,
 }
 
 /// How a request to the registry ended. The metric label.
@@ -22,6 +23,7 @@ impl Client {
         match self {
             Self::Consumer => "consumer",
             Self::Producer => "producer",
+            Self::DeadLetters => "dead_letters",
         }
     }
 }

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use embedded::Registry;
 use kafka_ingest::{ConsumerSettings, KafkaSettings, RegistrySettings, Secret};
-use rdkafka::ClientConfig;
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::{ClientConfig, Offset};
 use types::RecordPosition;
 
 pub(crate) const TOPIC: &str = "respostas";
@@ -90,14 +93,33 @@ impl Stack {
         value: Option<&[u8]>,
         headers: OwnedHeaders,
     ) -> RecordPosition {
-        let record = FutureRecord::<[u8], [u8]> {
+        self.send(FutureRecord {
             topic: TOPIC,
             partition: Some(partition),
             payload: value,
             key,
             timestamp: None,
             headers: Some(headers),
-        };
+        })
+        .await
+    }
+
+    /// Writes to another topic.
+    pub(crate) async fn write_to(
+        &self,
+        topic: &str,
+        partition: i32,
+        value: &[u8],
+        headers: OwnedHeaders,
+    ) -> RecordPosition {
+        let record = FutureRecord::to(topic)
+            .partition(partition)
+            .payload(value)
+            .headers(headers);
+        self.send(record).await
+    }
+
+    async fn send(&self, record: FutureRecord<'_, [u8], [u8]>) -> RecordPosition {
         let written = self.producer.send(record, Duration::from_secs(30)).await;
         let written = written.map_err(|(error, _)| error).unwrap();
         RecordPosition {
@@ -122,6 +144,62 @@ impl Stack {
         for report in reports {
             report.await.unwrap().unwrap();
         }
+    }
+}
+
+/// A record as it stands in a topic.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Copy {
+    /// The last header of that name, as text.
+    pub(crate) fn last(&self, name: &str) -> Option<String> {
+        let of_that_name = |(known, _): &&(String, _)| known == name;
+        let (_, value) = self.headers.iter().rev().find(of_that_name)?;
+        String::from_utf8(value.clone()?).ok()
+    }
+}
+
+impl Stack {
+    /// Everything that stands in a topic now.
+    pub(crate) fn read_all(&self, topic: &str, partitions: i32) -> Vec<Copy> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.cluster.bootstrap_servers())
+            .set("group.id", "witness")
+            .set("enable.partition.eof", "true")
+            .set("enable.auto.commit", "false")
+            .set("fetch.wait.max.ms", "5")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..partitions {
+            let begin = Offset::Beginning;
+            list.add_partition_offset(topic, partition, begin).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let (mut copies, mut open) = (Vec::new(), partitions);
+        while open > 0 {
+            match consumer.poll(Duration::from_secs(10)) {
+                Some(Ok(record)) => copies.push(Copy {
+                    key: record.key().map(<[u8]>::to_vec),
+                    value: record.payload().map(<[u8]>::to_vec),
+                    headers: record.headers().map_or_else(Vec::new, |headers| {
+                        let pair = |header: Header<'_, &[u8]>| {
+                            let value = header.value.map(<[u8]>::to_vec);
+                            (header.key.to_owned(), value)
+                        };
+                        headers.iter().map(pair).collect()
+                    }),
+                }),
+                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        copies
     }
 }
 

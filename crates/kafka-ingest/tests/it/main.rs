@@ -6,6 +6,7 @@
 
 mod answers;
 mod consumer;
+mod dead_letters;
 mod examples;
 mod group;
 mod kafka;

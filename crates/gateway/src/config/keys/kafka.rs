@@ -21,6 +21,12 @@ section! {
         questions_topic: String = kind::TOPIC, Default::Is("perguntas");
         /// The topic answers are read from. Never created by the gateway.
         answers_topic: String = kind::TOPIC, Default::Is("respostas");
+        /// The topic that answers nobody can decode are copied to, whole, with headers that say why
+        /// and where they stood; unset leaves them aside. Never created by the gateway. Needs the
+        /// rights Describe, Read and Write on it and Read on the consumer group
+        /// `answer-gateway-dead-letters`, and `delivery.mode = broadcast`; every answer is then decoded,
+        /// whatever its key. `answer-gateway replay` puts them back.
+        dead_letter_topic: Option<String> = kind::TOPIC, Default::Unset, outside_demo: true;
         /// The consumer group of `delivery.mode = group`; without effect in mode `broadcast`.
         group_id: String = kind::TEXT, Default::Is("rag-flink-ui-group"),
             aliases: &["KAFKA_CONSUMER_GROUP_ID", "KAFKA_CONSUMER_GROUP"];

@@ -1,0 +1,78 @@
+//! `answer-gateway replay`: from settings to a run, with a bar where somebody watches.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use gateway::cli::replay::{Arguments, tell};
+use gateway::config::{Command, Config, Environment, Inputs};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kafka_ingest::{Replay, ReplaySettings};
+
+use crate::translate;
+
+/// Replays and says how it went. Returns the exit code; see the command's help.
+///
+/// # Errors
+///
+/// When `out` or `err` cannot be written.
+pub(crate) fn run(
+    arguments: &Arguments,
+    watched: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let mut replay = match prepare(arguments) {
+        Ok(replay) => replay,
+        Err(problem) => {
+            writeln!(err, "{problem}")?;
+            return Ok(2);
+        }
+    };
+    let bar = bar(watched);
+    let outcome = replay.run(&mut |progress| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+    });
+    bar.finish_and_clear();
+    tell(outcome, arguments.mode(), replay.summary(), out, err)
+}
+
+fn prepare(arguments: &Arguments) -> Result<Replay, String> {
+    let loaded = Config::load(&Inputs {
+        command: Command::Run,
+        file: arguments.settings.file.as_deref(),
+        environment: &Environment::of_process(),
+        set: &arguments.settings.set,
+    });
+    let config = loaded.map_err(|errors| errors.to_string())?.config;
+    let Some(dead_letter_topic) = config.kafka.dead_letter_topic.clone() else {
+        return Err(
+            "error: there is no topic of dead letters: set GATEWAY__KAFKA__DEAD_LETTER_TOPIC \
+             (kafka.dead_letter_topic) as `run` has it"
+                .to_owned(),
+        );
+    };
+    let settings = ReplaySettings {
+        kafka: translate::kafka(&config.kafka),
+        dead_letter_topic,
+        answers_topic: config.kafka.answers_topic,
+        selection: arguments.selection(),
+        mode: arguments.mode(),
+    };
+    Replay::new(settings).map_err(|error| format!("error: {error}"))
+}
+
+fn bar(watched: bool) -> ProgressBar {
+    const TICK: Duration = Duration::from_millis(250);
+    if !watched {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(
+        "reading dead letters [{bar:40}] {pos}/{len} ({per_sec}, {eta} left)",
+    )
+    .expect("the template is a constant");
+    let target = ProgressDrawTarget::stderr();
+    let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+    bar.enable_steady_tick(TICK);
+    bar
+}

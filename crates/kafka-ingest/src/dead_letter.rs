@@ -1,0 +1,293 @@
+//! One dead letter: a record of the answers' topic that nobody can decode, what is kept of it, and
+//! the headers by which its copy in the dead letters' topic says where it stood. Knows no client.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
+use types::RecordPosition;
+
+use crate::native;
+
+/// Why records become dead letters: every reason, the metric's labels and the values of
+/// `dlq-reason`.
+pub const DEAD_LETTER_REASONS: &[&str] = &[
+    "answer_part",
+    "field_type",
+    "magic",
+    "malformed",
+    "missing_field",
+    "schema_not_avro",
+    "schema_not_found",
+    "schema_references",
+    "schema_too_large",
+    "schema_unusable",
+    "too_large",
+    "trailing",
+    "truncated",
+    "utf8",
+];
+
+/// The headers a copy has beside those of the record.
+pub(crate) const REASON: &str = "dlq-reason";
+pub(crate) const TOPIC: &str = "dlq-topic";
+pub(crate) const PARTITION: &str = "dlq-partition";
+pub(crate) const OFFSET: &str = "dlq-offset";
+
+/// A record nobody can decode, whole.
+pub(crate) struct DeadLetter {
+    pub(crate) at: RecordPosition,
+    pub(crate) reason: &'static str,
+    pub(crate) value: Box<[u8]>,
+    pub(crate) beside: Beside,
+}
+
+/// What a record has beside its value.
+pub(crate) struct Beside {
+    pub(crate) key: Option<Box<[u8]>>,
+    /// librdkafka's own copy: names need not be text, may repeat, and values may be null.
+    headers: OwnedHeaders,
+    bytes: usize,
+}
+
+/// Whatever can tell what a record has beside its value. It is asked only when that is to be kept.
+pub(crate) trait HasBeside: fmt::Debug {
+    fn copy(&self) -> Beside;
+}
+
+/// What tells one dead letter from another, and two copies of one apart from two records.
+///
+/// A position alone would do until the topic is created anew and its offsets are given a second
+/// time, hence the digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Mark {
+    pub(crate) at: RecordPosition,
+    digest: u64,
+}
+
+/// What a copy's headers say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin<'a> {
+    pub(crate) topic: &'a [u8],
+    pub(crate) at: RecordPosition,
+    pub(crate) reason: &'a [u8],
+}
+
+impl DeadLetter {
+    pub(crate) fn mark(&self) -> Mark {
+        Mark::new(self.at, self.beside.key.as_deref(), &self.value)
+    }
+
+    /// About what it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.value.len() + self.beside.bytes
+    }
+
+    /// The headers of its copy: those of the record, then those that say where it stood in `topic`.
+    pub(crate) fn headers(&self, topic: &str) -> OwnedHeaders {
+        let own = [
+            (REASON, self.reason.to_owned()),
+            (TOPIC, topic.to_owned()),
+            (PARTITION, self.at.partition.to_string()),
+            (OFFSET, self.at.offset.to_string()),
+        ];
+        own.iter()
+            .fold(self.beside.headers.clone(), |headers, (key, value)| {
+                headers.insert(Header {
+                    key,
+                    value: Some(value),
+                })
+            })
+    }
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("at", &self.at)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Beside {
+    pub(crate) fn new(key: Option<&[u8]>, headers: OwnedHeaders, header_bytes: usize) -> Self {
+        Self {
+            key: key.map(Into::into),
+            headers,
+            bytes: key.map_or(0, <[u8]>::len) + header_bytes,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Beside")
+    }
+}
+
+impl HasBeside for BorrowedMessage<'_> {
+    fn copy(&self) -> Beside {
+        let of_header =
+            |(name, value): (&[u8], Option<&[u8]>)| name.len() + value.map_or(0, <[u8]>::len);
+        let header_bytes = native::headers(self).map(of_header).sum();
+        let headers = self.headers().map(|headers| headers.detach());
+        Beside::new(self.key(), headers.unwrap_or_default(), header_bytes)
+    }
+}
+
+impl Mark {
+    pub(crate) fn new(at: RecordPosition, key: Option<&[u8]>, value: &[u8]) -> Self {
+        // One process compares what it has hashed itself, so any fixed hash does.
+        let mut hasher = DefaultHasher::new();
+        (key, value).hash(&mut hasher);
+        Self {
+            at,
+            digest: hasher.finish(),
+        }
+    }
+}
+
+impl<'a> Origin<'a> {
+    /// Reads the headers of a copy; `None` when they are not those of one. Of several with one name
+    /// the last counts, since a record may have been a dead letter before.
+    pub(crate) fn read(
+        headers: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) -> Option<Self> {
+        let (mut reason, mut topic, mut partition, mut offset) = (None, None, None, None);
+        for (name, value) in headers {
+            match str::from_utf8(name) {
+                Ok(REASON) => reason = value,
+                Ok(TOPIC) => topic = value,
+                Ok(PARTITION) => partition = value,
+                Ok(OFFSET) => offset = value,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Some(Self {
+            topic: topic?,
+            at: RecordPosition {
+                partition: str::from_utf8(partition?).ok()?.parse().ok()?,
+                offset: str::from_utf8(offset?).ok()?.parse().ok()?,
+            },
+            reason: reason?,
+        })
+    }
+
+    /// The reason, if it is one of ours.
+    pub(crate) fn known_reason(&self) -> Option<&'static str> {
+        let known = |reason: &&&str| reason.as_bytes() == self.reason;
+        DEAD_LETTER_REASONS.iter().find(known).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::Headers;
+
+    use super::*;
+
+    const AT: RecordPosition = RecordPosition {
+        partition: 3,
+        offset: 41,
+    };
+
+    fn header<'a>(key: &'a str, value: Option<&'a [u8]>) -> Header<'a, &'a [u8]> {
+        Header { key, value }
+    }
+
+    fn letter(headers: OwnedHeaders) -> DeadLetter {
+        DeadLetter {
+            at: AT,
+            reason: "magic",
+            value: b"canary".as_slice().into(),
+            beside: Beside::new(Some(b"canary"), headers, 0),
+        }
+    }
+
+    fn all(headers: &OwnedHeaders) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let pair = |header: Header<'_, &[u8]>| {
+            let value = header.value.map(<[u8]>::to_vec);
+            (header.key.as_bytes().to_vec(), value)
+        };
+        headers.iter().map(pair).collect()
+    }
+
+    fn origin(headers: &[(Vec<u8>, Option<Vec<u8>>)]) -> Option<(Vec<u8>, RecordPosition)> {
+        let borrowed = headers
+            .iter()
+            .map(|(name, value)| (name.as_slice(), value.as_deref()));
+        Origin::read(borrowed).map(|origin| (origin.topic.to_vec(), origin.at))
+    }
+
+    #[test]
+    fn a_copy_has_the_records_headers_in_order_and_says_where_it_stood() {
+        let before = OwnedHeaders::new()
+            .insert(header("a", Some(b"\xff")))
+            .insert(header("a", None))
+            .insert(header("", Some(b"")));
+        let copy = all(&letter(before.clone()).headers("respostas"));
+        assert_eq!(copy[..3], all(&before));
+        assert_eq!(origin(&copy), Some((b"respostas".to_vec(), AT)));
+        assert_eq!(copy.len(), 7);
+    }
+
+    #[test]
+    fn what_was_a_dead_letter_before_says_where_it_stood_last() {
+        let before = OwnedHeaders::new()
+            .insert(header(TOPIC, Some(b"older")))
+            .insert(header(OFFSET, Some(b"1")));
+        let copy = all(&letter(before).headers("respostas"));
+        assert_eq!(origin(&copy), Some((b"respostas".to_vec(), AT)));
+    }
+
+    #[test]
+    fn headers_that_are_no_copys_are_told() {
+        let copy = all(&letter(OwnedHeaders::new()).headers("respostas"));
+        for missing in 0..copy.len() {
+            let mut rest = copy.clone();
+            rest.remove(missing);
+            assert_eq!(origin(&rest), None);
+        }
+        let mut wrong = copy.clone();
+        wrong[2].1 = Some(b"one".to_vec());
+        assert_eq!(origin(&wrong), None);
+    }
+
+    #[test]
+    fn a_mark_tells_records_apart_that_stood_in_one_place() {
+        let one = Mark::new(AT, None, b"value");
+        assert_eq!(one, Mark::new(AT, None, b"value"));
+        let elsewhere = RecordPosition { offset: 42, ..AT };
+        for other in [
+            Mark::new(elsewhere, None, b"value"),
+            Mark::new(AT, Some(b""), b"value"),
+            Mark::new(AT, None, b"values"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_record_is_in_its_debug_text() {
+        let said = format!("{:?}", letter(OwnedHeaders::new()));
+        assert!(said.contains("41") && !said.contains("canary"), "{said}");
+    }
+
+    #[test]
+    fn a_reason_is_known_or_not_and_never_repeated() {
+        let of = |reason: &'static [u8]| Origin {
+            topic: b"t",
+            at: AT,
+            reason,
+        };
+        assert_eq!(of(b"magic").known_reason(), Some("magic"));
+        assert_eq!(of(b"canary").known_reason(), None);
+        assert!(DEAD_LETTER_REASONS.is_sorted());
+    }
+}

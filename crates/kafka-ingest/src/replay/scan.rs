@@ -1,0 +1,137 @@
+//! How far a scan of the dead letters' topic is. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ReplayProgress;
+
+/// What one partition held when the run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) partition: i32,
+    pub(super) low: i64,
+    pub(super) high: i64,
+}
+
+/// Which partitions are read to their end, and how far the others are. Pure.
+#[derive(Debug)]
+pub(super) struct Scan {
+    ranges: BTreeMap<i32, Range>,
+    open: BTreeSet<i32>,
+    done: u64,
+    total: u64,
+}
+
+impl Scan {
+    pub(super) fn new(ranges: &[Range]) -> Self {
+        let filled = ranges.iter().filter(|range| range.low < range.high);
+        let ranges: BTreeMap<i32, Range> = filled.map(|range| (range.partition, *range)).collect();
+        Self {
+            open: ranges.keys().copied().collect(),
+            total: ranges
+                .values()
+                .map(|range| length(range.low, range.high))
+                .sum(),
+            ranges,
+            done: 0,
+        }
+    }
+
+    pub(super) fn open(&self) -> impl Iterator<Item = Range> {
+        self.ranges.values().copied()
+    }
+
+    /// A record is read. True when it was there when the run began.
+    pub(super) fn takes(&mut self, partition: i32, offset: i64) -> bool {
+        let Some(range) = self.ranges.get_mut(&partition) else {
+            return false;
+        };
+        if offset < range.low || offset >= range.high {
+            self.on_end_if(partition, offset);
+            return false;
+        }
+        self.done += length(range.low, offset + 1);
+        range.low = offset + 1;
+        self.on_end_if(partition, offset + 1);
+        true
+    }
+
+    pub(super) fn on_end(&mut self, partition: i32) {
+        self.open.remove(&partition);
+    }
+
+    fn on_end_if(&mut self, partition: i32, next: i64) {
+        if self
+            .ranges
+            .get(&partition)
+            .is_some_and(|range| next >= range.high)
+        {
+            self.on_end(partition);
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    pub(super) fn progress(&self) -> ReplayProgress {
+        ReplayProgress {
+            done: self.done,
+            total: self.total,
+        }
+    }
+}
+
+fn length(from: i64, until: i64) -> u64 {
+    u64::try_from(until - from).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan() -> Scan {
+        let range = |partition, low, high| Range {
+            partition,
+            low,
+            high,
+        };
+        Scan::new(&[range(0, 2, 5), range(1, 4, 4), range(2, 0, 2)])
+    }
+
+    fn progress(scan: &Scan) -> (u64, u64) {
+        let ReplayProgress { done, total } = scan.progress();
+        (done, total)
+    }
+
+    #[test]
+    fn it_is_over_once_every_partition_is_read_to_where_it_ended() {
+        let mut scan = scan();
+        let open: Vec<_> = scan.open().map(|range| range.partition).collect();
+        assert_eq!(open, [0, 2], "an empty one has nothing to read");
+        for offset in 2..5 {
+            assert!(!scan.is_over());
+            assert!(scan.takes(0, offset));
+        }
+        assert!(!scan.takes(0, 5), "written since");
+        assert_eq!(progress(&scan), (3, 5));
+        scan.on_end(2);
+        assert!(scan.is_over());
+    }
+
+    #[test]
+    fn a_record_is_taken_once() {
+        let mut scan = scan();
+        assert!(scan.takes(0, 3));
+        assert!(!scan.takes(0, 3));
+        assert!(!scan.takes(0, 2), "before what was read");
+        assert!(!scan.takes(7, 0), "of no partition there was");
+        assert_eq!(progress(&scan), (2, 5), "gaps count as read");
+    }
+
+    #[test]
+    fn a_record_written_since_ends_its_partition() {
+        let mut scan = scan();
+        assert!(!scan.takes(0, 9) && !scan.takes(2, 2));
+        assert!(scan.is_over());
+    }
+}

@@ -1,0 +1,331 @@
+//! The dead letters' topic and the answers' topic, as a replay reads, writes and commits them.
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::{ClientContext, Offset};
+use types::RecordPosition;
+
+use super::done::Done;
+use super::scan::{Range, Scan};
+use super::{PATIENCE, REPLAY_GROUP, ReplayError, ReplayProgress};
+use crate::assignment::Start;
+use crate::positions::{self, READ, Unready, WRITE};
+use crate::status::Missing;
+use crate::{KafkaSettings, StartError, client_config, native};
+
+/// The clients of a run.
+pub(super) struct Topics {
+    dead_letters: String,
+    answers: String,
+    consumer: BaseConsumer<Quiet>,
+    producer: BaseProducer<Confirmations>,
+    /// What the group's commits were when this run last saw or wrote them.
+    commits: Mutex<Commits>,
+}
+
+/// By partition.
+type Commits = BTreeMap<i32, (Option<i64>, String)>;
+
+/// A client that says nothing by itself: a run's errors are its own to tell.
+struct Quiet;
+
+/// The producer's context: takes the delivery reports.
+#[derive(Default)]
+struct Confirmations(Mutex<Reports>);
+
+#[derive(Default)]
+struct Reports {
+    confirmed: Vec<RecordPosition>,
+    failure: Option<String>,
+}
+
+/// Takes a record and how far the scan is.
+pub(super) type OnRecord<'a> =
+    dyn FnMut(&Topics, &BorrowedMessage<'_>, ReplayProgress) -> Result<(), ReplayError> + 'a;
+
+impl Topics {
+    pub(super) fn new(
+        kafka: &KafkaSettings,
+        dead_letters: String,
+        answers: String,
+    ) -> Result<Self, StartError> {
+        let client = |error: KafkaError| StartError::Client {
+            reason: error.to_string(),
+        };
+        let consumer = client_config::replay_consumer(kafka, REPLAY_GROUP)?;
+        let producer = client_config::dead_letters_producer(kafka)?;
+        let reports = Confirmations::default();
+        Ok(Self {
+            dead_letters,
+            answers,
+            consumer: consumer.create_with_context(Quiet).map_err(client)?,
+            producer: producer.create_with_context(reports).map_err(client)?,
+            commits: Mutex::default(),
+        })
+    }
+
+    /// What the dead letters' topic holds now.
+    pub(super) fn ranges(&self) -> Result<Vec<Range>, ReplayError> {
+        let topic = &self.dead_letters;
+        let client = self.consumer.client();
+        let partitions = positions::partition_count(client, topic, READ).map_err(unready)?;
+        let range = |partition| {
+            let marks = client.fetch_watermarks(topic, partition, positions::PATIENCE);
+            let (low, high) = marks.map_err(|error| self.unready(&error))?;
+            Ok(Range {
+                partition,
+                low,
+                high,
+            })
+        };
+        let numbers = 0..i32::try_from(partitions).unwrap_or(i32::MAX);
+        numbers.map(range).collect()
+    }
+
+    /// Whether the answers' topic is there.
+    pub(super) fn check_answers(&self) -> Result<(), ReplayError> {
+        let client = self.producer.client();
+        positions::partition_count(client, &self.answers, WRITE)
+            .map(drop)
+            .map_err(unready)
+    }
+
+    /// What is replayed already, of each partition.
+    pub(super) fn committed(&self, ranges: &[Range]) -> Result<BTreeMap<i32, Done>, ReplayError> {
+        let partitions: Vec<i32> = ranges.iter().map(|range| range.partition).collect();
+        let commits = self.read_commits(&partitions)?;
+        let done = |range: &Range| {
+            let (offset, metadata) = &commits[&range.partition];
+            let done = Done::read(*offset, metadata, range.low, range.high);
+            (range.partition, done)
+        };
+        let done = ranges.iter().map(done).collect();
+        *self.commits() = commits;
+        Ok(done)
+    }
+
+    /// Fails when somebody else has committed since this run did, and when there is no room for
+    /// another commit.
+    pub(super) fn check_alone(&self) -> Result<(), ReplayError> {
+        let partitions: Vec<i32> = self.commits().keys().copied().collect();
+        let now = self.read_commits(&partitions)?;
+        if now != *self.commits() {
+            return Err(ReplayError::Overtaken);
+        }
+        if now.values().any(|(_, metadata)| metadata.len() > FULL) {
+            return Err(ReplayError::TooScattered);
+        }
+        Ok(())
+    }
+
+    /// Hands one letter to the producer, as it was.
+    pub(super) fn send(&self, record: &BorrowedMessage<'_>) -> Result<(), ReplayError> {
+        let (partition, offset) = (record.partition(), record.offset());
+        let from = format!("{}/{partition}/{offset}", self.dead_letters);
+        let at = Box::new(RecordPosition { partition, offset });
+        let mut out = BaseRecord::<[u8], [u8], _>::with_opaque_to(&self.answers, at)
+            .headers(headers(record, &from));
+        out.key = record.key();
+        out.payload = record.payload();
+        let sent = self.producer.send(out);
+        sent.map_err(|(error, _)| ReplayError::NotWritten(error.to_string()))
+    }
+
+    /// Waits until everything sent is confirmed or has failed: what was confirmed, and a failure.
+    pub(super) fn confirmations(&self) -> (Vec<RecordPosition>, Option<String>) {
+        // The deadline of each message is shorter, so this ends with its report.
+        let flushed = self.producer.flush(PATIENCE);
+        let mut reports = lock(&self.producer.context().0);
+        let Reports { confirmed, failure } = std::mem::take(&mut *reports);
+        let unflushed = flushed.err().map(|error| error.to_string());
+        (confirmed, failure.or(unflushed))
+    }
+
+    /// Commits what has changed.
+    pub(super) fn commit(&self, done: &BTreeMap<i32, Done>) -> Result<(), ReplayError> {
+        let problem = |error: KafkaError| ReplayError::NotCommitted(error.to_string());
+        let mut commits = self.commits();
+        let mut list = TopicPartitionList::new();
+        let mut written = Vec::new();
+        for (partition, done) in done {
+            let (offset, metadata) = done.to_commit();
+            let commit = (Some(offset), metadata);
+            if commits.get(partition) == Some(&commit) || is_untouched(&commits, *partition, done) {
+                continue;
+            }
+            let mut element = list.add_partition(&self.dead_letters, *partition);
+            element
+                .set_offset(Offset::Offset(offset))
+                .map_err(problem)?;
+            if !commit.1.is_empty() {
+                element.set_metadata(&commit.1);
+            }
+            written.push((*partition, commit));
+        }
+        if written.is_empty() {
+            return Ok(());
+        }
+        self.consumer
+            .commit(&list, CommitMode::Sync)
+            .map_err(problem)?;
+        commits.extend(written);
+        Ok(())
+    }
+
+    /// Reads those ranges, each record once.
+    pub(super) fn scan(
+        &self,
+        ranges: &[Range],
+        on_record: &mut OnRecord<'_>,
+    ) -> Result<(), ReplayError> {
+        let mut scan = Scan::new(ranges);
+        let list = positions::list(
+            &self.dead_letters,
+            scan.open().map(|range| {
+                let start = Start::At(range.low);
+                (range.partition, start)
+            }),
+        );
+        list.and_then(|list| self.consumer.assign(&list))
+            .map_err(|error| self.unready(&error))?;
+        let mut last = Instant::now();
+        while !scan.is_over() {
+            if last.elapsed() > PATIENCE {
+                return Err(ReplayError::Down("no record comes".to_owned()));
+            }
+            match self.consumer.poll(TICK) {
+                Some(Ok(record)) if scan.takes(record.partition(), record.offset()) => {
+                    on_record(self, &record, scan.progress())?;
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => scan.on_end(partition),
+                Some(Err(error)) => {
+                    self.on_error(&error)?;
+                    continue;
+                }
+                Some(Ok(_)) => {}
+                None => continue,
+            }
+            last = Instant::now();
+        }
+        self.consumer
+            .unassign()
+            .map_err(|error| self.unready(&error))
+    }
+
+    /// What no patience mends ends the run; librdkafka gets over the rest.
+    fn on_error(&self, error: &KafkaError) -> Result<(), ReplayError> {
+        let problem = self.unready(error);
+        if matches!(problem, ReplayError::Down(_)) {
+            return Ok(());
+        }
+        Err(problem)
+    }
+
+    fn read_commits(&self, partitions: &[i32]) -> Result<Commits, ReplayError> {
+        let list = positions::bare_list(&self.dead_letters, partitions);
+        let committed = self.consumer.committed_offsets(list, PATIENCE);
+        let committed = committed.map_err(|error| self.unready(&error))?;
+        let mut commits = Commits::new();
+        for element in committed.elements() {
+            let failed = element.error();
+            failed.map_err(|error| self.unready(&error))?;
+            let offset = match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                Offset::Beginning
+                | Offset::End
+                | Offset::Stored
+                | Offset::Invalid
+                | Offset::OffsetTail(_) => None,
+            };
+            commits.insert(element.partition(), (offset, element.metadata().to_owned()));
+        }
+        Ok(commits)
+    }
+
+    fn unready(&self, error: &KafkaError) -> ReplayError {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+            return ReplayError::Missing(Missing::GroupRight {
+                group: REPLAY_GROUP.to_owned(),
+                rights: "Read",
+            });
+        }
+        unready(positions::unready(error, &self.dead_letters, READ))
+    }
+
+    fn commits(&self) -> MutexGuard<'_, Commits> {
+        lock(&self.commits)
+    }
+}
+
+impl ClientContext for Quiet {
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+    fn stats(&self, _: rdkafka::statistics::Statistics) {}
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl rdkafka::consumer::ConsumerContext for Quiet {}
+
+impl ClientContext for Confirmations {
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+    fn stats(&self, _: rdkafka::statistics::Statistics) {}
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ProducerContext for Confirmations {
+    type DeliveryOpaque = Box<RecordPosition>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, at: Box<RecordPosition>) {
+        let mut reports = lock(&self.0);
+        match result {
+            Ok(_) => reports.confirmed.push(*at),
+            Err((error, _)) => reports.failure = Some(error.to_string()),
+        }
+    }
+}
+
+/// The headers the record had in the answers' topic, and where it comes from now.
+fn headers(record: &BorrowedMessage<'_>, from: &str) -> OwnedHeaders {
+    let copied = record.headers().map(|headers| headers.detach());
+    let mut headers = copied.unwrap_or_default();
+    for own in OWN_HEADERS {
+        native::remove_header(&mut headers, own);
+    }
+    headers.insert(Header {
+        key: "replayed-from",
+        value: Some(from),
+    })
+}
+
+fn unready(unready: Unready) -> ReplayError {
+    match unready {
+        Unready::Missing(missing) => ReplayError::Missing(missing),
+        Unready::Down(problem) => ReplayError::Down(problem),
+    }
+}
+
+/// True when nothing was ever committed of it and nothing is to be.
+fn is_untouched(commits: &Commits, partition: i32, done: &Done) -> bool {
+    let (offset, metadata) = done.to_commit();
+    let never = commits
+        .get(&partition)
+        .is_none_or(|(before, _)| before.is_none());
+    never && metadata.is_empty() && offset == 0
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The headers of the dead letter alone.
+const OWN_HEADERS: [&CStr; 4] = [c"dlq-reason", c"dlq-topic", c"dlq-partition", c"dlq-offset"];
+/// The metadata that leaves no room for another batch; brokers take 4,096 bytes.
+const FULL: usize = 2_500;
+const TICK: Duration = Duration::from_millis(100);

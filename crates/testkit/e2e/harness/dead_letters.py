@@ -1,0 +1,83 @@
+"""The dead letters' topic as another client sees it, and `answer-gateway replay` as a person runs it."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+
+from harness.gateway import bare_environment, binary
+from harness.stack import Access
+from harness.texts import TEXT_CANARIES
+from harness.topics import PARTITIONS
+
+OWN = ("dlq-reason", "dlq-topic", "dlq-partition", "dlq-offset")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record, whole."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    def header(self, name: str) -> str | None:
+        """The last header of that name."""
+        values = [value for known, value in self.headers if known == name]
+        return values[-1].decode() if values else None
+
+    @property
+    def origin(self) -> tuple[str, int, int]:
+        """Where the record stood, if this is its copy."""
+        return self.header("dlq-topic"), int(self.header("dlq-partition")), int(self.header("dlq-offset"))
+
+    def as_read(self) -> tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]:
+        """Key, bytes and headers without those that only a copy has."""
+        return self.key, self.value, tuple(pair for pair in self.headers if pair[0] not in OWN)
+
+
+def read_all(access: Access, topic: str) -> list[Record]:
+    """Every record of a topic as it is now."""
+    settings = {"group.id": "witness", "enable.partition.eof": True, "enable.auto.commit": False}
+    consumer = Consumer({**access.kafka, **settings})
+    try:
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
+        records, open_partitions = [], set(range(PARTITIONS))
+        while open_partitions:
+            (record,) = consumer.consume(1, timeout=20)
+            if record.error() is None:
+                headers = tuple(record.headers() or ())
+                records.append(Record(record.partition(), record.offset(), record.key(), record.value(), headers))
+            else:
+                assert record.error().code() == KafkaError._PARTITION_EOF, record.error()
+                open_partitions.discard(record.partition())
+        return records
+    finally:
+        consumer.close()
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """How a run ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def count(self, words: str) -> int:
+        """The number in the one line that has those words."""
+        lines = [line for line in self.out.splitlines() if words in line]
+        assert len(lines) == 1, f"{words!r} in {self.out!r} {self.err!r}"
+        return next(int(word) for word in lines[0].replace(",", " ").split() if word.isdigit())
+
+
+def replay(settings: Mapping[str, str], *arguments: str) -> Replayed:
+    """Runs `answer-gateway replay`, and checks that it shows nothing of a record."""
+    command = [str(binary()), "replay", *arguments]
+    done = subprocess.run(command, env=bare_environment(settings), capture_output=True, text=True, timeout=120)
+    for canary in TEXT_CANARIES:
+        assert canary not in done.stdout + done.stderr
+    return Replayed(done.returncode, done.stdout, done.stderr)
