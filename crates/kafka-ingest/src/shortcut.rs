@@ -47,7 +47,8 @@ impl Shortcut {
     pub(crate) fn never(now: Instant) -> Self {
         Self {
             hint: KeyHint::unused(),
-            passed_over: PassedOver::new(now, Duration::MAX),
+            // Nothing is passed over, so that nothing is ever due.
+            passed_over: PassedOver::new(now, Duration::from_secs(3_600)),
         }
     }
 
