@@ -1,6 +1,8 @@
 //! From settings to librdkafka's properties: what the gateway prefers, then what the user wants, then
 //! what the guarantees rest on. The last has the last word, and setting it is refused by name.
 
+mod dead_letters;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use crate::StartError;
+pub(crate) use dead_letters::{dead_letters_election, dead_letters_producer, replay_consumer};
 
 /// How to reach Kafka and log in.
 #[derive(Debug, Clone)]
@@ -243,50 +246,6 @@ pub(crate) fn producer(
     config.set("request.timeout.ms", &deadline);
     config.set("message.timeout.ms", deadline);
     config.set("queue.buffering.max.messages", queue.max(1).to_string());
-    check(config)
-}
-
-/// What copies of dead letters are written with.
-pub(crate) fn dead_letters_producer(settings: &KafkaSettings) -> Result<ClientConfig, StartError> {
-    const PREFERRED: &[(&str, &str)] = &[
-        ("queue.buffering.max.kbytes", "262144"),
-        ("topic.metadata.refresh.interval.ms", "10000"),
-        // The broker decides what is too large, not a guess of the client's.
-        ("message.max.bytes", "1000000000"),
-    ];
-    const OWN: &[(&str, &str)] = &[
-        ("enable.idempotence", "true"),
-        ("acks", "all"),
-        ("request.timeout.ms", "10000"),
-        ("message.timeout.ms", "10000"),
-        ("queue.buffering.max.messages", "1000"),
-    ];
-    check(client(settings, PREFERRED, OWN)?)
-}
-
-/// What takes part in the group that names the owners of dead letters: it joins, reads nothing and
-/// commits nothing.
-pub(crate) fn dead_letters_election(
-    settings: &KafkaSettings,
-    group_id: &str,
-) -> Result<ClientConfig, StartError> {
-    let mut config = consumer(settings, group_id, false)?;
-    // What is there is not looked at.
-    config.set("auto.offset.reset", "latest");
-    if !settings.properties.contains_key("session.timeout.ms") {
-        // An owner that is gone is noticed after this; the default is 45 s.
-        config.set("session.timeout.ms", "10000");
-    }
-    check(config)
-}
-
-/// What dead letters are read again with. Offsets are committed by the reader alone.
-pub(crate) fn replay_consumer(
-    settings: &KafkaSettings,
-    group_id: &str,
-) -> Result<ClientConfig, StartError> {
-    let mut config = consumer(settings, group_id, false)?;
-    config.set("enable.partition.eof", "true");
     check(config)
 }
 

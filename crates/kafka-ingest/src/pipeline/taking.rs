@@ -1,0 +1,189 @@
+//! A record is taken: decoded and handed over, parked, or skipped with a reason.
+
+use std::time::Instant;
+
+use avro_codec::{DecodeError, DecodedAnswer, SchemaRef, frame};
+use telemetry::spans;
+use types::RecordPosition;
+
+use super::{Around, Fate, Keeping, Parked, Pipeline};
+use crate::dead_letter::{Beside, DeadLetter};
+use crate::key_hint::Comparison;
+use crate::lookups::Decision;
+use crate::record::{self, NoAnswer, Notes, Record};
+use crate::shortcut::{Course, concerns};
+use crate::trace;
+
+impl Pipeline {
+    /// Decodes a record, or parks it.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        at: RecordPosition,
+        record: Record<'_>,
+        course: Course,
+    ) -> Fate {
+        let Some(value) = record.value else {
+            self.events.tombstone_skipped(at);
+            return Fate::Settled;
+        };
+        let taken = match self.decode(value, record.headers.schema) {
+            Ok((schema, decoded)) => {
+                let around = Around {
+                    at,
+                    schema,
+                    key: record.key,
+                    notes: &record.headers.notes,
+                    course,
+                };
+                self.on_decoded(now, around, decoded)
+            }
+            Err(DecodeError::UnknownSchema(schema)) => {
+                return self.on_unknown(now, at, schema, course, value, record);
+            }
+            Err(error) => Err(error.reason()),
+        };
+        if let Err(reason) = taken {
+            self.skip(at, reason, value, self.beside(&record));
+        }
+        Fate::Settled
+    }
+
+    pub(super) fn settled(&mut self, at: RecordPosition) {
+        match &mut self.keeping {
+            Keeping::Shortcut(_) => {}
+            Keeping::Line(line) => line.on_settled(at),
+        }
+    }
+
+    fn on_unknown(
+        &mut self,
+        now: Instant,
+        at: RecordPosition,
+        schema: SchemaRef,
+        course: Course,
+        value: &[u8],
+        record: Record<'_>,
+    ) -> Fate {
+        match self.lookups.on_unknown(now, schema) {
+            Decision::Refuse(why) => {
+                self.skip(at, why, value, self.beside(&record));
+                return Fate::Settled;
+            }
+            Decision::LookUp => self.wanted.push_back(schema),
+            Decision::Wait => {}
+        }
+        let beside = self.beside(&record);
+        let Record { key, headers, .. } = record;
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let bytes = value.len()
+            + length(key)
+            + length(headers.schema)
+            + beside.as_ref().map_or(0, Beside::bytes)
+            + BESIDE;
+        let parked = Parked {
+            key: key.map(Into::into),
+            value: value.into(),
+            schema_header: headers.schema.map(Into::into),
+            notes: headers.notes,
+            course,
+            beside,
+        };
+        self.parking.park(at, schema, bytes, parked);
+        Fate::Parked
+    }
+
+    pub(super) fn decode(
+        &self,
+        value: &[u8],
+        header: Option<&[u8]>,
+    ) -> Result<(SchemaRef, DecodedAnswer), DecodeError> {
+        let schema = frame(value, header)?.schema;
+        let decoded = self.decoder.decode(value, header, &self.schemas)?;
+        Ok((schema, decoded))
+    }
+
+    pub(super) fn on_decoded(
+        &mut self,
+        now: Instant,
+        around: Around<'_>,
+        decoded: DecodedAnswer,
+    ) -> Result<(), &'static str> {
+        let Around {
+            at,
+            schema,
+            key,
+            notes,
+            course,
+        } = around;
+        let session_id = &decoded.session_id;
+        let comparison = match &mut self.keeping {
+            Keeping::Shortcut(shortcut) => shortcut.on_decoded(now, schema, key, session_id),
+            Keeping::Line(_) => Comparison::Settled,
+        };
+        match comparison {
+            Comparison::Refuted => self.events.keys_refuted(&self.topic, at),
+            Comparison::Settled => {}
+        }
+        match course {
+            Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => Ok(()),
+            Course::Take | Course::TakeAgain | Course::PassOver | Course::Drop => {
+                self.deliver(at, decoded, notes)
+            }
+        }
+    }
+
+    /// Hands the answer over, or says why the record is to be skipped.
+    fn deliver(
+        &self,
+        at: RecordPosition,
+        decoded: DecodedAnswer,
+        notes: &Notes,
+    ) -> Result<(), &'static str> {
+        let answer = match record::answer(decoded, notes, at) {
+            Ok(answer) => answer,
+            Err(NoAnswer::Foreign) => {
+                self.events.record_foreign(at);
+                return Ok(());
+            }
+            Err(NoAnswer::Part) => return Err(PART),
+        };
+        let parent = notes.trace.clone();
+        let RecordPosition { partition, offset } = at;
+        let span = spans::process(&self.topic, partition, offset, parent.map(trace::remote));
+        let trace = spans::context_of(&span).map(trace::local);
+        let trace = trace.or_else(|| notes.trace.clone());
+        span.in_scope(|| self.sink.deliver(answer, trace));
+        self.events.record_delivered(at);
+        Ok(())
+    }
+
+    /// `beside` is there if dead letters are written.
+    pub(super) fn skip(
+        &self,
+        at: RecordPosition,
+        reason: &'static str,
+        value: &[u8],
+        beside: Option<Beside>,
+    ) {
+        self.events.record_undecodable(&self.topic, at, reason);
+        if let Some((dead_letters, beside)) = self.dead_letters.as_ref().zip(beside) {
+            dead_letters.found(DeadLetter {
+                at,
+                reason,
+                value: value.into(),
+                beside,
+            });
+        }
+    }
+
+    fn beside(&self, record: &Record<'_>) -> Option<Beside> {
+        self.dead_letters.as_ref().map(|_| record.whole.copy())
+    }
+}
+
+/// About what a parked record takes beside its value: the place itself and a trace context.
+const BESIDE: usize = 512;
+
+/// Which part of its answer a record is cannot be told.
+const PART: &str = "answer_part";
