@@ -190,7 +190,7 @@ async fn another_replica_takes_over_and_writes_nothing_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_topic_is_named_holds_up_no_answer_and_loses_no_letter() {
-    let stack = Stack::with_topic(1).await;
+    let stack = with_topics(1).await;
     let schema = stack.register();
     let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     stack.cluster.topic_error(DEAD, unknown).unwrap();
