@@ -86,7 +86,7 @@ pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
         group_id: config.kafka.group_id.clone(),
         fields: answer_fields(&config.answer_fields),
         max_answer_bytes: LONGEST_READ.max(config.ws.max_response_bytes),
-        look_again_every: config.session.answer_timeout / LOOKS,
+        key_hint: (config.delivery.key_hint).then(|| config.session.answer_timeout / LOOKS),
         dead_letter_topic: config.kafka.dead_letter_topic.clone(),
         ..settings
     }

@@ -89,9 +89,11 @@ pub struct ConsumerSettings {
     pub max_parked_per_partition: usize,
     /// How many bytes of records may wait for their schema in all.
     pub max_parked_bytes: usize,
-    /// How often records that were passed over by their keys are looked at again while a question
-    /// goes on waiting: well below the time an answer may take.
-    pub look_again_every: Duration,
+    /// Pass over records of other replicas by their keys, once those are proven; what was passed over
+    /// is looked at again this often while a question goes on waiting: well below the time an answer
+    /// may take. `None` decodes every record. Without effect in a group and with dead letters, which
+    /// take every record.
+    pub key_hint: Option<Duration>,
     /// The topic that undecodable records are copied to; `None` leaves them aside. Never created.
     pub dead_letter_topic: Option<String>,
 }
@@ -111,7 +113,7 @@ impl ConsumerSettings {
             schema_refused_for: Duration::from_secs(60),
             max_parked_per_partition: 1_000,
             max_parked_bytes: 16 << 20,
-            look_again_every: Duration::from_secs(30),
+            key_hint: None,
             dead_letter_topic: None,
         }
     }
@@ -168,11 +170,12 @@ impl KafkaResponseConsumer {
         let (assignment, keeping) = match settings.delivery {
             Delivery::Broadcast => (
                 Assignment::Broadcast(Broadcast::default()),
-                Keeping::Shortcut(if dead_letters.is_some() {
-                    // What nobody can decode is to be found, whomever its key names.
-                    Shortcut::never(Instant::now())
-                } else {
-                    Shortcut::by_key(Instant::now(), settings.look_again_every)
+                // What nobody can decode is to be found, whomever its key names.
+                Keeping::Shortcut(match settings.key_hint {
+                    Some(every) if dead_letters.is_none() => {
+                        Shortcut::by_key(Instant::now(), every)
+                    }
+                    Some(_) | None => Shortcut::never(Instant::now()),
                 }),
             ),
             Delivery::Group { start } => (

@@ -57,7 +57,7 @@ pub struct SharedGroup {
 /// How far a record's key is taken for its session id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyBelief {
-    /// Keys are not looked at: in a group every record is decoded.
+    /// Keys are not looked at: every record is decoded.
     Unused,
     /// Keys are compared with the session ids; no writer's schema is proven yet.
     Proving,

@@ -32,7 +32,7 @@ def hashed(question):
 
 
 def two_gateways(start_gateway, topics):
-    gateways = [start_gateway(topics, RUST_LOG="info") for _ in range(2)]
+    gateways = [start_gateway(topics, RUST_LOG="info", GATEWAY__DELIVERY__KEY_HINT="true") for _ in range(2)]
     return [gateway.wait_ready() for gateway in gateways]
 
 

@@ -1,6 +1,9 @@
 //! Records of other replicas, told by their keys: what is passed over, and that nothing is lost when
 //! the keys turn out to be something else.
 
+use std::time::Duration;
+
+use kafka_ingest::ConsumerSettings;
 use kafka_ingest::status::KeyBelief;
 use rdkafka::message::OwnedHeaders;
 use types::RecordPosition;
@@ -21,7 +24,7 @@ async fn write(stack: &Stack, key: Option<&str>, schema: u32, session: &str) -> 
 
 /// A consumer that believes the keys of `schema`.
 async fn proven(stack: &Stack, schema: u32) -> Reading {
-    let reading = Reading::positioned(stack.settings()).await;
+    let reading = Reading::positioned(settings(stack)).await;
     for _ in 0..100 {
         write(stack, Some("s"), schema, "s").await;
     }
@@ -36,6 +39,13 @@ async fn proven(stack: &Stack, schema: u32) -> Reading {
 async fn foreign_burst(stack: &Stack, schema: u32, records: usize) {
     let record = ("foreign".to_owned(), avro(schema, "foreign", "foreign"));
     stack.write_burst(&vec![record; records]).await;
+}
+
+fn settings(stack: &Stack) -> ConsumerSettings {
+    ConsumerSettings {
+        key_hint: Some(Duration::from_secs(30)),
+        ..stack.settings()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +115,7 @@ async fn keys_that_are_no_wire_ids_are_decoded_from_the_first_record_on() {
     for key in [None, Some(r#"{"session_id":"s"}"#), Some("9f2c")] {
         let stack = Stack::with_topic(1).await;
         let schema = stack.register();
-        let reading = Reading::positioned(stack.settings()).await;
+        let reading = Reading::positioned(settings(&stack)).await;
         for _ in 0..150 {
             write(&stack, key, schema, "s").await;
         }
