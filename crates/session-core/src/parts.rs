@@ -87,9 +87,12 @@ impl Parts {
         if number < self.next || self.ahead.contains_key(&number) {
             return Joined::Again;
         }
-        let after_the_end = self.last.is_some_and(|last| number > last || part.is_final);
+        // Its number is new, and so none that is compared here is equal to it.
+        let after_the_end = self
+            .last
+            .is_some_and(|last| number >= last || part.is_final);
         let newest = self.ahead.last_key_value().map(|(newest, _)| *newest);
-        let ends_early = part.is_final && newest.is_some_and(|newest| newest > number);
+        let ends_early = part.is_final && newest.is_some_and(|newest| newest >= number);
         let too_far_ahead = number != self.next && self.ahead.len() >= Self::MAX_AHEAD;
         if after_the_end || ends_early || too_far_ahead {
             return Joined::Broken;
@@ -104,7 +107,7 @@ impl Parts {
         self.ahead_bytes += bytes;
         self.ahead.insert(number, part.text);
         self.join();
-        if self.last.is_some_and(|last| self.next > last) {
+        if self.last.is_some() && self.ahead.is_empty() {
             return self.whole();
         }
         Joined::Kept
@@ -280,6 +283,14 @@ mod tests {
             Joined::TooLarge
         );
         assert_eq!(
+            join([
+                numbered(0, 0, "1234"),
+                numbered(1, 0, "567"),
+                numbered(2, 0, "89.")
+            ]),
+            whole("123456789.")
+        );
+        assert_eq!(
             join([written(0, 0, "1234567890"), written(0, 1, ".")]),
             Joined::TooLarge
         );
@@ -299,5 +310,15 @@ mod tests {
         assert_eq!(parts.take(numbered(most + 1, 0, ""), MAX), Joined::Broken);
         assert_eq!(parts.take(numbered(0, 0, ""), MAX), Joined::Kept);
         assert_eq!(parts.take(numbered(most + 1, 0, "."), MAX), whole("."));
+    }
+
+    #[test]
+    fn what_is_shown_of_parts_is_not_their_text() {
+        let mut parts = Parts::default();
+        for number in [0, 2] {
+            assert_eq!(parts.take(numbered(number, 0, "secret"), 100), Joined::Kept);
+        }
+        let shown = format!("{parts:?}");
+        assert_eq!(shown, "Parts { attempt: 0, next: 1, ahead: 1, .. }");
     }
 }

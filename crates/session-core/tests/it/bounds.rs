@@ -121,6 +121,10 @@ fn the_stats_tell_who_is_here_and_who_waits() {
     }
     let stats = run.registry.stats();
     assert_eq!((stats.connected, stats.waiting, stats.owed), (2, 0, 0));
+    for line in ["ask c1 qc", "publish_failed qc no"] {
+        run.line(line);
+    }
+    assert_eq!(run.registry.stats().ledger.publish_failed, 1);
 }
 
 #[test]

@@ -241,3 +241,123 @@ fn a_lost_sockets_parts_are_undeliverable_to_the_last() {
         "#]],
     );
 }
+
+#[test]
+fn the_next_question_takes_a_suffix_where_more_parts_may_come() {
+    check(
+        "
+            connect a1
+            ask a1 q1
+            answer a part=0 final
+            ask a1 q2
+            answer a part=0
+            answer a part=0 attempt=1 final
+            ask a1 q3
+        ",
+        expect![[r#"
+            > connect a1
+            > ask a1 q1
+              publish q1 as a
+            > answer a part=0 final
+              a1 accepted 0ns
+              send a1 r1 (None of 0ns)
+              a1 ended: answered 0ns
+              record: delivered
+            > ask a1 q2
+              publish q2 as a
+            > answer a part=0
+              a1 accepted 0ns
+              record: part
+            > answer a part=0 attempt=1 final
+              send a1 r3 (Some(0ns) of 0ns)
+              a1 ended: answered 0ns
+              record: delivered
+            > ask a1 q3
+              publish q3 as a~q3
+        "#]],
+    );
+}
+
+#[test]
+fn a_part_that_comes_again_tells_of_duplicates_where_it_could_be_another_questions() {
+    check(
+        "
+            connect a1
+            ask a1 q1
+            answer a part=0
+            answer a part=0 echo=q1 replayed
+            answer a part=1 final
+            ask a1 q2
+            answer a part=0
+            answer a part=0
+            answer a part=1 final
+            ask a1 q3
+            answer a~q3 part=0
+            answer a~q3 part=0
+        ",
+        expect![[r#"
+            > connect a1
+            > ask a1 q1
+              publish q1 as a
+            > answer a part=0
+              a1 accepted 0ns
+              record: part
+            > answer a part=0 echo=q1 replayed
+              record: duplicate
+            > answer a part=1 final
+              send a1 r1r3 (Some(0ns) of 0ns)
+              a1 ended: answered 0ns
+              record: delivered
+            > ask a1 q2
+              publish q2 as a
+            > answer a part=0
+              a1 accepted 0ns
+              record: part
+            > answer a part=0
+              duplicates seen
+              record: duplicate
+            > answer a part=1 final
+              send a1 r4r6 (Some(0ns) of 0ns)
+              a1 ended: answered 0ns
+              record: delivered
+            > ask a1 q3
+              publish q3 as a~q3
+            > answer a~q3 part=0
+              a1 accepted 0ns
+              record: part
+            > answer a~q3 part=0
+              record: duplicate
+        "#]],
+    );
+}
+
+#[test]
+fn an_answer_at_the_limit_is_given_and_one_over_it_is_not() {
+    check(
+        "
+            connect a1
+            ask a1 q1
+            answer a text=12345678901234567890
+            ask a1 q2
+            answer a text=123456789012345678901
+        ",
+        expect![[r#"
+            > connect a1
+            > ask a1 q1
+              publish q1 as a
+            > answer a text=12345678901234567890
+              a1 accepted 0ns
+              send a1 12345678901234567890 (None of 0ns)
+              a1 ended: answered 0ns
+              record: delivered
+            > ask a1 q2
+              publish q2 as a
+            > answer a text=123456789012345678901
+              answer too large
+              a1 accepted 0ns
+              send a1 answer failed
+              a1 ended: failed 0ns
+              record: delivered
+        "#]],
+    );
+}
