@@ -170,13 +170,14 @@ impl KafkaResponseConsumer {
         let (assignment, keeping) = match settings.delivery {
             Delivery::Broadcast => (
                 Assignment::Broadcast(Broadcast::default()),
-                // What nobody can decode is to be found, whomever its key names.
-                Keeping::Shortcut(match settings.key_hint {
+                match settings.key_hint {
+                    // With dead letters, what nobody can decode is to be found, whomever its key
+                    // names.
                     Some(every) if dead_letters.is_none() => {
-                        Shortcut::by_key(Instant::now(), every)
+                        Keeping::Shortcut(Shortcut::by_key(Instant::now(), every))
                     }
-                    Some(_) | None => Shortcut::never(Instant::now()),
-                }),
+                    Some(_) | None => Keeping::Nothing,
+                },
             ),
             Delivery::Group { start } => (
                 Assignment::Group(Group::new(start)),

@@ -58,11 +58,6 @@ impl KeyHint {
         Self::with(Belief::Proving)
     }
 
-    /// Nothing is ever believed.
-    pub(crate) fn unused() -> Self {
-        Self::with(Belief::Unused)
-    }
-
     /// What to do with a record of this schema and key.
     pub(crate) fn advise<'k>(
         &self,

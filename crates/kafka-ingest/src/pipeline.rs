@@ -41,7 +41,9 @@ pub(crate) struct Pipeline {
 /// What is kept of records beside themselves, by mode.
 #[derive(Debug)]
 pub(crate) enum Keeping {
-    /// Broadcast: which were passed over.
+    /// Broadcast: nothing, since every record is decoded when it comes.
+    Nothing,
+    /// Broadcast with the key hint: which were passed over.
     Shortcut(Shortcut),
     /// Group: which hold the offset back.
     Line(HeadOfLine),
@@ -117,6 +119,7 @@ impl Pipeline {
         record: Record<'_>,
     ) -> Fate {
         let course = match &mut self.keeping {
+            Keeping::Nothing => Course::Take,
             Keeping::Shortcut(shortcut) => shortcut.on_read(now, at, &record, &*self.sink),
             Keeping::Line(line) => {
                 line.on_read(at);
@@ -187,14 +190,15 @@ impl Pipeline {
     pub(crate) fn on_log_went_back(&mut self, partition: i32) {
         match &mut self.keeping {
             Keeping::Shortcut(shortcut) => shortcut.on_log_went_back(partition),
-            // Sees it by the offset.
-            Keeping::Line(_) => {}
+            // A line sees it by the offset.
+            Keeping::Nothing | Keeping::Line(_) => {}
         }
     }
 
     /// The topic is gone.
     pub(crate) fn on_topic_gone(&mut self) {
         match &mut self.keeping {
+            Keeping::Nothing => {}
             Keeping::Shortcut(shortcut) => shortcut.on_topic_gone(),
             Keeping::Line(line) => *line = HeadOfLine::default(),
         }
@@ -204,7 +208,7 @@ impl Pipeline {
     pub(crate) fn on_revoked(&mut self, partitions: &[i32]) {
         self.parking.on_revoked(partitions);
         match &mut self.keeping {
-            Keeping::Shortcut(_) => {}
+            Keeping::Nothing | Keeping::Shortcut(_) => {}
             Keeping::Line(line) => line.on_revoked(partitions),
         }
     }
@@ -212,7 +216,7 @@ impl Pipeline {
     /// How far partitions may be committed, where that has changed since the last call.
     pub(crate) fn poll_offsets(&mut self) -> Vec<(i32, i64)> {
         match &mut self.keeping {
-            Keeping::Shortcut(_) => Vec::new(),
+            Keeping::Nothing | Keeping::Shortcut(_) => Vec::new(),
             Keeping::Line(line) => line.poll(),
         }
     }
@@ -221,7 +225,7 @@ impl Pipeline {
     pub(crate) fn poll_look(&mut self, now: Instant) -> Option<Look> {
         match &mut self.keeping {
             Keeping::Shortcut(shortcut) => shortcut.poll_look(now, &*self.sink),
-            Keeping::Line(_) => None,
+            Keeping::Nothing | Keeping::Line(_) => None,
         }
     }
 
@@ -229,7 +233,7 @@ impl Pipeline {
     pub(crate) fn key_belief(&self) -> KeyBelief {
         match &self.keeping {
             Keeping::Shortcut(shortcut) => shortcut.belief(),
-            Keeping::Line(_) => KeyBelief::Unused,
+            Keeping::Nothing | Keeping::Line(_) => KeyBelief::Unused,
         }
     }
 

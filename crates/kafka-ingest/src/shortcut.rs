@@ -43,15 +43,6 @@ impl Shortcut {
         }
     }
 
-    /// Decodes every record.
-    pub(crate) fn never(now: Instant) -> Self {
-        Self {
-            hint: KeyHint::unused(),
-            // Nothing is passed over, so that nothing is ever due.
-            passed_over: PassedOver::new(now, Duration::from_secs(3_600)),
-        }
-    }
-
     /// A record was read.
     pub(crate) fn on_read(
         &mut self,

@@ -51,7 +51,7 @@ impl Pipeline {
 
     pub(super) fn settled(&mut self, at: RecordPosition) {
         match &mut self.keeping {
-            Keeping::Shortcut(_) => {}
+            Keeping::Nothing | Keeping::Shortcut(_) => {}
             Keeping::Line(line) => line.on_settled(at),
         }
     }
@@ -119,7 +119,7 @@ impl Pipeline {
         let session_id = &decoded.session_id;
         let comparison = match &mut self.keeping {
             Keeping::Shortcut(shortcut) => shortcut.on_decoded(now, schema, key, session_id),
-            Keeping::Line(_) => Comparison::Settled,
+            Keeping::Nothing | Keeping::Line(_) => Comparison::Settled,
         };
         match comparison {
             Comparison::Refuted => self.events.keys_refuted(&self.topic, at),
