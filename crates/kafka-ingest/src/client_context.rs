@@ -51,6 +51,28 @@ pub(crate) struct Digest {
     pub(crate) lag_max: u64,
 }
 
+/// Makes a context that has a [`Context`] in its field `context` hand on to it what librdkafka says of
+/// itself.
+macro_rules! hand_on {
+    ($outer:ty) => {
+        impl rdkafka::ClientContext for $outer {
+            fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, line: &str) {
+                self.context.log(level, facility, line);
+            }
+
+            fn stats(&self, statistics: rdkafka::Statistics) {
+                self.context.stats(statistics);
+            }
+
+            fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+                self.context.error(error, reason);
+            }
+        }
+    };
+}
+
+pub(crate) use hand_on;
+
 impl Context {
     pub(crate) fn new(client: Client, topic: Arc<str>, events: Arc<Events>) -> Self {
         Self {

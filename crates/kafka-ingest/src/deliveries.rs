@@ -7,17 +7,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
-use rdkafka::statistics::Statistics;
 use telemetry::spans;
 use tokio::sync::Notify;
 use tracing::Span;
 
-use crate::client_context::Context;
+use crate::client_context::{Context, hand_on};
 use crate::in_flight::{InFlight, Ticket};
 use crate::native;
 use crate::publish_report::{Persisted, PublishReport};
@@ -149,16 +145,4 @@ impl ProducerContext for Reports {
     }
 }
 
-impl ClientContext for Reports {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.context.log(level, facility, line);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.context.stats(statistics);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.context.error(error, reason);
-    }
-}
+hand_on!(Reports);

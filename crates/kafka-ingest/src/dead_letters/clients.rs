@@ -4,18 +4,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
-use rdkafka::{ClientConfig, ClientContext};
 
 use super::held::Again;
 use super::{GROUP, Shared};
-use crate::client_context::Context;
+use crate::client_context::{Context, hand_on};
 use crate::dead_letter::{DeadLetter, Mark};
 use crate::events::Client;
 use crate::reporting::Reporting;
@@ -171,33 +169,9 @@ impl ProducerContext for Copies {
     }
 }
 
-impl ClientContext for Election {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.context.log(level, facility, line);
-    }
+hand_on!(Election);
 
-    fn stats(&self, statistics: Statistics) {
-        self.context.stats(statistics);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.context.error(error, reason);
-    }
-}
-
-impl ClientContext for Copies {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.context.log(level, facility, line);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.context.stats(statistics);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.context.error(error, reason);
-    }
-}
+hand_on!(Copies);
 
 fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
     let mut numbers: Vec<_> = partitions
