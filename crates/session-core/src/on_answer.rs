@@ -145,12 +145,10 @@ impl Registry {
         self.note(Event::AnswerDecided { outcome });
     }
 
-    /// The question this session waits for.
+    /// The same, to be changed.
     fn waiting(&mut self, id: &SessionId) -> Option<&mut Pending> {
-        match self.sessions.get(id)?.state {
-            State::Waiting(question_id) => self.pending.get_mut(&question_id),
-            State::Departed { .. } | State::Idle | State::Closing => None,
-        }
+        let question_id = self.waited_for(id.as_str())?.question_id;
+        self.pending.get_mut(&question_id)
     }
 
     /// The one place where an answer goes to a socket.
