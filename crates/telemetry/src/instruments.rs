@@ -111,6 +111,7 @@ instruments! {
     /// Second looks at records passed over by their keys, by `cause` (`refuted`, `quiet`, `waiting`).
     second_looks: Count = "answer_gateway.second_looks", "cause", "{look}",
         "Times that records passed over by their keys were looked at again";
+
     /// Dead letters by `result`: `written` by this replica, `elsewhere` (by another), `refused` by
     /// Kafka for good, `no_room` (not kept by this replica).
     dead_letters: Count = "answer_gateway.dead_letters", "result", "{record}",
