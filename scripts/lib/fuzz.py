@@ -7,11 +7,16 @@ import tools
 from common import REPOSITORY, Failure, run, say
 
 
+def manifests() -> list[Path]:
+    """The manifests of the fuzz targets, each a workspace of its own."""
+    return sorted(REPOSITORY.glob("crates/*/fuzz/Cargo.toml"))
+
+
 def run_all(seconds_each: int, corpus: Path) -> None:
     """Fuzzes every target; what is found in new inputs is kept in `corpus`, a crash stays beside the target's seeds."""
     targets = [
         (folder, target.stem)
-        for folder in sorted(REPOSITORY.glob("crates/*/fuzz"))
+        for folder in (manifest.parent for manifest in manifests())
         for target in sorted((folder / "fuzz_targets").glob("*.rs"))
     ]
     if not targets:

@@ -2,7 +2,7 @@
 
 import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -50,6 +50,13 @@ def table() -> list[Sabotage]:
     return entries
 
 
+def problems(tree: Path) -> Iterator[str]:
+    """Each patch that does not apply to the tree, as a sentence."""
+    for entry in table():
+        if not _applies(entry, tree, "--check"):
+            yield _stale(entry)
+
+
 def run_all(folder: Path, only: str = "") -> None:
     """Runs every sabotage; fails naming those that were not caught."""
     chosen = [entry for entry in table() if only in entry.patch]
@@ -91,8 +98,17 @@ def _fresh_copy(tree: Path) -> Path:
 
 
 def _apply(entry: Sabotage, tree: Path) -> None:
-    if output_of(["git", "apply", "--whitespace=nowarn", FOLDER / entry.patch], cwd=tree) is None:
-        raise Failure(f"{entry.patch} does not apply to this tree any more; make it anew: {entry.what}")
+    if not _applies(entry, tree):
+        raise Failure(_stale(entry))
+
+
+def _applies(entry: Sabotage, tree: Path, *options: str) -> bool:
+    command = ["git", "apply", "--whitespace=nowarn", *options, FOLDER / entry.patch]
+    return output_of(command, cwd=tree) is not None
+
+
+def _stale(entry: Sabotage) -> str:
+    return f"{entry.patch} does not apply to this tree any more; make it anew: {entry.what}"
 
 
 def _passes(entry: Sabotage, tree: Path, env: Mapping[str, str]) -> bool:

@@ -87,6 +87,16 @@ def _writes(file: str, text: str, mode: int = 0o644) -> Callable[[Path], None]:
     return apply
 
 
+def _replaces(file: str, old: str, new: str) -> Callable[[Path], None]:
+    def apply(tree: Path) -> None:
+        text = (tree / file).read_text()
+        if old not in text:
+            raise Failure(f"{file} has no {old!r}; mend the self-test")
+        (tree / file).write_text(text.replace(old, new))
+
+    return apply
+
+
 _UNDONE_WORD = "TO" + "DO"
 _LONG_FUNCTION = "fn long() {\n" + "    x();\n" * (MAX_FUNCTION_LINES - 1) + "}\n"
 _TESTS = '#[cfg(test)]\nmod tests {\n    const BRACE: &str = "}";\n' + "    // line\n" * MAX_FILE_LINES + "}\n"
@@ -122,6 +132,11 @@ BREAKAGES = (
         "tidy",
         "tagged.yaml:1 uses actions/checkout@v5",
         _writes(".github/workflows/tagged.yaml", "- uses: actions/checkout@v5 # v5\n"),
+    ),
+    Breakage(
+        "sabotage",
+        "answer-sent-twice.patch does not apply",
+        _replaces("crates/session-core/src/on_answer.rs", "        self.send(question.key.clone(), reply);\n", ""),
     ),
     Breakage("tidy", "scripts/mute --help", _writes("scripts/mute", "#!/bin/sh\nexit 1\n", 0o755)),
 )
