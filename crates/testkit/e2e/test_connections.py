@@ -55,8 +55,7 @@ def test_the_answer_of_a_replaced_connection_is_not_shown_to_its_successor(gatew
 def test_the_late_close_of_a_replaced_connection_does_not_evict_its_successor(gateway, start_answerer):
     start_answerer()
     session = texts.session_id()
-    older = ws.connect(gateway.url(session))
-    with ws.connect(gateway.url(session)) as newer:
+    with ws.connect(gateway.url(session)) as older, ws.connect(gateway.url(session)) as newer:
         assert ws.close_code(older) == 4509
         older.close()
         gateway.wait_sessions(1)

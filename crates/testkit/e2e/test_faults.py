@@ -1,7 +1,7 @@
 """Parts of the stack go away under load and come back: nothing is lost, and everybody is told what he may know."""
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -35,36 +35,36 @@ def without(stack):
 
 def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive(gateway, start_answerer, without):
     answerer = start_answerer(held)
-    sockets = [ws.connect(gateway.url(texts.session_id())) for _ in range(6)]
-    asked = [texts.question(str(number)) for number in range(6)]
-    for socket, text in zip(sockets, asked, strict=True):
-        ws.send(socket, text)
-    questions = [answerer.question(text) for text in asked]
-    values = [
-        answerer.serialized(
-            {"session_id": question.wire_id, "resposta": texts.answer_to(question.text), "tokens": 1},
-            schemas.RESPOSTA_REORDERED,
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(ws.connect(gateway.url(texts.session_id()))) for _ in range(6)]
+        asked = [texts.question(str(number)) for number in range(6)]
+        for socket, text in zip(sockets, asked, strict=True):
+            ws.send(socket, text)
+        questions = [answerer.question(text) for text in asked]
+        values = [
+            answerer.serialized(
+                {"session_id": question.wire_id, "resposta": texts.answer_to(question.text), "tokens": 1},
+                schemas.RESPOSTA_REORDERED,
+            )
+            for question in questions
+        ]
+        somebody_elses = answerer.serialized(
+            {"session_id": texts.session_id(), "resposta": "x", "tokens": 1}, schemas.RESPOSTA_REORDERED
         )
-        for question in questions
-    ]
-    somebody_elses = answerer.serialized(
-        {"session_id": texts.session_id(), "resposta": "x", "tokens": 1}, schemas.RESPOSTA_REORDERED
-    )
-    with without("registry"):
-        for _ in range(PARKED_AT_MOST):
-            answerer.write_bytes(somebody_elses, partition=0)
-        for number, value in enumerate(values):
-            answerer.write_bytes(value, partition=number % 3)
-        answerer.flush()
-        gateway.wait_metric("answer_gateway_consumer_partitions", 1, state="paused")
-        gateway.wait_metric("answer_gateway_parked_records", PARKED_AT_MOST + 4, bound="used")
-        gateway.wait_readyz(200, naming="registry")
-        for socket in sockets:
+        with without("registry"):
+            for _ in range(PARKED_AT_MOST):
+                answerer.write_bytes(somebody_elses, partition=0)
+            for number, value in enumerate(values):
+                answerer.write_bytes(value, partition=number % 3)
+            answerer.flush()
+            gateway.wait_metric("answer_gateway_consumer_partitions", 1, state="paused")
+            gateway.wait_metric("answer_gateway_parked_records", PARKED_AT_MOST + 4, bound="used")
+            gateway.wait_readyz(200, naming="registry")
+            for socket in sockets:
+                ws.assert_nothing_more(socket)
+        for socket, text in zip(sockets, asked, strict=True):
+            assert ws.receive(socket, timeout=60) == ws.response(texts.answer_to(text))
             ws.assert_nothing_more(socket)
-    for socket, text in zip(sockets, asked, strict=True):
-        assert ws.receive(socket, timeout=60) == ws.response(texts.answer_to(text))
-        ws.assert_nothing_more(socket)
-        socket.close()
     assert gateway.metrics().value("answer_gateway_answers_total", outcome="invalid") == 0
 
 
