@@ -5,6 +5,7 @@
 //! each edge has wire structs of its own and converts.
 
 mod answer;
+mod ask_id;
 mod id;
 mod outcome;
 mod position;
@@ -13,6 +14,7 @@ mod text;
 mod trace_context;
 
 pub use answer::{Answer, AnswerBody, AnswerPart, PartOrder, QuestionIdEcho};
+pub use ask_id::AskId;
 pub use id::{Generation, IdError, QuestionId, SessionId, SessionKey, Suffix, WireId};
 pub use outcome::{AnswerOutcome, QuestionOutcome};
 pub use position::{AnswerFloor, RecordPosition};

@@ -29,6 +29,11 @@ impl AnswerFloor {
         Self(Arc::new([]))
     }
 
+    /// The high watermarks, indexed by partition number.
+    pub fn watermarks(&self) -> &[i64] {
+        &self.0
+    }
+
     /// True when the record was in the topic before the floor was taken. A partition the floor does
     /// not know (added later) excludes nothing.
     pub fn excludes(&self, position: RecordPosition) -> bool {
