@@ -26,6 +26,7 @@ pub(crate) fn core(config: &Config) -> CoreSettings {
         max_answer_bytes: config.ws.max_response_bytes,
         answer_ttl: config.session.answer_ttl,
         max_owed: config.session.max_owed,
+        ..CoreSettings::default()
     }
 }
 

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use types::{AnswerOutcome, AnswerText, Question, QuestionOutcome, SessionKey};
+use types::{
+    AnswerFloor, AnswerOutcome, AnswerText, Question, QuestionId, QuestionOutcome, SessionKey,
+    WireId,
+};
+
+use crate::told::{ResumePoint, Told};
 
 /// One thing to do. Closed and comparable, so that tests are data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,10 +17,31 @@ pub enum Effect {
     Publish {
         /// Who asked.
         key: SessionKey,
+        /// What the report is to name.
+        publish: PublishId,
         /// What to produce.
         question: Question,
     },
-    /// Put this on the socket.
+    /// Look up what was written of an answer before now; report with [`crate::Input::Recovered`].
+    /// The pending entry exists already, so what comes from now on is not missed.
+    Recover {
+        /// Whose question.
+        key: SessionKey,
+        /// Which one.
+        question_id: QuestionId,
+        /// What its answer carries as session id.
+        wire_id: WireId,
+        /// Below it stands nothing of its answer.
+        floor: AnswerFloor,
+    },
+    /// Tell this to a client of version 2.
+    Tell {
+        /// Whom.
+        key: SessionKey,
+        /// What.
+        told: Box<Told>,
+    },
+    /// Put this on the socket of a client of version 1.
     Send {
         /// To whom.
         key: SessionKey,
@@ -28,12 +54,32 @@ pub enum Effect {
         key: SessionKey,
         /// Why.
         reason: CloseReason,
+        /// What the client's next token says, if it does well to come back with one (version 2).
+        resume: Option<Box<ResumePoint>>,
     },
     /// Something worth a log line or a metric happened.
     Note(Event),
 }
 
-/// What a client is told. Each edge version renders these in its own frames.
+/// Names one publication of a question. A question that is asked again has another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PublishId {
+    /// The question.
+    pub question: QuestionId,
+    /// Counts the publications of this process.
+    pub number: u64,
+}
+
+/// Which version of the WebSocket protocol a session speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Version {
+    /// One frame a question.
+    V1,
+    /// Tokens, parts, resumption.
+    V2,
+}
+
+/// What a client of version 1 is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// The answer to the session's question.
@@ -73,8 +119,20 @@ pub enum Event {
     QuestionAccepted {
         /// Whose question.
         key: SessionKey,
+        /// What its client speaks.
+        version: Version,
         /// From asking to now.
         after: Duration,
+    },
+    /// A question that was accepted earlier, here or elsewhere, came with its resumed session.
+    QuestionAdopted {
+        /// Whose question.
+        key: SessionKey,
+    },
+    /// A session could not be resumed.
+    NotResumed {
+        /// Whose token it was.
+        key: SessionKey,
     },
     /// A question ended.
     QuestionEnded {
@@ -92,6 +150,9 @@ pub enum Event {
     },
     /// An answer is larger than it may be; its question has ended with an error.
     AnswerTooLarge,
+    /// Another attempt at an answer began after parts of the one before were sent; its question has
+    /// ended with an error (version 2).
+    AnswerRestarted,
     /// The parts of an answer contradict each other; its question has ended with an error.
     PartsBroken,
     /// The answering side answered one plain question twice: every question takes a suffix for

@@ -1,17 +1,36 @@
 //! Everything that can happen to the core.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use types::{Answer, AnswerFloor, QuestionId, QuestionText, SessionKey, Suffix, UserName};
+use types::{Answer, AnswerFloor, AskId, QuestionId, QuestionText, SessionKey, Suffix, UserName};
+
+use crate::ResumePoint;
+use crate::effect::PublishId;
 
 /// One thing that happened. Closed and comparable, so that tests are data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// A socket was accepted. Its generation is larger than any before it; one that is older than
+    /// A socket of version 1 was accepted. Its generation is larger than any before it; one that is older than
     /// its session's connection all the same lost a race and is told to close.
     Connected {
         /// The session and its new connection.
         key: SessionKey,
+    },
+    /// A socket of version 2 has sent its `start`. Generations as with [`Self::Connected`].
+    Start {
+        /// The session and its new connection.
+        key: SessionKey,
+        /// A new session, or one that goes on.
+        start: Start,
+    },
+    /// What [`crate::Effect::Recover`] asked for.
+    Recovered {
+        /// Whose question.
+        key: SessionKey,
+        /// Which one.
+        question_id: QuestionId,
+        /// What was written of its answer before.
+        recovery: Recovery,
     },
     /// A socket is gone. Stale keys have no effect.
     Disconnected {
@@ -25,15 +44,29 @@ pub enum Input {
         /// What.
         ask: Ask,
     },
+    /// A client of version 2 gives its question up.
+    Cancel {
+        /// Who.
+        key: SessionKey,
+        /// Which one; any other than the open one has no effect.
+        question_id: QuestionId,
+    },
+    /// A client of version 2 says what it has received.
+    Ack {
+        /// Who.
+        key: SessionKey,
+        /// The last part without a gap before it.
+        seq: u64,
+    },
     /// Kafka has the question (delivery report, acks=all).
     Published {
-        /// Which one.
-        question_id: QuestionId,
+        /// Which publication.
+        publish: PublishId,
     },
     /// Kafka or the registry did not take the question.
     PublishFailed {
-        /// Which one.
-        question_id: QuestionId,
+        /// Which publication.
+        publish: PublishId,
         /// Whether it may be in Kafka all the same.
         persisted: Persisted,
     },
@@ -53,8 +86,11 @@ pub enum Input {
 /// A question as the client put it, with all that the core may not make itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// Its id; no other question has it.
+    /// Its id. No other question has it; version 2 gives the same question the same id when it is
+    /// asked again.
     pub question_id: QuestionId,
+    /// What the client of version 2 said of it; `None` in version 1.
+    pub named: Option<Named>,
     /// Its text.
     pub text: QuestionText,
     /// Who asks, if said.
@@ -65,6 +101,38 @@ pub struct Ask {
     pub floor: AnswerFloor,
     /// Wall time, handed on to the record. Decides nothing.
     pub asked_at: SystemTime,
+}
+
+/// What a client of version 2 says of its question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its name for it. [`Ask::question_id`] is made from this and the session, always alike.
+    pub id: AskId,
+    /// How long it wants to wait, at most; never longer than [`crate::Settings::answer_timeout`].
+    pub timeout: Option<Duration>,
+}
+
+/// How a session of version 2 begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// Anew.
+    Fresh,
+    /// Where a token says. The key is that of the token's session.
+    Resume {
+        /// What the token says.
+        point: ResumePoint,
+        /// The last part that the client has received.
+        last_seq: u64,
+    },
+}
+
+/// What was written of an answer before its session was resumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recovery {
+    /// Every record of its wire id, in any order; none when nothing was written.
+    Found(Vec<Answer>),
+    /// Nobody can know: not all of the topic since then can be looked at.
+    Lost,
 }
 
 /// Whether a question that was reported as failed may be in Kafka all the same.

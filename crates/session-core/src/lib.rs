@@ -8,19 +8,24 @@
 //! 3. ask [`Registry::poll_timeout`] when it next wants an [`Input::Tick`], and why.
 //!
 //! Getters: [`Registry::stats`], [`Registry::is_here`], [`Registry::knows`], [`Registry::awaits`],
-//! [`Registry::oldest_floor`]. Everything else is an input or an effect.
+//! [`Registry::oldest_floor`], [`Registry::resume_point`]. Everything else is an input or an effect.
 
+mod course;
+mod cut;
 mod debts;
 mod effect;
 mod input;
 mod ledger;
 mod on_answer;
 mod on_ask;
+mod on_cancel;
 mod on_connected;
 mod on_disconnected;
 mod on_drain;
 mod on_publish_failed;
 mod on_published;
+mod on_recovered;
+mod on_start;
 mod on_timeout;
 mod parts;
 mod question;
@@ -28,12 +33,17 @@ mod registry;
 mod session;
 mod settings;
 mod state;
+mod stream;
+mod telling;
 mod timer;
+mod told;
 mod wire_id;
 
-pub use effect::{CloseReason, Effect, Event, Reply};
-pub use input::{Ask, Input, Persisted};
+pub use cut::cut;
+pub use effect::{CloseReason, Effect, Event, PublishId, Reply, Version};
+pub use input::{Ask, Input, Named, Persisted, Recovery, Start};
 pub use ledger::Ledger;
 pub use registry::{Registry, Stats};
 pub use settings::{Settings, WireIdMode};
 pub use timer::Timer;
+pub use told::{Cut, End, ErrorCode, ResumePoint, ResumeQuestion, Stretch, Told};

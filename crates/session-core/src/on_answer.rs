@@ -4,7 +4,7 @@
 //! session's only open question, provided the record is not below its floor. No clock decides
 //! anything, and equal text is no sign of a duplicate.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use types::{
     Answer, AnswerBody, AnswerOutcome, AnswerPart, AnswerText, QuestionId, QuestionIdEcho,
@@ -15,7 +15,16 @@ use crate::parts::{Joined, Part, Parts};
 use crate::question::Pending;
 use crate::session::Answered;
 use crate::state::State;
-use crate::{Event, Registry, Reply};
+use crate::stream::Stream;
+use crate::{End, ErrorCode, Event, Registry, Reply, Told, Version};
+
+/// How a question ends that something came for.
+enum Finish {
+    /// With the answer, or the last text of it.
+    Answer(AnswerText),
+    /// With an error.
+    Failed,
+}
 
 /// What a record is to the open questions.
 enum Attribution {
@@ -39,19 +48,23 @@ impl Registry {
 
     fn attribute(&self, answer: &Answer) -> Attribution {
         match answer.question_id {
-            QuestionIdEcho::Echoed(id) => self.attribute_by_question(id, answer.wire_id.session()),
+            QuestionIdEcho::Echoed(id) => self.attribute_by_question(id, answer),
             QuestionIdEcho::Absent => self.attribute_by_wire_id(answer),
             QuestionIdEcho::Foreign => Attribution::None,
         }
     }
 
-    fn attribute_by_question(&self, id: QuestionId, session: &str) -> Attribution {
+    fn attribute_by_question(&self, id: QuestionId, answer: &Answer) -> Attribution {
         match self.pending.get(&id) {
-            Some(question) if question.key.id.as_str() == session => {
-                Attribution::To(question.key.id.clone())
-            }
-            Some(_) => Attribution::Contradiction,
             None => Attribution::None,
+            Some(question) if question.key.id.as_str() != answer.wire_id.session() => {
+                Attribution::Contradiction
+            }
+            // The same question asked before: a whole answer is good, a part has no others here.
+            Some(question) if is_part(answer) && is_of_another_asking(question, answer) => {
+                Attribution::None
+            }
+            Some(question) => Attribution::To(question.key.id.clone()),
         }
     }
 
@@ -76,12 +89,18 @@ impl Registry {
 
     /// A record answers the question this session waits for: wholly, or in part.
     fn receive(&mut self, now: Instant, id: &SessionId, answer: Answer) {
+        let max_bytes = self.settings.max_answer_bytes;
+        let question = self.waited(id);
+        if let Some(recovering) = question.recovering() {
+            // Decided once the past is known.
+            return recovering.held.push(answer, max_bytes);
+        }
         let text = match answer.body {
             AnswerBody::Text(text) => text,
-            failed @ AnswerBody::Failed(_) => return self.deliver(now, id, failed),
+            AnswerBody::Failed(_) => return self.finish(now, id, Finish::Failed),
         };
         match answer.part {
-            AnswerPart::Whole => self.complete(now, id, text),
+            AnswerPart::Whole => self.complete(now, id, vec![text]),
             AnswerPart::Piece {
                 order,
                 is_final,
@@ -103,15 +122,36 @@ impl Registry {
     /// `exact`: what comes again under the record's wire id can be confused with no other question's.
     fn join(&mut self, now: Instant, id: &SessionId, part: Part, exact: bool) {
         let max_bytes = self.settings.max_answer_bytes;
-        let question = self
-            .waiting(id)
-            .expect("an answer is attributed to a waiting session only");
-        let question_id = question.question_id;
-        match question.parts.get_or_insert_default().take(part, max_bytes) {
-            Joined::Whole(text) => self.complete(now, id, text),
+        let question = self.waited(id);
+        let question_id = question.question_id();
+        let streams = question.stream.is_some();
+        let begun = question.stream.as_deref().is_some_and(Stream::has_begun);
+        let parts = question.parts.get_or_insert_default();
+        if begun && parts.is_restarted_by(part.attempt) {
+            return self.refuse_answer(now, id, Event::AnswerRestarted);
+        }
+        // What is sent on waits nowhere: version 2 bounds what is behind a gap.
+        let max_bytes = match streams {
+            true => max_bytes.saturating_add(part.text.expose().len()),
+            false => max_bytes,
+        };
+        match parts.take(part, max_bytes) {
+            Joined::Whole if streams => {
+                let texts = parts.release();
+                self.complete(now, id, texts);
+            }
+            Joined::Whole => {
+                let text = parts.joined();
+                self.complete(now, id, vec![text]);
+            }
             Joined::Kept => {
+                let ready = match streams {
+                    true => parts.release(),
+                    false => Vec::new(),
+                };
                 // It proves that the question is in Kafka.
-                self.on_published(now, question_id);
+                self.accept(now, question_id);
+                self.send_on(id, ready);
                 self.wait_for_next_part(now, question_id);
                 self.decided(AnswerOutcome::Part);
             }
@@ -127,40 +167,78 @@ impl Registry {
         }
     }
 
-    /// All of the answer is here.
-    fn complete(&mut self, now: Instant, id: &SessionId, text: AnswerText) {
-        if text.expose().len() > self.settings.max_answer_bytes {
-            return self.refuse_answer(now, id, Event::AnswerTooLarge);
+    /// Parts that are not the last leave as they come.
+    fn send_on(&mut self, id: &SessionId, texts: Vec<AnswerText>) {
+        for text in texts {
+            let Some(State::Waiting(question)) = self.sessions.get(id).map(|session| session.state)
+            else {
+                return;
+            };
+            let question = self.pending.get_mut(&question);
+            let course = self
+                .sessions
+                .get_mut(id)
+                .and_then(|one| one.course.as_deref_mut());
+            let Some((question, course)) = question.zip(course) else {
+                return;
+            };
+            let key = question.key.clone();
+            let stream = question.stream.as_deref_mut();
+            if let Some(stretch) = stream.and_then(|stream| stream.number(course, text)) {
+                self.tell(key, Told::Answer(stretch));
+            }
         }
-        self.deliver(now, id, AnswerBody::Text(text));
+    }
+
+    /// All of the answer is here: what of it was not sent on, never nothing.
+    fn complete(&mut self, now: Instant, id: &SessionId, mut texts: Vec<AnswerText>) {
+        let Some(last) = texts.pop() else { return };
+        match self.waited(id).version() {
+            Version::V2 => {
+                let question_id = self.waited(id).question_id();
+                self.accept(now, question_id);
+                self.send_on(id, texts);
+                self.finish(now, id, Finish::Answer(last));
+            }
+            Version::V1 if last.expose().len() > self.settings.max_answer_bytes => {
+                self.refuse_answer(now, id, Event::AnswerTooLarge);
+            }
+            Version::V1 => self.finish(now, id, Finish::Answer(last)),
+        }
     }
 
     /// The answer cannot be given; its question ends with an error.
     fn refuse_answer(&mut self, now: Instant, id: &SessionId, why: Event) {
         self.note(why);
-        self.deliver(now, id, AnswerBody::Failed(None));
+        self.finish(now, id, Finish::Failed);
     }
 
     fn decided(&mut self, outcome: AnswerOutcome) {
         self.note(Event::AnswerDecided { outcome });
     }
 
-    /// The same, to be changed.
-    fn waiting(&mut self, id: &SessionId) -> Option<&mut Pending> {
-        let question_id = self.waited_for(id.as_str())?.question_id;
+    /// The question that a session waits for, if it does.
+    pub(crate) fn waiting(&mut self, id: &SessionId) -> Option<&mut Pending> {
+        let question_id = self.waited_for(id.as_str())?.question_id();
         self.pending.get_mut(&question_id)
     }
 
-    /// The one place where an answer goes to a socket.
-    fn deliver(&mut self, now: Instant, id: &SessionId, body: AnswerBody) {
-        let question = self
-            .free(id)
-            .expect("an answer is attributed to a waiting session only");
+    /// The question of a session that an answer was attributed to.
+    fn waited(&mut self, id: &SessionId) -> &mut Pending {
+        self.waiting(id)
+            .expect("an answer is attributed to a waiting session only")
+    }
+
+    /// The one place where a question ends with what came from the answering side.
+    fn finish(&mut self, now: Instant, id: &SessionId, finish: Finish) {
+        let question_id = self.waited(id).question_id();
+        // What came proves that the question is in Kafka.
+        let publish = self.waited(id).accepted;
+        self.accept(now, question_id);
+        let Some(question) = self.free(id) else {
+            return;
+        };
         let total = now - question.asked;
-        if question.accepted.is_none() {
-            // The answer proves that the question is in Kafka.
-            self.accepted(question.key.clone(), total);
-        }
         let parts = question.parts.as_deref();
         if parts.is_some_and(Parts::may_have_stragglers) {
             self.incur(now, &question, AnswerOutcome::Late);
@@ -168,22 +246,61 @@ impl Registry {
         if let Some(session) = self.sessions.get_mut(id) {
             session.answered = Some(Box::new(Answered::new(&question)));
         }
-        let (outcome, reply) = match body {
-            AnswerBody::Text(text) => {
-                let publish = question.accepted;
-                let reply = Reply::Answer {
-                    text,
-                    publish,
-                    total,
-                };
-                (QuestionOutcome::Answered, reply)
+        let key = question.key.clone();
+        let outcome = match finish {
+            Finish::Failed => {
+                self.tell_end(&question, ErrorCode::AnswerFailed);
+                QuestionOutcome::Failed
             }
-            AnswerBody::Failed(_) => (QuestionOutcome::Failed, Reply::AnswerFailed),
+            Finish::Answer(text) => {
+                match question.version() {
+                    Version::V1 => {
+                        let reply = Reply::Answer {
+                            text,
+                            publish,
+                            total,
+                        };
+                        self.send(key.clone(), reply);
+                    }
+                    Version::V2 => self.send_last(question, text, publish, total),
+                }
+                QuestionOutcome::Answered
+            }
         };
-        self.send(question.key.clone(), reply);
-        self.ended(question.key, outcome, total);
+        self.ended(key, outcome, total);
         self.decided(AnswerOutcome::Delivered);
         self.close_if_draining(id);
+    }
+
+    /// The last text of an answer in parts.
+    fn send_last(
+        &mut self,
+        mut question: Pending,
+        text: AnswerText,
+        publish: Option<Duration>,
+        total: Duration,
+    ) {
+        let carried = question.carried();
+        let Some(stream) = question.stream.as_deref_mut() else {
+            return;
+        };
+        let Some(course) = self.course(&question.key.id) else {
+            return;
+        };
+        let stretch = stream.number(course, text);
+        course.seq = course.seq.max(stream.seen);
+        if let Some((base, carried)) = carried {
+            course.answered(carried, base);
+        }
+        let resume = self.point_of(&question.key.id);
+        if let Some((mut stretch, resume)) = stretch.zip(resume) {
+            stretch.end = Some(End {
+                resume,
+                publish,
+                total,
+            });
+            self.tell(question.key, Told::Answer(stretch));
+        }
     }
 
     /// Why an answer goes to nobody.
@@ -201,6 +318,7 @@ impl Registry {
         // next plain question of any session could get the second answer to its last one.
         let twice = plain && owed.is_none() && !answer.replayed;
         let outcome = match session.state {
+            State::Departed { .. } if session.course.is_some() => return AnswerOutcome::HandedOff,
             State::Departed { .. } => return AnswerOutcome::Undeliverable,
             State::Idle | State::Closing if again || twice => AnswerOutcome::Duplicate,
             State::Waiting(_) if again => AnswerOutcome::Duplicate,
@@ -217,4 +335,16 @@ impl Registry {
 /// plain id is not, so a record from before the question, or put back from the dead letters, is none.
 fn could_answer(question: &Pending, answer: &Answer) -> bool {
     !answer.wire_id.is_plain() || (!answer.replayed && !question.floor.excludes(answer.position))
+}
+
+fn is_part(answer: &Answer) -> bool {
+    match answer.part {
+        AnswerPart::Whole => false,
+        AnswerPart::Piece { .. } => true,
+    }
+}
+
+/// Only version 2 asks the same question again, and then under another suffix.
+fn is_of_another_asking(question: &Pending, answer: &Answer) -> bool {
+    question.stream.is_some() && !answer.wire_id.is_plain() && answer.wire_id != question.wire_id
 }

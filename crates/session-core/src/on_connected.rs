@@ -3,14 +3,23 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use types::{QuestionOutcome, SessionKey};
+use types::SessionKey;
 
 use crate::session::Session;
 use crate::state::State;
 use crate::{CloseReason, Registry, Timer};
 
 impl Registry {
-    pub(crate) fn on_connected(&mut self, now: Instant, key: SessionKey) {
+    pub(crate) fn on_connected(&mut self, now: Instant, key: &SessionKey) {
+        if self.enter(now, key)
+            && let Some(session) = self.sessions.get_mut(&key.id)
+        {
+            session.course = None;
+        }
+    }
+
+    /// Makes this socket its session's connection. False when it is not, or was already.
+    pub(crate) fn enter(&mut self, now: Instant, key: &SessionKey) -> bool {
         let before = self.sessions.get(&key.id);
         match before.map(|session| (session.state, session.generation)) {
             None => {
@@ -18,19 +27,23 @@ impl Registry {
                 let session = Session::new(key.generation);
                 self.sessions.insert(key.id.clone(), session);
             }
-            Some((State::Departed { until }, _)) => self.recall(&key, until),
+            Some((State::Departed { until }, _)) => self.recall(key, until),
             Some((State::Idle | State::Waiting(_) | State::Closing, older)) => {
                 match key.generation.cmp(&older) {
                     // Two sockets raced and the newer one was first: this one is the replaced one.
-                    Ordering::Less => return self.refuse(key, CloseReason::Superseded),
-                    Ordering::Equal => return,
-                    Ordering::Greater => self.supersede(now, &key),
+                    Ordering::Less => {
+                        self.refuse(key.clone(), CloseReason::Superseded);
+                        return false;
+                    }
+                    Ordering::Equal => return false,
+                    Ordering::Greater => self.supersede(now, key),
                 }
             }
         }
         if let Some(idle) = &mut self.draining {
-            idle.insert(key.id);
+            idle.insert(key.id.clone());
         }
+        true
     }
 
     /// A departed session is back, with all that it may be owed.
@@ -44,7 +57,8 @@ impl Registry {
     /// The older socket of a session is told to close, and its question ends.
     fn supersede(&mut self, now: Instant, newer: &SessionKey) {
         if let Some(question) = self.free(&newer.id) {
-            self.abandon(now, question, QuestionOutcome::Undeliverable);
+            let outcome = question.outcome_of_a_lost_socket();
+            self.abandon(now, question, outcome);
         }
         self.close(&newer.id, CloseReason::Superseded);
         self.take_over(newer);

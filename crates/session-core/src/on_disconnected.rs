@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use types::{QuestionOutcome, SessionId, SessionKey};
+use types::{SessionId, SessionKey};
 
 use crate::state::State;
 use crate::{Registry, Timer};
@@ -12,12 +12,18 @@ impl Registry {
         if self.current(&key).is_none() {
             return;
         }
+        // Its question ends here: version 1 clears the session, version 2 has a token.
+        if let Some(question) = self.free(&key.id) {
+            let outcome = question.outcome_of_a_lost_socket();
+            self.abandon(now, question, outcome);
+        }
+        self.leave(now, key);
+    }
+
+    /// An idle session's connection is gone.
+    pub(crate) fn leave(&mut self, now: Instant, key: SessionKey) {
         if let Some(idle) = &mut self.draining {
             idle.remove(&key.id);
-        }
-        // Version 1 clears the session: its question ends here.
-        if let Some(question) = self.free(&key.id) {
-            self.abandon(now, question, QuestionOutcome::Undeliverable);
         }
         self.depart(now, key.id);
     }

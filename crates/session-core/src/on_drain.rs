@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use types::SessionId;
+use types::{QuestionOutcome, SessionId};
 
 use crate::session::Session;
 use crate::state::State;
-use crate::{CloseReason, Registry, Timer};
+use crate::{CloseReason, Registry, Timer, Version};
 
 impl Registry {
     pub(crate) fn on_drain(&mut self, closes: usize) {
@@ -30,9 +30,21 @@ impl Registry {
             .map(|(_, _, id)| id.clone())
             .collect();
         for id in &waiting {
-            self.expire(now, id);
+            match self.version(id) {
+                Version::V1 => self.expire(now, id),
+                Version::V2 => self.hand_off(now, id),
+            }
         }
         self.on_drain(usize::MAX);
+    }
+
+    /// Closes a session of version 2 that waits: its client has a token to go on with elsewhere.
+    fn hand_off(&mut self, now: Instant, id: &SessionId) {
+        let resume = self.point_of(id);
+        if let Some(question) = self.free(id) {
+            self.abandon(now, question, QuestionOutcome::HandedOff);
+        }
+        self.close_with(id, CloseReason::Draining, resume);
     }
 
     /// Closes a session that has just become idle, if the process drains.

@@ -2,25 +2,27 @@
 
 use std::time::Instant;
 
-use types::{AnswerOutcome, QuestionId, QuestionOutcome};
+use types::{AnswerOutcome, QuestionOutcome};
 
+use crate::effect::PublishId;
 use crate::question::Pending;
-use crate::{Persisted, Registry, Reply};
+use crate::{ErrorCode, Persisted, Registry};
 
 impl Registry {
     pub(crate) fn on_publish_failed(
         &mut self,
         now: Instant,
-        question_id: QuestionId,
+        publish: PublishId,
         persisted: Persisted,
     ) {
-        if let Some(ended) = self.unreported.remove(&question_id) {
+        if let Some(ended) = self.unreported.remove(&publish) {
             // Its session was told, and what it may be owed noted, when it ended.
             self.ended(ended.key, QuestionOutcome::PublishFailed, now - ended.asked);
             return;
         }
-        let unreported = |question: &&Pending| question.accepted.is_none();
-        let Some(question) = self.pending.get(&question_id).filter(unreported) else {
+        let unreported =
+            |question: &&Pending| question.publish == publish && question.accepted.is_none();
+        let Some(question) = self.pending.get(&publish.question).filter(unreported) else {
             return;
         };
         let id = question.key.id.clone();
@@ -31,7 +33,7 @@ impl Registry {
             Persisted::Maybe => self.incur(now, &question, AnswerOutcome::Late),
             Persisted::No => {}
         }
-        self.send(question.key.clone(), Reply::PublishFailed);
+        self.tell_end(&question, ErrorCode::PublishFailed);
         self.ended(
             question.key,
             QuestionOutcome::PublishFailed,

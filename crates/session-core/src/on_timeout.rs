@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use types::{QuestionOutcome, SessionId};
 
-use crate::{Registry, Reply, Timer};
+use crate::{ErrorCode, Registry, Timer};
 
 impl Registry {
     pub(crate) fn on_timeout(&mut self, now: Instant) {
@@ -19,10 +19,17 @@ impl Registry {
 
     /// Tells a waiting session that its question was not answered in time, and frees it.
     pub(crate) fn expire(&mut self, now: Instant, id: &SessionId) {
+        let Some(question) = self.waiting(id) else {
+            return;
+        };
+        if let Some(recovering) = question.take_recovering() {
+            let key = question.key.clone();
+            return self.give_up(now, key, recovering.cause);
+        }
         let Some(question) = self.free(id) else {
             return;
         };
-        self.send(question.key.clone(), Reply::TimedOut);
+        self.tell_end(&question, ErrorCode::Timeout);
         self.abandon(now, question, QuestionOutcome::Expired);
         self.close_if_draining(id);
     }

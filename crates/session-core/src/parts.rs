@@ -12,8 +12,9 @@ use types::{AnswerText, PartOrder, RecordPosition};
 #[derive(Default)]
 pub(crate) struct Parts {
     attempt: u32,
-    /// The parts before `next`, joined.
-    joined: String,
+    /// Parts before `next` that were not taken out yet.
+    ready: Vec<AnswerText>,
+    ready_bytes: usize,
     next: u32,
     /// Numbered parts behind a gap; at most [`Parts::MAX_AHEAD`].
     ahead: BTreeMap<u32, AnswerText>,
@@ -40,8 +41,8 @@ pub(crate) struct Part {
 pub(crate) enum Joined {
     /// It is kept; others are missing.
     Kept,
-    /// All are here: the whole answer.
-    Whole(AnswerText),
+    /// All are here.
+    Whole,
     /// It was here already.
     Again,
     /// It belongs to an attempt that was given up.
@@ -63,7 +64,27 @@ impl Parts {
         self.attempt > 0 || !self.is_whole
     }
 
-    /// Takes a part. The whole answer may have `max_bytes`.
+    /// Whether a part of this attempt would start the answer anew.
+    pub(crate) fn is_restarted_by(&self, attempt: u32) -> bool {
+        attempt > self.attempt
+    }
+
+    /// Takes out what is here without a gap, in order.
+    pub(crate) fn release(&mut self) -> Vec<AnswerText> {
+        self.ready_bytes = 0;
+        std::mem::take(&mut self.ready)
+    }
+
+    /// Takes out what is here without a gap, as one text.
+    pub(crate) fn joined(&mut self) -> AnswerText {
+        let mut text = String::with_capacity(self.ready_bytes);
+        for part in self.release() {
+            text.push_str(part.expose());
+        }
+        AnswerText::new(text)
+    }
+
+    /// Takes a part. What is here and not taken out may have `max_bytes`.
     pub(crate) fn take(&mut self, part: Part, max_bytes: usize) -> Joined {
         if part.attempt < self.attempt {
             return Joined::Outdated;
@@ -98,7 +119,7 @@ impl Parts {
             return Joined::Broken;
         }
         let bytes = part.text.expose().len();
-        if self.joined.len() + self.ahead_bytes + bytes > max_bytes {
+        if self.ready_bytes + self.ahead_bytes + bytes > max_bytes {
             return Joined::TooLarge;
         }
         if part.is_final {
@@ -113,11 +134,11 @@ impl Parts {
         Joined::Kept
     }
 
-    /// Moves what follows on without a gap from `ahead` to `joined`.
+    /// Moves what follows on without a gap from `ahead` to `ready`.
     fn join(&mut self) {
         while let Some(text) = self.ahead.remove(&self.next) {
             self.ahead_bytes -= text.expose().len();
-            self.joined.push_str(text.expose());
+            self.make_ready(text);
             self.next += 1;
         }
     }
@@ -129,21 +150,25 @@ impl Parts {
             Some(newest) if newest.offset >= part.at.offset => return Joined::Again,
             None | Some(_) => {}
         }
-        let text = part.text.expose();
-        if self.joined.len() + text.len() > max_bytes {
+        if self.ready_bytes + part.text.expose().len() > max_bytes {
             return Joined::TooLarge;
         }
         self.written = Some(part.at);
-        self.joined.push_str(text);
+        self.make_ready(part.text);
         if part.is_final {
             return self.whole();
         }
         Joined::Kept
     }
 
+    fn make_ready(&mut self, text: AnswerText) {
+        self.ready_bytes += text.expose().len();
+        self.ready.push(text);
+    }
+
     fn whole(&mut self) -> Joined {
         self.is_whole = true;
-        Joined::Whole(AnswerText::new(std::mem::take(&mut self.joined)))
+        Joined::Whole
     }
 }
 
@@ -185,17 +210,26 @@ mod tests {
         }
     }
 
-    fn whole(text: &str) -> Joined {
-        Joined::Whole(AnswerText::new(text))
+    type Taken = Result<AnswerText, Joined>;
+
+    fn whole(text: &str) -> Taken {
+        Ok(AnswerText::new(text))
+    }
+
+    fn taken(parts: &mut Parts, part: Part, max_bytes: usize) -> Taken {
+        match parts.take(part, max_bytes) {
+            Joined::Whole => Ok(parts.joined()),
+            other => Err(other),
+        }
     }
 
     /// Takes every part; what became of the last.
-    fn join(parts: impl IntoIterator<Item = Part>) -> Joined {
+    fn join(parts: impl IntoIterator<Item = Part>) -> Taken {
         let mut joining = Parts::default();
-        let mut last = Joined::Kept;
+        let mut last = Err(Joined::Kept);
         for part in parts {
-            assert_eq!(last, Joined::Kept);
-            last = joining.take(part, MAX);
+            assert_eq!(last, Err(Joined::Kept));
+            last = taken(&mut joining, part, MAX);
         }
         last
     }
@@ -221,28 +255,40 @@ mod tests {
     fn a_part_that_is_here_changes_nothing() {
         let mut parts = Parts::default();
         for (number, expected) in [
-            (0, Joined::Kept),
-            (2, Joined::Kept),
-            (0, Joined::Again),
-            (2, Joined::Again),
+            (0, Err(Joined::Kept)),
+            (2, Err(Joined::Kept)),
+            (0, Err(Joined::Again)),
+            (2, Err(Joined::Again)),
         ] {
             assert_eq!(
-                parts.take(numbered(number, 0, "x"), MAX),
+                taken(&mut parts, numbered(number, 0, "x"), MAX),
                 expected,
                 "{number}"
             );
         }
-        assert_eq!(parts.take(numbered(1, 0, "y"), MAX), Joined::Kept);
-        assert_eq!(parts.take(numbered(3, 0, "."), MAX), whole("xyx."));
+        assert_eq!(
+            taken(&mut parts, numbered(1, 0, "y"), MAX),
+            Err(Joined::Kept)
+        );
+        assert_eq!(taken(&mut parts, numbered(3, 0, "."), MAX), whole("xyx."));
     }
 
     #[test]
     fn a_later_attempt_starts_anew_and_an_earlier_one_is_outdated() {
         let mut parts = Parts::default();
-        assert_eq!(parts.take(numbered(0, 0, "old"), MAX), Joined::Kept);
-        assert_eq!(parts.take(numbered(1, 2, "b."), MAX), Joined::Kept);
-        assert_eq!(parts.take(numbered(1, 0, "old."), MAX), Joined::Outdated);
-        assert_eq!(parts.take(numbered(0, 2, "a"), MAX), whole("ab."));
+        assert_eq!(
+            taken(&mut parts, numbered(0, 0, "old"), MAX),
+            Err(Joined::Kept)
+        );
+        assert_eq!(
+            taken(&mut parts, numbered(1, 2, "b."), MAX),
+            Err(Joined::Kept)
+        );
+        assert_eq!(
+            taken(&mut parts, numbered(1, 0, "old."), MAX),
+            Err(Joined::Outdated)
+        );
+        assert_eq!(taken(&mut parts, numbered(0, 2, "a"), MAX), whole("ab."));
     }
 
     #[test]
@@ -252,9 +298,18 @@ mod tests {
             whole("ab.")
         );
         let mut parts = Parts::default();
-        assert_eq!(parts.take(written(3, 7, "a"), MAX), Joined::Kept);
-        assert_eq!(parts.take(written(3, 7, "a"), MAX), Joined::Again);
-        assert_eq!(parts.take(written(4, 8, "b"), MAX), Joined::Broken);
+        assert_eq!(
+            taken(&mut parts, written(3, 7, "a"), MAX),
+            Err(Joined::Kept)
+        );
+        assert_eq!(
+            taken(&mut parts, written(3, 7, "a"), MAX),
+            Err(Joined::Again)
+        );
+        assert_eq!(
+            taken(&mut parts, written(4, 8, "b"), MAX),
+            Err(Joined::Broken)
+        );
     }
 
     #[test]
@@ -268,7 +323,7 @@ mod tests {
             [numbered(2, 0, "c"), numbered(1, 0, "b.")],
         ] {
             let said = format!("{parts:?}");
-            assert_eq!(join(parts), Joined::Broken, "{said}");
+            assert_eq!(join(parts), Err(Joined::Broken), "{said}");
         }
     }
 
@@ -280,7 +335,7 @@ mod tests {
         );
         assert_eq!(
             join([numbered(1, 0, "123456."), numbered(0, 0, "1234")]),
-            Joined::TooLarge
+            Err(Joined::TooLarge)
         );
         assert_eq!(
             join([
@@ -292,7 +347,7 @@ mod tests {
         );
         assert_eq!(
             join([written(0, 0, "1234567890"), written(0, 1, ".")]),
-            Joined::TooLarge
+            Err(Joined::TooLarge)
         );
         assert_eq!(
             join([written(0, 0, "123456789"), written(0, 1, ".")]),
@@ -305,18 +360,33 @@ mod tests {
         let most = u32::try_from(Parts::MAX_AHEAD).unwrap();
         let mut parts = Parts::default();
         for number in 1..=most {
-            assert_eq!(parts.take(numbered(number, 0, ""), MAX), Joined::Kept);
+            assert_eq!(
+                taken(&mut parts, numbered(number, 0, ""), MAX),
+                Err(Joined::Kept)
+            );
         }
-        assert_eq!(parts.take(numbered(most + 1, 0, ""), MAX), Joined::Broken);
-        assert_eq!(parts.take(numbered(0, 0, ""), MAX), Joined::Kept);
-        assert_eq!(parts.take(numbered(most + 1, 0, "."), MAX), whole("."));
+        assert_eq!(
+            taken(&mut parts, numbered(most + 1, 0, ""), MAX),
+            Err(Joined::Broken)
+        );
+        assert_eq!(
+            taken(&mut parts, numbered(0, 0, ""), MAX),
+            Err(Joined::Kept)
+        );
+        assert_eq!(
+            taken(&mut parts, numbered(most + 1, 0, "."), MAX),
+            whole(".")
+        );
     }
 
     #[test]
     fn what_is_shown_of_parts_is_not_their_text() {
         let mut parts = Parts::default();
         for number in [0, 2] {
-            assert_eq!(parts.take(numbered(number, 0, "secret"), 100), Joined::Kept);
+            assert_eq!(
+                taken(&mut parts, numbered(number, 0, "secret"), 100),
+                Err(Joined::Kept)
+            );
         }
         let shown = format!("{parts:?}");
         assert_eq!(shown, "Parts { attempt: 0, next: 1, ahead: 1, .. }");

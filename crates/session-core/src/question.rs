@@ -6,14 +6,18 @@ use types::{
     AnswerFloor, AnswerOutcome, QuestionId, QuestionOutcome, SessionId, SessionKey, WireId,
 };
 
+use crate::effect::PublishId;
 use crate::parts::Parts;
 use crate::state::State;
-use crate::{Event, Registry, Timer};
+use crate::stream::{Recovering, Stream};
+use crate::told::ResumeQuestion;
+use crate::{Event, Registry, Timer, Version};
 
 /// A question whose session waits for its answer.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    pub(crate) question_id: QuestionId,
+    /// The publication whose report is for this question.
+    pub(crate) publish: PublishId,
     pub(crate) key: SessionKey,
     pub(crate) wire_id: WireId,
     /// A record below it was written before this question.
@@ -25,15 +29,72 @@ pub(crate) struct Pending {
     pub(crate) accepted: Option<Duration>,
     /// What has come of its answer, if that comes in parts.
     pub(crate) parts: Option<Box<Parts>>,
+    /// `Some` in version 2.
+    pub(crate) stream: Option<Box<Stream>>,
 }
 
 /// A question nobody waits for any more and whose delivery report is still to come.
 #[derive(Debug)]
 pub(crate) struct Unreported {
     pub(crate) key: SessionKey,
+    pub(crate) version: Version,
     pub(crate) asked: Instant,
     /// How it ended, should Kafka have it.
     pub(crate) outcome: QuestionOutcome,
+}
+
+impl Pending {
+    pub(crate) fn question_id(&self) -> QuestionId {
+        self.publish.question
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        match self.stream {
+            None => Version::V1,
+            Some(_) => Version::V2,
+        }
+    }
+
+    /// Ends the recovering of this question, if it is being recovered.
+    pub(crate) fn take_recovering(&mut self) -> Option<Recovering> {
+        self.stream.as_deref_mut()?.recovering.take()
+    }
+
+    /// How it ends when its socket is gone.
+    pub(crate) fn outcome_of_a_lost_socket(&self) -> QuestionOutcome {
+        match self.version() {
+            Version::V1 => QuestionOutcome::Undeliverable,
+            Version::V2 => QuestionOutcome::HandedOff,
+        }
+    }
+
+    pub(crate) fn recovering(&mut self) -> Option<&mut Recovering> {
+        self.stream.as_deref_mut()?.recovering.as_mut()
+    }
+
+    /// What a token carries of it, and the number of the part before its own. One that is not known
+    /// to be in Kafka is not carried: its client asks it again.
+    pub(crate) fn carried(&self) -> Option<(u64, ResumeQuestion)> {
+        let stream = self.stream.as_deref()?;
+        let recovering = stream.recovering.as_ref();
+        if self.accepted.is_none() && recovering.is_none() {
+            return None;
+        }
+        let carried = ResumeQuestion {
+            id: stream.id.clone(),
+            question_id: self.question_id(),
+            wire_id: self.wire_id.clone(),
+            deadline: recovering.map_or(self.deadline, |recovering| recovering.deadline),
+            part_bytes: stream.part_bytes,
+            floor: self.floor.clone(),
+        };
+        Some((stream.base, carried))
+    }
+
+    fn is_recovering(&self) -> bool {
+        let stream = self.stream.as_deref();
+        stream.is_some_and(|stream| stream.recovering.is_some())
+    }
 }
 
 impl Registry {
@@ -41,11 +102,11 @@ impl Registry {
     pub(crate) fn wait(&mut self, question: Pending) {
         let id = &question.key.id;
         if let Some(session) = self.sessions.get_mut(id) {
-            session.state = State::Waiting(question.question_id);
+            session.state = State::Waiting(question.question_id());
         }
         self.deadlines
             .insert((question.deadline, Timer::AnswerDeadline, id.clone()));
-        self.pending.insert(question.question_id, question);
+        self.pending.insert(question.question_id(), question);
     }
 
     /// Frees a waiting session: it is idle again and its question is the caller's to end. `None`
@@ -83,25 +144,25 @@ impl Registry {
     /// the accounts than one that nobody accounts for.
     pub(crate) fn abandon(&mut self, now: Instant, question: Pending, outcome: QuestionOutcome) {
         self.incur(now, &question, late_as(outcome));
-        let Pending {
-            question_id,
-            key,
-            asked,
-            accepted,
-            ..
-        } = question;
-        let after = now - asked;
-        if accepted.is_none() {
+        if question.is_recovering() {
+            // It stands in no account yet.
+            return;
+        }
+        let after = now - question.asked;
+        let version = question.version();
+        let Pending { publish, key, .. } = question;
+        if question.accepted.is_none() {
             if self.unreported.len() < self.settings.max_owed {
                 let unreported = Unreported {
                     key,
-                    asked,
+                    version,
+                    asked: question.asked,
                     outcome,
                 };
-                self.unreported.insert(question_id, unreported);
+                self.unreported.insert(publish, unreported);
                 return;
             }
-            self.accepted(key.clone(), after);
+            self.accepted(key.clone(), version, after);
         }
         self.ended(key, outcome, after);
     }
@@ -116,9 +177,13 @@ impl Registry {
     }
 
     /// Counts a question as in Kafka.
-    pub(crate) fn accepted(&mut self, key: SessionKey, after: Duration) {
+    pub(crate) fn accepted(&mut self, key: SessionKey, version: Version, after: Duration) {
         self.ledger.accept();
-        self.note(Event::QuestionAccepted { key, after });
+        self.note(Event::QuestionAccepted {
+            key,
+            version,
+            after,
+        });
     }
 
     /// Counts how a question ended.
@@ -143,8 +208,10 @@ impl Registry {
 fn late_as(outcome: QuestionOutcome) -> AnswerOutcome {
     match outcome {
         QuestionOutcome::Undeliverable => AnswerOutcome::Undeliverable,
+        QuestionOutcome::HandedOff => AnswerOutcome::HandedOff,
         QuestionOutcome::Answered
         | QuestionOutcome::Expired
+        | QuestionOutcome::Cancelled
         | QuestionOutcome::Failed
         | QuestionOutcome::PublishFailed => AnswerOutcome::Late,
     }

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use types::{AnswerFloor, QuestionId, SessionId, SessionKey};
 
+use crate::effect::PublishId;
 use crate::question::{Pending, Unreported};
 use crate::session::Session;
 use crate::state::State;
-use crate::{CloseReason, Effect, Event, Input, Ledger, Reply, Settings, Timer};
+use crate::{CloseReason, Effect, Event, Input, Ledger, Reply, ResumePoint, Settings, Timer};
 
 /// All sessions and questions. See the crate's documentation for the contract.
 ///
@@ -25,7 +26,7 @@ pub struct Registry {
     /// One entry a waiting session.
     pub(crate) pending: HashMap<QuestionId, Pending>,
     /// Ended questions whose delivery report is still to come; at most [`Settings::max_owed`].
-    pub(crate) unreported: HashMap<QuestionId, Unreported>,
+    pub(crate) unreported: HashMap<PublishId, Unreported>,
     /// One entry a waiting session, one a departed session; removed with what it belongs to.
     pub(crate) deadlines: BTreeSet<(Instant, Timer, SessionId)>,
     /// Until when every question takes a suffix.
@@ -33,6 +34,8 @@ pub struct Registry {
     /// `Some` once draining: the idle sessions that were not yet told to close.
     pub(crate) draining: Option<BTreeSet<SessionId>>,
     pub(crate) ledger: Ledger,
+    /// Publications so far.
+    pub(crate) publishes: u64,
     effects: VecDeque<Effect>,
 }
 
@@ -64,6 +67,7 @@ impl Registry {
             suffix_all_until: None,
             draining: None,
             ledger: Ledger::default(),
+            publishes: 0,
             effects: VecDeque::new(),
         }
     }
@@ -71,15 +75,22 @@ impl Registry {
     /// Tells what happened at `now`. `now` never goes back. Drain [`Self::poll_effect`] afterwards.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Connected { key } => self.on_connected(now, key),
+            Input::Connected { key } => self.on_connected(now, &key),
+            Input::Start { key, start } => self.on_start(now, key, start),
             Input::Disconnected { key } => self.on_disconnected(now, key),
             Input::Ask { key, ask } => self.on_ask(now, key, ask),
-            Input::Published { question_id } => self.on_published(now, question_id),
-            Input::PublishFailed {
-                question_id,
-                persisted,
-            } => self.on_publish_failed(now, question_id, persisted),
+            Input::Cancel { key, question_id } => self.on_cancel(now, &key, question_id),
+            Input::Ack { key, seq } => self.on_ack(&key, seq),
+            Input::Published { publish } => self.on_published(now, publish),
+            Input::PublishFailed { publish, persisted } => {
+                self.on_publish_failed(now, publish, persisted);
+            }
             Input::Answer(answer) => self.on_answer(now, answer),
+            Input::Recovered {
+                key,
+                question_id,
+                recovery,
+            } => self.on_recovered(now, key, question_id, recovery),
             Input::Drain { closes } => self.on_drain(closes),
             Input::DrainExpired => self.on_drain_expired(now),
             Input::Tick => self.on_timeout(now),
@@ -140,16 +151,55 @@ impl Registry {
 
     // === what the handlers share: outputs ===
 
-    pub(crate) fn publish(&mut self, key: SessionKey, question: types::Question) {
-        self.effects.push_back(Effect::Publish { key, question });
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    pub(crate) fn effects_len(&self) -> usize {
+        self.effects.len()
+    }
+
+    pub(crate) fn effects_since(&self, at: usize) -> impl Iterator<Item = &Effect> {
+        self.effects.iter().skip(at)
+    }
+
+    pub(crate) fn insert_effect(&mut self, at: usize, effect: Effect) {
+        self.effects.insert(at, effect);
+    }
+
+    pub(crate) fn publish(
+        &mut self,
+        key: SessionKey,
+        publish: PublishId,
+        question: types::Question,
+    ) {
+        self.effect(Effect::Publish {
+            key,
+            publish,
+            question,
+        });
     }
 
     pub(crate) fn send(&mut self, key: SessionKey, reply: Reply) {
-        self.effects.push_back(Effect::Send { key, reply });
+        self.effect(Effect::Send { key, reply });
     }
 
     /// Tells an idle session's socket to close.
     pub(crate) fn close(&mut self, id: &SessionId, reason: CloseReason) {
+        let resume = match reason {
+            CloseReason::Draining => self.point_of(id),
+            CloseReason::Superseded => None,
+        };
+        self.close_with(id, reason, resume);
+    }
+
+    /// Tells an idle session's socket to close, and from where the session can go on.
+    pub(crate) fn close_with(
+        &mut self,
+        id: &SessionId,
+        reason: CloseReason,
+        resume: Option<ResumePoint>,
+    ) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -160,7 +210,12 @@ impl Registry {
                     id: id.clone(),
                     generation: session.generation,
                 };
-                self.effects.push_back(Effect::Close { key, reason });
+                let resume = resume.map(Box::new);
+                self.effect(Effect::Close {
+                    key,
+                    reason,
+                    resume,
+                });
             }
             State::Departed { .. } | State::Waiting(_) | State::Closing => {}
         }
@@ -168,11 +223,16 @@ impl Registry {
 
     /// Closes a socket that never became its session's connection.
     pub(crate) fn refuse(&mut self, key: SessionKey, reason: CloseReason) {
-        self.effects.push_back(Effect::Close { key, reason });
+        let resume = None;
+        self.effect(Effect::Close {
+            key,
+            reason,
+            resume,
+        });
     }
 
     pub(crate) fn note(&mut self, event: Event) {
-        self.effects.push_back(Effect::Note(event));
+        self.effect(Effect::Note(event));
     }
 
     /// How many departed sessions are remembered.

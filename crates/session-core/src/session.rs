@@ -2,6 +2,7 @@
 
 use types::{Generation, QuestionId, QuestionIdEcho, WireId};
 
+use crate::course::Course;
 use crate::debts::Debts;
 use crate::question::Pending;
 use crate::state::State;
@@ -15,6 +16,8 @@ pub(crate) struct Session {
     pub(crate) debts: Debts,
     /// The question that was answered last, to tell a duplicate from a late answer.
     pub(crate) answered: Option<Box<Answered>>,
+    /// `Some` when its connection speaks version 2, or the last one did.
+    pub(crate) course: Option<Box<Course>>,
 }
 
 /// How the question that was answered last is recognised.
@@ -31,6 +34,7 @@ impl Session {
             state: State::Idle,
             debts: Debts::default(),
             answered: None,
+            course: None,
         }
     }
 
@@ -48,7 +52,7 @@ impl Session {
 impl Answered {
     pub(crate) fn new(question: &Pending) -> Self {
         Self {
-            question_id: question.question_id,
+            question_id: question.question_id(),
             wire_id: question.wire_id.clone(),
         }
     }
@@ -61,8 +65,8 @@ mod tests {
     use super::Session;
 
     #[test]
-    fn an_idle_session_takes_80_bytes_of_its_table_with_its_id() {
-        assert_eq!(size_of::<Session>(), 64);
-        assert_eq!(size_of::<(SessionId, Session)>(), 80);
+    fn an_idle_session_takes_88_bytes_of_its_table_with_its_id() {
+        assert_eq!(size_of::<Session>(), 72);
+        assert_eq!(size_of::<(SessionId, Session)>(), 88);
     }
 }

@@ -5,16 +5,24 @@ use std::time::Duration;
 /// The core's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// What stands as `session_id` in Kafka.
+    /// What stands as `session_id` in Kafka for sessions of version 1.
     pub wire_id: WireIdMode,
+    /// The same for sessions of version 2.
+    pub wire_id_v2: WireIdMode,
     /// How long an asked question waits for its answer.
     pub answer_timeout: Duration,
     /// How long a question whose answer comes in parts waits for the next one.
     pub part_timeout: Duration,
     /// How long such a question waits in all.
     pub max_answer_time: Duration,
-    /// How many bytes an answer may have, all its parts together.
+    /// How many bytes an answer may have, all its parts together. Version 2 gets longer ones in
+    /// parts; there it bounds what waits for an earlier part.
     pub max_answer_bytes: usize,
+    /// Longest part that version 2 is sent, in bytes.
+    pub part_bytes: usize,
+    /// How long a resumed session waits to learn what was written of its answer before. Longer than
+    /// whoever looks takes at the most.
+    pub recovery_timeout: Duration,
     /// How long after an ambiguity (timeout, lost socket, takeover, a publish that may have
     /// persisted) the session may still be owed an answer.
     pub answer_ttl: Duration,
@@ -29,10 +37,13 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             wire_id: WireIdMode::Plain,
+            wire_id_v2: WireIdMode::Question,
             answer_timeout: Duration::from_secs(120),
             part_timeout: Duration::from_secs(30),
             max_answer_time: Duration::from_secs(600),
             max_answer_bytes: 1024 * 1024,
+            part_bytes: 64 * 1024,
+            recovery_timeout: Duration::from_secs(15),
             answer_ttl: Duration::from_secs(240),
             max_owed: 100_000,
         }

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use types::{SessionId, Suffix, WireId};
 
-use crate::{Event, Registry, WireIdMode};
+use crate::{Event, Registry, Version, WireIdMode};
 
 impl Registry {
     /// The wire id of a question that this session asks now.
     pub(crate) fn mint_wire_id(&self, now: Instant, id: &SessionId, suffix: Suffix) -> WireId {
-        let suffixed = match self.settings.wire_id {
+        let suffixed = match self.wire_id_mode(id) {
             WireIdMode::Question => true,
             WireIdMode::Plain => {
                 self.is_owed(now, id)
@@ -22,6 +22,13 @@ impl Registry {
             WireId::suffixed(id, suffix)
         } else {
             WireId::plain(id)
+        }
+    }
+
+    fn wire_id_mode(&self, id: &SessionId) -> WireIdMode {
+        match self.version(id) {
+            Version::V1 => self.settings.wire_id,
+            Version::V2 => self.settings.wire_id_v2,
         }
     }
 
@@ -38,13 +45,13 @@ impl Registry {
 
     /// The answering side answered twice: no plain id is safe for a while.
     pub(crate) fn duplicates_seen(&mut self, now: Instant) {
-        match self.settings.wire_id {
-            WireIdMode::Plain => {
+        match (self.settings.wire_id, self.settings.wire_id_v2) {
+            // There are no plain questions whose answers could be confused.
+            (WireIdMode::Question, WireIdMode::Question) => {}
+            (WireIdMode::Plain, _) | (_, WireIdMode::Plain) => {
                 self.suffix_all(now);
                 self.note(Event::DuplicatesSeen);
             }
-            // There are no plain questions whose answers could be confused.
-            WireIdMode::Question => {}
         }
     }
 

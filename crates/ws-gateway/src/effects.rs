@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use session_core::{Effect, Event, Registry, Reply};
+use session_core::{Effect, Event, PublishId, Registry, Reply};
 use telemetry::spans;
 use tracing::Span;
 use types::{Generation, Question, SessionKey, TraceContext};
@@ -33,6 +33,7 @@ pub(crate) struct Live {
 pub(crate) enum Deferred {
     /// Publish a question.
     Publish {
+        publish: PublishId,
         question: Question,
         trace: Option<TraceContext>,
     },
@@ -74,15 +75,21 @@ pub(crate) fn drain(
     let mut deferred = Vec::new();
     while let Some(effect) = registry.poll_effect() {
         match effect {
-            Effect::Publish { key, question } => deferred.push(publish(sockets, &key, question)),
+            Effect::Publish {
+                key,
+                publish: id,
+                question,
+            } => deferred.push(publish(sockets, &key, id, question)),
             Effect::Send { key, reply } => {
                 deferred.extend(send(sockets, key, reply, now, trace.take()));
             }
-            Effect::Close { key, reason } => {
+            Effect::Close { key, reason, .. } => {
                 let item = Outgoing::Close(Close::from(reason));
                 deferred.extend(push(sockets, key, item));
             }
             Effect::Note(event) => deferred.push(Deferred::Note(event)),
+            // The edge opens sessions of version 1 only.
+            Effect::Recover { .. } | Effect::Tell { .. } => {}
         }
     }
     deferred
@@ -93,11 +100,15 @@ pub(crate) fn record(
     events: &Events,
     deferred: Vec<Deferred>,
     consume: Duration,
-) -> Vec<(Question, Option<TraceContext>)> {
+) -> Vec<(PublishId, Question, Option<TraceContext>)> {
     let mut questions = Vec::new();
     for item in deferred {
         match item {
-            Deferred::Publish { question, trace } => questions.push((question, trace)),
+            Deferred::Publish {
+                publish,
+                question,
+                trace,
+            } => questions.push((publish, question, trace)),
             Deferred::Note(event) => events.core(&event),
             Deferred::Timed { publish, total } => events.answer_routed(publish, total, consume),
             Deferred::Overflowed { key, answers } => events.outbox_overflowed(&key, answers),
@@ -107,7 +118,12 @@ pub(crate) fn record(
     questions
 }
 
-fn publish(sockets: &mut Sockets, key: &SessionKey, question: Question) -> Deferred {
+fn publish(
+    sockets: &mut Sockets,
+    key: &SessionKey,
+    publish: PublishId,
+    question: Question,
+) -> Deferred {
     let mut socket = sockets.get_mut(&key.generation);
     let client = socket.as_ref().and_then(|socket| socket.trace.as_deref());
     let parent = client.cloned().map(trace::incoming);
@@ -116,7 +132,11 @@ fn publish(sockets: &mut Sockets, key: &SessionKey, question: Question) -> Defer
     if let Some(socket) = &mut socket {
         socket.asking = Some(span);
     }
-    Deferred::Publish { question, trace }
+    Deferred::Publish {
+        publish,
+        question,
+        trace,
+    }
 }
 
 fn send(

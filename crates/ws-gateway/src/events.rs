@@ -109,7 +109,7 @@ impl Events {
     /// What the core has to say.
     pub(crate) fn core(&self, event: &Event) {
         match event {
-            Event::QuestionAccepted { key, after } => {
+            Event::QuestionAccepted { key, after, .. } => {
                 self.instruments.questions_accepted.one(VERSION);
                 debug!(session = %key.id, ?after, "question accepted");
             }
@@ -120,7 +120,9 @@ impl Events {
             } => self.question_ended(key, *outcome, *after),
             Event::AnswerDecided { outcome } => self.instruments.answers.one(outcome.as_str()),
             Event::AnswerTooLarge => self.answer_too_large(),
-            Event::PartsBroken => self.parts_broken(),
+            Event::PartsBroken | Event::AnswerRestarted => self.parts_broken(),
+            // Only sessions of version 2 are resumed.
+            Event::QuestionAdopted { .. } | Event::NotResumed { .. } => {}
             Event::DuplicatesSeen => self.duplicates_seen(),
             Event::OwedTableFull => self.owed_table_full(),
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
-use session_core::{Ask, Input, Registry, Settings, Stats};
+use session_core::{Ask, Input, PublishId, Registry, Settings, Stats};
 use telemetry::Instruments;
 use tokio::sync::Notify;
 use types::{
@@ -163,6 +163,7 @@ impl WebSocketSessionManager {
     pub(crate) fn ask(&self, key: &SessionKey, question: frame_v1::Question) {
         let ask = Ask {
             question_id: QuestionId::from_bytes(rand::random()),
+            named: None,
             text: question.text,
             user_name: question.user_name,
             suffix: Suffix::from_random(rand::random()),
@@ -235,20 +236,17 @@ impl WebSocketSessionManager {
     }
 
     fn finish(&self, deferred: Vec<Deferred>, consume: Duration) {
-        for (question, trace) in effects::record(&self.0.events, deferred, consume) {
-            self.publish(question, trace);
+        for (id, question, trace) in effects::record(&self.0.events, deferred, consume) {
+            self.publish(id, question, trace);
         }
     }
 
-    fn publish(&self, question: Question, trace: Option<TraceContext>) {
-        let (manager, question_id) = (self.clone(), question.question_id);
+    fn publish(&self, publish: PublishId, question: Question, trace: Option<TraceContext>) {
+        let manager = self.clone();
         let report = PublishReport::new(move |outcome| {
             manager.input(match outcome {
-                Ok(()) => Input::Published { question_id },
-                Err(PublishFailure { persisted }) => Input::PublishFailed {
-                    question_id,
-                    persisted,
-                },
+                Ok(()) => Input::Published { publish },
+                Err(PublishFailure { persisted }) => Input::PublishFailed { publish, persisted },
             });
         });
         self.0.sink.publish(question, trace, report);

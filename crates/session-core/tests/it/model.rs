@@ -108,6 +108,7 @@ fn kind(effect: &Effect) -> String {
             | Reply::PublishFailed
             | Reply::TimedOut => format!("send {reply:?}"),
         },
+        Effect::Recover { .. } | Effect::Tell { .. } => unreachable!("version 1 only"),
         Effect::Close { reason, .. } => format!("close {reason:?}"),
         Effect::Note(event) => match event {
             Event::QuestionAccepted { .. } => "accepted".into(),
@@ -117,6 +118,9 @@ fn kind(effect: &Effect) -> String {
             | Event::PartsBroken
             | Event::DuplicatesSeen
             | Event::OwedTableFull => format!("{event:?}"),
+            Event::QuestionAdopted { .. } | Event::NotResumed { .. } | Event::AnswerRestarted => {
+                unreachable!("version 1 only")
+            }
         },
     }
 }

@@ -24,8 +24,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use expect_test::Expect;
 use session_core::{
-    Ask, CloseReason, Effect, Event, Input, Ledger, Persisted, Registry, Reply, Settings,
-    WireIdMode,
+    Ask, CloseReason, Effect, Event, Input, Ledger, Persisted, PublishId, Registry, Reply,
+    Settings, WireIdMode,
 };
 use types::{
     Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, Generation, PartOrder, QuestionId,
@@ -48,8 +48,13 @@ pub(crate) fn settings() -> Settings {
 
 /// Whether every accepted question is accounted for once.
 pub(crate) fn balances(ledger: Ledger) -> bool {
-    let ended = ledger.answered + ledger.expired + ledger.failed + ledger.undeliverable;
-    ledger.accepted == ended + ledger.pending
+    let ended = ledger.answered
+        + ledger.expired
+        + ledger.cancelled
+        + ledger.failed
+        + ledger.undeliverable
+        + ledger.handed_off;
+    ledger.accepted + ledger.adopted == ended + ledger.pending
 }
 
 /// Some instant to count from.
@@ -68,6 +73,8 @@ pub(crate) struct Run {
     now: Instant,
     /// What each suffix was drawn for.
     suffixes: HashMap<String, String>,
+    /// The last publication of each question.
+    published: HashMap<QuestionId, PublishId>,
     records: u32,
 }
 
@@ -87,6 +94,7 @@ impl Run {
             trace: String::new(),
             now: start(),
             suffixes: HashMap::new(),
+            published: HashMap::new(),
             records: 0,
         };
         for line in lines {
@@ -120,10 +128,10 @@ impl Run {
                 ask: self.ask(words[1], option(words, "floor=")),
             },
             "published" => Input::Published {
-                question_id: question_id(words[0]),
+                publish: self.publication(words[0]),
             },
             "publish_failed" => Input::PublishFailed {
-                question_id: question_id(words[0]),
+                publish: self.publication(words[0]),
                 persisted: match words[1] {
                     "no" => Persisted::No,
                     "maybe" => Persisted::Maybe,
@@ -140,12 +148,23 @@ impl Run {
         }
     }
 
+    /// What a report on this question names; on one that was never asked, nothing known.
+    fn publication(&self, question: &str) -> PublishId {
+        let question = question_id(question);
+        let unknown = PublishId {
+            question,
+            number: u64::MAX,
+        };
+        self.published.get(&question).copied().unwrap_or(unknown)
+    }
+
     fn ask(&mut self, question: &str, floor: Option<&str>) -> Ask {
         let suffix = suffix(question);
         self.suffixes
             .insert(suffix.to_string(), question.to_owned());
         Ask {
             question_id: question_id(question),
+            named: None,
             text: QuestionText::new(question),
             user_name: None,
             suffix,
@@ -213,15 +232,20 @@ impl Run {
         assert!(balances(ledger), "{ledger:?} after\n{}", self.trace);
     }
 
-    fn describe(&self, effect: Effect) -> String {
+    fn describe(&mut self, effect: Effect) -> String {
         match effect {
-            Effect::Publish { key, question } => {
+            Effect::Publish {
+                key,
+                publish,
+                question,
+            } => {
+                self.published.insert(publish.question, publish);
                 assert_eq!(question.session, key.id);
                 let wire_id = self.wire_id(&question.wire_id);
                 format!("publish {} as {wire_id}", question.text.expose())
             }
             Effect::Send { key, reply } => format!("send {} {}", name(&key), describe_reply(reply)),
-            Effect::Close { key, reason } => {
+            Effect::Close { key, reason, .. } => {
                 let reason = match reason {
                     CloseReason::Draining => "draining",
                     CloseReason::Superseded => "superseded",
@@ -229,6 +253,7 @@ impl Run {
                 format!("close {} {reason}", name(&key))
             }
             Effect::Note(event) => describe_event(event),
+            Effect::Recover { .. } | Effect::Tell { .. } => unreachable!("version 1 only"),
         }
     }
 
@@ -257,7 +282,7 @@ fn describe_reply(reply: Reply) -> String {
 
 fn describe_event(event: Event) -> String {
     match event {
-        Event::QuestionAccepted { key, after } => format!("{} accepted {after:?}", name(&key)),
+        Event::QuestionAccepted { key, after, .. } => format!("{} accepted {after:?}", name(&key)),
         Event::QuestionEnded {
             key,
             outcome,
@@ -266,6 +291,9 @@ fn describe_event(event: Event) -> String {
         Event::AnswerDecided { outcome } => format!("record: {}", outcome.as_str()),
         Event::AnswerTooLarge => "answer too large".to_owned(),
         Event::PartsBroken => "parts broken".to_owned(),
+        Event::AnswerRestarted => "answer restarted".to_owned(),
+        Event::QuestionAdopted { key } => format!("{} adopted", name(&key)),
+        Event::NotResumed { key } => format!("{} not resumed", name(&key)),
         Event::DuplicatesSeen => "duplicates seen".to_owned(),
         Event::OwedTableFull => "owed table full".to_owned(),
     }

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use session_core::{CloseReason, Effect, Event, Input, Reply, Settings, Stats, WireIdMode};
+use session_core::{
+    CloseReason, Effect, Event, Input, PublishId, Reply, Settings, Stats, WireIdMode,
+};
 use types::{
     Answer, AnswerOutcome, Question, QuestionId, QuestionIdEcho, SessionId, SessionKey, WireId,
 };
@@ -25,6 +27,7 @@ pub(crate) struct Audit {
 /// A question that was published, and when its session stopped waiting.
 pub(crate) struct Asked {
     pub(crate) id: QuestionId,
+    pub(crate) publish: PublishId,
     pub(crate) key: SessionKey,
     pub(crate) wire_id: WireId,
     pub(crate) ended: Option<Instant>,
@@ -53,15 +56,22 @@ impl Audit {
         let mut answered = None;
         for effect in effects {
             match effect {
-                Effect::Publish { key, question } => self.published(key, question),
+                Effect::Publish {
+                    key,
+                    publish,
+                    question,
+                } => self.published(key, *publish, question),
                 Effect::Send { key, reply } => {
                     let ended = self.sent(now, key, reply);
                     if is_answer(reply) {
                         answered = ended;
                     }
                 }
-                Effect::Close { key, reason } => self.closed(key, *reason),
+                Effect::Close { key, reason, .. } => self.closed(key, *reason),
                 Effect::Note(_) => {}
+                Effect::Recover { .. } | Effect::Tell { .. } => {
+                    unreachable!("version 1 only")
+                }
             }
         }
         if let Input::Answer(answer) = input {
@@ -101,7 +111,8 @@ impl Audit {
         }
     }
 
-    fn published(&mut self, key: &SessionKey, question: &Question) {
+    fn published(&mut self, key: &SessionKey, publish: PublishId, question: &Question) {
+        assert_eq!(publish.question, question.question_id);
         assert_eq!(
             self.sockets.get(&key.id),
             Some(key),
@@ -123,6 +134,7 @@ impl Audit {
         assert!(plain || !reused, "a suffix is used once");
         self.questions.push(Asked {
             id: question.question_id,
+            publish,
             key: key.clone(),
             wire_id: question.wire_id.clone(),
             ended: None,

@@ -269,10 +269,13 @@ impl History {
         };
         let mut ledger = Ledger {
             accepted,
+            adopted: 0,
             answered: ended(QuestionOutcome::Answered),
             expired: ended(QuestionOutcome::Expired),
+            cancelled: 0,
             failed: ended(QuestionOutcome::Failed),
             undeliverable: ended(QuestionOutcome::Undeliverable),
+            handed_off: 0,
             pending: 0,
             publish_failed: ended(QuestionOutcome::PublishFailed),
         };

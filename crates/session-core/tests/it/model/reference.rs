@@ -6,7 +6,8 @@ mod receiving;
 use std::time::Instant;
 
 use session_core::{
-    Ask, CloseReason, Effect, Event, Input, Persisted, Reply, Settings, Timer, WireIdMode,
+    Ask, CloseReason, Effect, Event, Input, Persisted, PublishId, Reply, Settings, Timer, Version,
+    WireIdMode,
 };
 use types::{
     Answer, AnswerBody, AnswerOutcome, Question, QuestionId, QuestionIdEcho, QuestionOutcome,
@@ -20,6 +21,7 @@ pub(crate) struct Reference {
     settings: Settings,
     pub(crate) history: History,
     effects: Vec<Effect>,
+    publishes: u64,
 }
 
 impl Reference {
@@ -28,6 +30,7 @@ impl Reference {
             history: History::new(settings.clone()),
             settings,
             effects: Vec::new(),
+            publishes: 0,
         }
     }
 
@@ -37,15 +40,18 @@ impl Reference {
             Input::Connected { key } => self.connected(now, key),
             Input::Disconnected { key } => self.disconnected(now, &key),
             Input::Ask { key, ask } => self.ask(now, key, ask),
-            Input::Published { question_id } => self.published(now, question_id),
-            Input::PublishFailed {
-                question_id,
-                persisted,
-            } => self.publish_failed(now, question_id, persisted),
+            Input::Published { publish } => self.published(now, publish.question),
+            Input::PublishFailed { publish, persisted } => {
+                self.publish_failed(now, publish.question, persisted);
+            }
             Input::Answer(answer) => self.answer(now, answer),
             Input::Drain { closes } => self.drain(now, closes),
             Input::DrainExpired => self.drain_expired(now),
             Input::Tick => self.tick(now),
+            Input::Start { .. }
+            | Input::Recovered { .. }
+            | Input::Cancel { .. }
+            | Input::Ack { .. } => unreachable!("the reference knows version 1 only"),
         }
         std::mem::take(&mut self.effects)
     }
@@ -64,6 +70,7 @@ impl Reference {
                 self.effects.push(Effect::Close {
                     key,
                     reason: CloseReason::Superseded,
+                    resume: None,
                 });
                 return;
             }
@@ -131,7 +138,16 @@ impl Reference {
             user_name: ask.user_name,
             asked_at: ask.asked_at,
         };
-        self.effects.push(Effect::Publish { key, question });
+        self.publishes += 1;
+        let publish = PublishId {
+            question: ask.question_id,
+            number: self.publishes,
+        };
+        self.effects.push(Effect::Publish {
+            key,
+            publish,
+            question,
+        });
     }
 
     fn published(&mut self, now: Instant, id: QuestionId) {
@@ -314,6 +330,7 @@ impl Reference {
         self.history.add(now, Fact::Accepted(question.id));
         self.note(Event::QuestionAccepted {
             key: question.key.clone(),
+            version: Version::V1,
             after: now - question.at,
         });
     }
@@ -330,7 +347,11 @@ impl Reference {
     fn close(&mut self, now: Instant, key: SessionKey, reason: CloseReason) {
         if !self.history.was_told_to_close(&key) {
             self.history.add(now, Fact::ToldToClose(key.clone()));
-            self.effects.push(Effect::Close { key, reason });
+            self.effects.push(Effect::Close {
+                key,
+                reason,
+                resume: None,
+            });
         }
     }
 

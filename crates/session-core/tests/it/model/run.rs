@@ -157,6 +157,7 @@ impl Run {
         let number = u8::try_from(self.audit.questions.len()).unwrap();
         let ask = Ask {
             question_id: question_id(number),
+            named: None,
             text: QuestionText::new(number.to_string()),
             user_name: None,
             suffix: suffix(number),
@@ -174,7 +175,7 @@ impl Run {
     }
 
     fn report(&mut self, back: usize, report: Report) {
-        let Some(id) = self.asked(back).map(|asked| asked.id) else {
+        let Some((id, publish)) = self.asked(back).map(|asked| (asked.id, asked.publish)) else {
             return;
         };
         let again = self.reported.iter().any(|(reported, _)| *reported == id);
@@ -183,12 +184,9 @@ impl Run {
             return;
         }
         self.reported.push((id, report));
-        let failed = |persisted| Input::PublishFailed {
-            question_id: id,
-            persisted,
-        };
+        let failed = |persisted| Input::PublishFailed { publish, persisted };
         self.give(match report {
-            Report::Confirmed => Input::Published { question_id: id },
+            Report::Confirmed => Input::Published { publish },
             Report::Unclear => failed(Persisted::Maybe),
             Report::Refused => failed(Persisted::No),
         });

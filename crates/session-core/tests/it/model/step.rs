@@ -117,6 +117,7 @@ pub(crate) fn settings(mode: impl Strategy<Value = WireIdMode>) -> impl Strategy
         max_answer_bytes: 6,
         answer_ttl: Duration::from_secs(ttl),
         max_owed,
+        ..Settings::default()
     })
 }
 

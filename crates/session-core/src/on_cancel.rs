@@ -1,0 +1,33 @@
+//! A client of version 2 gives its question up, or says what it has received.
+
+use std::time::Instant;
+
+use types::{QuestionId, QuestionOutcome, SessionKey};
+
+use crate::{ErrorCode, Registry};
+
+impl Registry {
+    pub(crate) fn on_cancel(&mut self, now: Instant, key: &SessionKey, question_id: QuestionId) {
+        let is_open = self.current(key).is_some()
+            && self.waiting(&key.id).is_some_and(|question| {
+                question.publish.question == question_id && question.stream.is_some()
+            });
+        if !is_open {
+            return;
+        }
+        let Some(question) = self.free(&key.id) else {
+            return;
+        };
+        self.tell_end(&question, ErrorCode::Cancelled);
+        self.abandon(now, question, QuestionOutcome::Cancelled);
+        self.close_if_draining(&key.id);
+    }
+
+    pub(crate) fn on_ack(&mut self, key: &SessionKey, seq: u64) {
+        if self.current(key).is_some()
+            && let Some(course) = self.course(&key.id)
+        {
+            course.ack(seq);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a question of version 2 has that one of version 1 has not: its client's name for it, numbered
+//! parts that leave as they come, and a past to be looked up when it is resumed.
+
+use std::time::Instant;
+
+use types::{Answer, AnswerBody, AnswerText, AskId};
+
+use crate::course::Course;
+use crate::cut::cut;
+use crate::told::Stretch;
+
+/// The outgoing half of a question of version 2.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) id: AskId,
+    /// The number of the last part before its own.
+    pub(crate) base: u64,
+    pub(crate) part_bytes: usize,
+    /// How many parts there were, sent or known to be with the client.
+    pub(crate) parts: u64,
+    /// The client has the parts up to this number.
+    pub(crate) seen: u64,
+    /// Set until it is known what was written of its answer before it was resumed.
+    pub(crate) recovering: Option<Recovering>,
+}
+
+/// A question whose past is being looked up. It stands in no account.
+#[derive(Debug)]
+pub(crate) struct Recovering {
+    pub(crate) cause: Cause,
+    /// When it stops waiting once its past is known.
+    pub(crate) deadline: Instant,
+    /// What comes meanwhile.
+    pub(crate) held: Held,
+}
+
+/// Why a past is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The session is resumed.
+    Resume,
+    /// The client asks again for parts that it does not have.
+    AskedAgain,
+}
+
+/// Records that came while the past was looked up, bounded in bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    records: Vec<Answer>,
+    bytes: usize,
+    overflown: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(id: AskId, base: u64, part_bytes: usize) -> Self {
+        Self {
+            id,
+            base,
+            part_bytes,
+            parts: 0,
+            seen: base,
+            recovering: None,
+        }
+    }
+
+    /// Whether any part was sent, or is known to be with the client.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.parts > 0
+    }
+
+    /// Numbers the parts of a text; `None` when the client has them all.
+    pub(crate) fn number(&mut self, course: &mut Course, text: AnswerText) -> Option<Stretch> {
+        let count = cut(text.expose(), self.part_bytes).count();
+        let parts = u64::try_from(count).expect("fewer parts than bytes");
+        let first_seq = course.seq + 1;
+        let first_part = self.parts;
+        let seen = self.seen.saturating_sub(course.seq).min(parts);
+        course.seq += parts;
+        self.parts += parts;
+        (seen < parts).then(|| Stretch {
+            id: self.id.clone(),
+            text,
+            part_bytes: self.part_bytes,
+            first_seq,
+            first_part,
+            skip: usize::try_from(seen).expect("fewer than there are"),
+            end: None,
+        })
+    }
+}
+
+impl Held {
+    /// Keeps a record. One always fits, however large; further ones within `max_bytes` together.
+    pub(crate) fn push(&mut self, record: Answer, max_bytes: usize) {
+        let bytes = size_of::<Answer>() + text_len(&record);
+        if !self.records.is_empty() && self.bytes + bytes > max_bytes {
+            self.overflown = true;
+        }
+        if self.overflown {
+            self.records.clear();
+            return;
+        }
+        self.bytes += bytes;
+        self.records.push(record);
+    }
+
+    /// These and the records `found`, each once, in the order they stand; `None` when some of these
+    /// were too many to be kept.
+    pub(crate) fn with(self, found: Vec<Answer>) -> Option<Vec<Answer>> {
+        if self.overflown {
+            return None;
+        }
+        let mut all = found;
+        all.extend(self.records);
+        all.sort_by_key(|record| record.position);
+        all.dedup_by_key(|record| record.position);
+        Some(all)
+    }
+}
+
+/// Whether these records are one answer beyond doubt. Two whole ones in one partition are: the first
+/// counts, everywhere. In two partitions nobody knows which was first.
+pub(crate) fn are_clear(records: &[Answer]) -> bool {
+    let mut partitions = records.iter().map(|record| record.position.partition);
+    let first = partitions.next();
+    partitions.all(|partition| Some(partition) == first)
+}
+
+fn text_len(record: &Answer) -> usize {
+    match &record.body {
+        AnswerBody::Text(text) => text.expose().len(),
+        AnswerBody::Failed(error) => error.as_ref().map_or(0, |error| error.expose().len()),
+    }
+}
