@@ -217,9 +217,11 @@ mod tests {
     }
 
     fn taken(parts: &mut Parts, part: Part, max_bytes: usize) -> Taken {
-        match parts.take(part, max_bytes) {
-            Joined::Whole => Ok(parts.joined()),
-            other => Err(other),
+        let taken = parts.take(part, max_bytes);
+        if taken == Joined::Whole {
+            Ok(parts.joined())
+        } else {
+            Err(taken)
         }
     }
 

@@ -53,17 +53,13 @@ impl Registry {
         let open = self.waited_for(key.id.as_str()).is_some();
         let shows = |effect: &Effect| matches!(effect, Effect::Tell { .. });
         let has_more = open || self.effects_since(at).any(shows);
-        let first = match first {
-            Told::Hello { .. } if !has_more => match self.point_of(&key.id) {
-                Some(resume) => Told::Hello {
-                    resumed: true,
-                    pending: None,
-                    resume,
-                },
-                None => first,
-            },
-            first => first,
-        };
+        let is_over = matches!(first, Told::Hello { .. }) && !has_more;
+        let over = is_over.then(|| self.point_of(&key.id)).flatten();
+        let first = over.map_or(first, |resume| Told::Hello {
+            resumed: true,
+            pending: None,
+            resume,
+        });
         let (key, told) = (key.clone(), Box::new(first));
         self.insert_effect(at, Effect::Tell { key, told });
     }
