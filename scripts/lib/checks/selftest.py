@@ -136,7 +136,7 @@ BREAKAGES = (
     Breakage(
         "sabotage",
         "answer-sent-twice.patch does not apply",
-        _replaces("crates/session-core/src/on_answer.rs", "        self.send(question.key.clone(), reply);\n", ""),
+        _replaces("crates/session-core/src/on_answer.rs", "self.send(key.clone(), reply);\n", ""),
     ),
     Breakage("tidy", "scripts/mute --help", _writes("scripts/mute", "#!/bin/sh\nexit 1\n", 0o755)),
 )
