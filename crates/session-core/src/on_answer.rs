@@ -100,7 +100,7 @@ impl Registry {
             AnswerBody::Failed(_) => return self.finish(now, id, Finish::Failed),
         };
         match answer.part {
-            AnswerPart::Whole => self.complete(now, id, vec![text]),
+            AnswerPart::Whole => self.complete(now, id, Vec::new(), text),
             AnswerPart::Piece {
                 order,
                 is_final,
@@ -126,7 +126,12 @@ impl Registry {
         let question_id = question.question_id();
         let streams = question.stream.is_some();
         let begun = question.stream.as_deref().is_some_and(Stream::has_begun);
-        let parts = question.parts.get_or_insert_default();
+        let parts = question.parts.get_or_insert_with(|| {
+            Box::new(match streams {
+                true => Parts::apart(),
+                false => Parts::default(),
+            })
+        });
         if begun && parts.is_restarted_by(part.attempt) {
             return self.refuse_answer(now, id, Event::AnswerRestarted);
         }
@@ -136,22 +141,16 @@ impl Registry {
             false => max_bytes,
         };
         match parts.take(part, max_bytes) {
-            Joined::Whole if streams => {
-                let texts = parts.release();
-                self.complete(now, id, texts);
-            }
             Joined::Whole => {
-                let text = parts.joined();
-                self.complete(now, id, vec![text]);
+                let mut texts = parts.release();
+                let last = texts.pop().expect("a whole answer has a last text");
+                self.complete(now, id, texts, last);
             }
             Joined::Kept => {
-                let ready = match streams {
-                    true => parts.release(),
-                    false => Vec::new(),
-                };
+                let ready = parts.release();
                 // It proves that the question is in Kafka.
                 self.accept(now, question_id);
-                self.send_on(id, ready);
+                self.send_on(question_id, ready);
                 self.wait_for_next_part(now, question_id);
                 self.decided(AnswerOutcome::Part);
             }
@@ -168,36 +167,41 @@ impl Registry {
     }
 
     /// Parts that are not the last leave as they come.
-    fn send_on(&mut self, id: &SessionId, texts: Vec<AnswerText>) {
-        for text in texts {
-            let Some(State::Waiting(question)) = self.sessions.get(id).map(|session| session.state)
-            else {
-                return;
-            };
-            let question = self.pending.get_mut(&question);
-            let course = self
-                .sessions
-                .get_mut(id)
-                .and_then(|one| one.course.as_deref_mut());
-            let Some((question, course)) = question.zip(course) else {
-                return;
-            };
-            let key = question.key.clone();
-            let stream = question.stream.as_deref_mut();
-            if let Some(stretch) = stream.and_then(|stream| stream.number(course, text)) {
-                self.tell(key, Told::Answer(stretch));
-            }
+    fn send_on(&mut self, question_id: QuestionId, texts: Vec<AnswerText>) {
+        let Some(question) = self.pending.get_mut(&question_id) else {
+            return;
+        };
+        let Some(stream) = question.stream.as_deref_mut() else {
+            return;
+        };
+        let session = self.sessions.get_mut(&question.key.id);
+        let Some(course) = session.and_then(|session| session.course.as_deref_mut()) else {
+            return;
+        };
+        let numbered = texts
+            .into_iter()
+            .filter_map(|text| stream.number(course, text));
+        let stretches: Vec<_> = numbered.collect();
+        let key = question.key.clone();
+        for stretch in stretches {
+            self.tell(key.clone(), Told::Answer(stretch));
         }
     }
 
-    /// All of the answer is here: what of it was not sent on, never nothing.
-    fn complete(&mut self, now: Instant, id: &SessionId, mut texts: Vec<AnswerText>) {
-        let Some(last) = texts.pop() else { return };
-        match self.waited(id).version() {
+    /// All of the answer is here: `last`, and before it what was not sent on.
+    fn complete(
+        &mut self,
+        now: Instant,
+        id: &SessionId,
+        before: Vec<AnswerText>,
+        last: AnswerText,
+    ) {
+        let question = self.waited(id);
+        let question_id = question.question_id();
+        match question.version() {
             Version::V2 => {
-                let question_id = self.waited(id).question_id();
                 self.accept(now, question_id);
-                self.send_on(id, texts);
+                self.send_on(question_id, before);
                 self.finish(now, id, Finish::Answer(last));
             }
             Version::V1 if last.expose().len() > self.settings.max_answer_bytes => {
@@ -231,9 +235,9 @@ impl Registry {
 
     /// The one place where a question ends with what came from the answering side.
     fn finish(&mut self, now: Instant, id: &SessionId, finish: Finish) {
-        let question_id = self.waited(id).question_id();
+        let question = self.waited(id);
+        let (question_id, publish) = (question.question_id(), question.accepted);
         // What came proves that the question is in Kafka.
-        let publish = self.waited(id).accepted;
         self.accept(now, question_id);
         let Some(question) = self.free(id) else {
             return;

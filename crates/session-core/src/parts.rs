@@ -12,9 +12,7 @@ use types::{AnswerText, PartOrder, RecordPosition};
 #[derive(Default)]
 pub(crate) struct Parts {
     attempt: u32,
-    /// Parts before `next` that were not taken out yet.
-    ready: Vec<AnswerText>,
-    ready_bytes: usize,
+    ready: Ready,
     next: u32,
     /// Numbered parts behind a gap; at most [`Parts::MAX_AHEAD`].
     ahead: BTreeMap<u32, AnswerText>,
@@ -24,6 +22,14 @@ pub(crate) struct Parts {
     /// Where the newest part stands, if they are not numbered.
     written: Option<RecordPosition>,
     is_whole: bool,
+}
+
+/// What is here without a gap and was not taken out yet.
+enum Ready {
+    /// One text, taken out when the answer is whole. Parts without text, however many, take nothing.
+    Joined(String),
+    /// Text by text, taken out after each part.
+    Apart(Vec<AnswerText>),
 }
 
 /// One part, with what its record says of it.
@@ -64,24 +70,27 @@ impl Parts {
         self.attempt > 0 || !self.is_whole
     }
 
+    /// None yet of an answer whose parts are sent on as they come.
+    pub(crate) fn apart() -> Self {
+        Self {
+            ready: Ready::Apart(Vec::new()),
+            ..Self::default()
+        }
+    }
+
     /// Whether a part of this attempt would start the answer anew.
     pub(crate) fn is_restarted_by(&self, attempt: u32) -> bool {
         attempt > self.attempt
     }
 
-    /// Takes out what is here without a gap, in order.
+    /// Takes out what can go on: nothing or the whole when parts are joined, else those that are here
+    /// without a gap, in order.
     pub(crate) fn release(&mut self) -> Vec<AnswerText> {
-        self.ready_bytes = 0;
-        std::mem::take(&mut self.ready)
-    }
-
-    /// Takes out what is here without a gap, as one text.
-    pub(crate) fn joined(&mut self) -> AnswerText {
-        let mut text = String::with_capacity(self.ready_bytes);
-        for part in self.release() {
-            text.push_str(part.expose());
+        match &mut self.ready {
+            Ready::Joined(text) if self.is_whole => vec![AnswerText::new(std::mem::take(text))],
+            Ready::Joined(_) => Vec::new(),
+            Ready::Apart(texts) => std::mem::take(texts),
         }
-        AnswerText::new(text)
     }
 
     /// Takes a part. What is here and not taken out may have `max_bytes`.
@@ -89,9 +98,10 @@ impl Parts {
         if part.attempt < self.attempt {
             return Joined::Outdated;
         }
-        if part.attempt > self.attempt {
+        if self.is_restarted_by(part.attempt) {
             *self = Self {
                 attempt: part.attempt,
+                ready: self.ready.emptied(),
                 ..Self::default()
             };
         }
@@ -119,7 +129,7 @@ impl Parts {
             return Joined::Broken;
         }
         let bytes = part.text.expose().len();
-        if self.ready_bytes + self.ahead_bytes + bytes > max_bytes {
+        if self.ready.bytes() + self.ahead_bytes + bytes > max_bytes {
             return Joined::TooLarge;
         }
         if part.is_final {
@@ -138,7 +148,7 @@ impl Parts {
     fn join(&mut self) {
         while let Some(text) = self.ahead.remove(&self.next) {
             self.ahead_bytes -= text.expose().len();
-            self.make_ready(text);
+            self.ready.push(text);
             self.next += 1;
         }
     }
@@ -150,25 +160,49 @@ impl Parts {
             Some(newest) if newest.offset >= part.at.offset => return Joined::Again,
             None | Some(_) => {}
         }
-        if self.ready_bytes + part.text.expose().len() > max_bytes {
+        if self.ready.bytes() + part.text.expose().len() > max_bytes {
             return Joined::TooLarge;
         }
         self.written = Some(part.at);
-        self.make_ready(part.text);
+        self.ready.push(part.text);
         if part.is_final {
             return self.whole();
         }
         Joined::Kept
     }
 
-    fn make_ready(&mut self, text: AnswerText) {
-        self.ready_bytes += text.expose().len();
-        self.ready.push(text);
-    }
-
     fn whole(&mut self) -> Joined {
         self.is_whole = true;
         Joined::Whole
+    }
+}
+
+impl Ready {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Joined(text) => text.len(),
+            Self::Apart(texts) => texts.iter().map(|text| text.expose().len()).sum(),
+        }
+    }
+
+    fn push(&mut self, text: AnswerText) {
+        match self {
+            Self::Joined(joined) => joined.push_str(text.expose()),
+            Self::Apart(texts) => texts.push(text),
+        }
+    }
+
+    fn emptied(&self) -> Self {
+        match self {
+            Self::Joined(_) => Self::Joined(String::new()),
+            Self::Apart(_) => Self::Apart(Vec::new()),
+        }
+    }
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self::Joined(String::new())
     }
 }
 
@@ -219,7 +253,7 @@ mod tests {
     fn taken(parts: &mut Parts, part: Part, max_bytes: usize) -> Taken {
         let taken = parts.take(part, max_bytes);
         if taken == Joined::Whole {
-            Ok(parts.joined())
+            Ok(parts.release().pop().unwrap())
         } else {
             Err(taken)
         }
@@ -379,6 +413,44 @@ mod tests {
             taken(&mut parts, numbered(most + 1, 0, "."), MAX),
             whole(".")
         );
+    }
+
+    #[test]
+    fn parts_without_text_take_nothing_however_many_they_are() {
+        let mut parts = Parts::default();
+        for number in 0..10_000 {
+            assert_eq!(
+                taken(&mut parts, numbered(number, 0, ""), MAX),
+                Err(Joined::Kept)
+            );
+            assert_eq!(parts.release(), [], "joined parts wait for the whole");
+        }
+        let Ready::Joined(text) = &parts.ready else {
+            panic!("not joined");
+        };
+        assert_eq!((text.capacity(), parts.ahead.len()), (0, 0));
+    }
+
+    #[test]
+    fn parts_that_are_sent_on_leave_each_by_itself_in_order_in_every_attempt() {
+        let mut parts = Parts::apart();
+        for attempt in [0, 1] {
+            let mut steps = Vec::new();
+            for (number, text) in [(1, "b"), (0, "a"), (3, "."), (2, "c")] {
+                let fate = parts.take(numbered(number, attempt, text), MAX);
+                let texts = parts.release();
+                let texts: Vec<_> = texts.iter().map(|text| text.expose().to_owned()).collect();
+                steps.push((fate, texts.join("|")));
+            }
+            let expected = [
+                (Joined::Kept, ""),
+                (Joined::Kept, "a|b"),
+                (Joined::Kept, ""),
+                (Joined::Whole, "c|."),
+            ];
+            let expected = expected.map(|(fate, texts)| (fate, texts.to_owned()));
+            assert_eq!(steps, expected, "attempt {attempt}");
+        }
     }
 
     #[test]
