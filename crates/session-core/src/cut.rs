@@ -5,7 +5,7 @@ use std::iter;
 /// Cuts `text` into pieces of at most `part_bytes` bytes each, as long as they can be without cutting
 /// a character. A character longer than that is a piece of its own; an empty text is one empty piece.
 /// The pieces depend on nothing but these arguments.
-pub fn cut(text: &str, part_bytes: usize) -> impl Iterator<Item = &str> {
+pub(crate) fn cut(text: &str, part_bytes: usize) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     iter::from_fn(move || {
         let text = rest.take()?;

@@ -39,7 +39,6 @@ mod timer;
 mod told;
 mod wire_id;
 
-pub use cut::cut;
 pub use effect::{CloseReason, Effect, Event, PublishId, Reply, Version};
 pub use input::{Ask, Input, Named, Persisted, Recovery, Start};
 pub use ledger::Ledger;

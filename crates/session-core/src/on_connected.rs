@@ -56,10 +56,7 @@ impl Registry {
 
     /// The older socket of a session is told to close, and its question ends.
     fn supersede(&mut self, now: Instant, newer: &SessionKey) {
-        if let Some(question) = self.free(&newer.id) {
-            let outcome = question.outcome_of_a_lost_socket();
-            self.abandon(now, question, outcome);
-        }
+        self.lose_socket(now, &newer.id);
         self.close(&newer.id, CloseReason::Superseded);
         self.take_over(newer);
     }

@@ -12,11 +12,7 @@ impl Registry {
         if self.current(&key).is_none() {
             return;
         }
-        // Its question ends here: version 1 clears the session, version 2 has a token.
-        if let Some(question) = self.free(&key.id) {
-            let outcome = question.outcome_of_a_lost_socket();
-            self.abandon(now, question, outcome);
-        }
+        self.lose_socket(now, &key.id);
         self.leave(now, key);
     }
 

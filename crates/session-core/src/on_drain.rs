@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use types::{QuestionOutcome, SessionId};
+use types::SessionId;
 
 use crate::session::Session;
 use crate::state::State;
@@ -41,9 +41,7 @@ impl Registry {
     /// Closes a session of version 2 that waits: its client has a token to go on with elsewhere.
     fn hand_off(&mut self, now: Instant, id: &SessionId) {
         let resume = self.point_of(id);
-        if let Some(question) = self.free(id) {
-            self.abandon(now, question, QuestionOutcome::HandedOff);
-        }
+        self.lose_socket(now, id);
         self.close_with(id, CloseReason::Draining, resume);
     }
 

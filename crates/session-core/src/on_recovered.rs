@@ -8,7 +8,7 @@ use types::{Answer, AnswerOutcome, QuestionId, SessionKey};
 use crate::question::Pending;
 use crate::stream::{Cause, Held, Recovering, Stream, are_clear};
 use crate::told::ResumeQuestion;
-use crate::{Effect, ErrorCode, Event, Recovery, Registry, Timer, Told};
+use crate::{Effect, ErrorCode, Event, Recovery, Registry, Told};
 
 /// A question whose past is to be looked up.
 pub(crate) struct Past {
@@ -90,7 +90,7 @@ impl Registry {
         match records {
             Some(records) if !begun || are_clear(&records) => {
                 question.accepted = Some(Duration::ZERO);
-                self.set_deadline(&key, recovering.deadline.max(now));
+                self.wait_until(question_id, recovering.deadline.max(now));
                 self.adopt(now, &key, recovering.cause, records);
             }
             Some(_) | None => self.give_up(now, key, recovering.cause),
@@ -139,17 +139,5 @@ impl Registry {
                 self.close_if_draining(&key.id);
             }
         }
-    }
-
-    fn set_deadline(&mut self, key: &SessionKey, deadline: Instant) {
-        let Some(question) = self.waiting(&key.id) else {
-            return;
-        };
-        let before = std::mem::replace(&mut question.deadline, deadline);
-        let id = &key.id;
-        self.deadlines
-            .remove(&(before, Timer::AnswerDeadline, id.clone()));
-        self.deadlines
-            .insert((deadline, Timer::AnswerDeadline, id.clone()));
     }
 }

@@ -60,14 +60,6 @@ impl Pending {
         self.stream.as_deref_mut()?.recovering.take()
     }
 
-    /// How it ends when its socket is gone.
-    pub(crate) fn outcome_of_a_lost_socket(&self) -> QuestionOutcome {
-        match self.version() {
-            Version::V1 => QuestionOutcome::Undeliverable,
-            Version::V2 => QuestionOutcome::HandedOff,
-        }
-    }
-
     pub(crate) fn recovering(&mut self) -> Option<&mut Recovering> {
         self.stream.as_deref_mut()?.recovering.as_mut()
     }
@@ -126,17 +118,36 @@ impl Registry {
 
     /// A part of this question's answer came: it waits for the next one.
     pub(crate) fn wait_for_next_part(&mut self, now: Instant, question_id: QuestionId) {
+        let Some(question) = self.pending.get(&question_id) else {
+            return;
+        };
+        let at_the_latest = question.asked + self.settings.max_answer_time;
+        let next_part = now + self.settings.part_timeout;
+        self.wait_until(question_id, at_the_latest.min(next_part));
+    }
+
+    /// Moves the deadline of an open question.
+    pub(crate) fn wait_until(&mut self, question_id: QuestionId, deadline: Instant) {
         let Some(question) = self.pending.get_mut(&question_id) else {
             return;
         };
-        let id = &question.key.id;
-        let timer = Timer::AnswerDeadline;
-        self.deadlines
-            .remove(&(question.deadline, timer, id.clone()));
-        let at_the_latest = question.asked + self.settings.max_answer_time;
-        question.deadline = at_the_latest.min(now + self.settings.part_timeout);
-        self.deadlines
-            .insert((question.deadline, timer, id.clone()));
+        let before = std::mem::replace(&mut question.deadline, deadline);
+        let (timer, id) = (Timer::AnswerDeadline, &question.key.id);
+        self.deadlines.remove(&(before, timer, id.clone()));
+        self.deadlines.insert((deadline, timer, id.clone()));
+    }
+
+    /// The session's socket is gone, or is to go: its question, if it waits, ends here. Version 1
+    /// clears the session, version 2 has a token.
+    pub(crate) fn lose_socket(&mut self, now: Instant, id: &SessionId) {
+        let Some(question) = self.free(id) else {
+            return;
+        };
+        let outcome = match question.version() {
+            Version::V1 => QuestionOutcome::Undeliverable,
+            Version::V2 => QuestionOutcome::HandedOff,
+        };
+        self.abandon(now, question, outcome);
     }
 
     /// Ends a question whose answer may still come. An unreported one is counted when its report

@@ -167,6 +167,15 @@ impl Registry {
         self.effects.insert(at, effect);
     }
 
+    /// The name of a publication that is to come.
+    pub(crate) fn next_publish(&mut self, question: QuestionId) -> PublishId {
+        self.publishes += 1;
+        PublishId {
+            question,
+            number: self.publishes,
+        }
+    }
+
     pub(crate) fn publish(
         &mut self,
         key: SessionKey,

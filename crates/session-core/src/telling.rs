@@ -3,7 +3,6 @@
 use types::{AskId, SessionId, SessionKey};
 
 use crate::course::Course;
-use crate::effect::PublishId;
 use crate::question::Pending;
 use crate::{Effect, ErrorCode, Registry, Reply, ResumePoint, Told, Version};
 
@@ -89,14 +88,6 @@ impl Registry {
                 self.tell_error(key, stream.id.clone(), code, resume);
             }
             None => self.send(key, version_1(code)),
-        }
-    }
-
-    pub(crate) fn next_publish(&mut self, question: types::QuestionId) -> PublishId {
-        self.publishes += 1;
-        PublishId {
-            question,
-            number: self.publishes,
         }
     }
 }

@@ -120,9 +120,9 @@ impl Events {
             } => self.question_ended(key, *outcome, *after),
             Event::AnswerDecided { outcome } => self.instruments.answers.one(outcome.as_str()),
             Event::AnswerTooLarge => self.answer_too_large(),
-            Event::PartsBroken | Event::AnswerRestarted => self.parts_broken(),
-            // Only sessions of version 2 are resumed.
-            Event::QuestionAdopted { .. } | Event::NotResumed { .. } => {}
+            Event::PartsBroken => self.parts_broken(),
+            // Only of sessions of version 2, which the edge does not open.
+            Event::QuestionAdopted { .. } | Event::NotResumed { .. } | Event::AnswerRestarted => {}
             Event::DuplicatesSeen => self.duplicates_seen(),
             Event::OwedTableFull => self.owed_table_full(),
         }
