@@ -17,4 +17,5 @@ mod on_timeout;
 mod parts;
 mod protocol_v1;
 mod undelivered;
+mod v2;
 mod wire_id;

@@ -7,9 +7,15 @@
 //! ```text
 //! settings question answer_timeout=10s answer_ttl=20s max_owed=1   (first line, optional)
 //! connect a1 | disconnect a1
-//! ask a1 q1 [floor=5]
+//! ask a1 q1 [floor=5] [named] [timeout=5s] [suffix=q2]    `named`: as version 2 asks, the word is its id
 //! published q1 | publish_failed q1 no|maybe
 //! answer a | a~q1 [echo=q1|echo=foreign] [at=3] [replayed] [failed] [part=0|part=next] [final] [attempt=1] [text=…]
+//! record a~q1 …                      written like an answer and not read; r1, r2, … all the same
+//! again r1                           a record is read, or read once more
+//! start a1 | start a2 t3 last=2      version 2: afresh, or from the third token told
+//! recovered a2 q1 r1 r2 | recovered a2 q1 lost
+//! cancel a1 q1 | ack a1 2
+//! replica 2   what follows happens at another replica, which knows the same records
 //! wait 5s     the clock goes on, with a tick at every deadline on the way
 //! skip 5s     the clock goes on and nobody ticks
 //! tick | drain 2 | drain_expired
@@ -24,13 +30,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use expect_test::Expect;
 use session_core::{
-    Ask, CloseReason, Effect, Event, Input, Ledger, Persisted, PublishId, Registry, Reply,
-    Settings, WireIdMode,
+    Ask, Input, Ledger, Named, Persisted, PublishId, Recovery, Registry, ResumePoint, Settings,
+    Start, WireIdMode,
 };
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, Generation, PartOrder, QuestionId,
-    QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, Suffix, WireId,
+    Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, AskId, Generation, PartOrder,
+    QuestionId, QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, Suffix,
+    WireId,
 };
+
+mod told;
+mod trace;
 
 /// Runs the script and compares its trace.
 pub(crate) fn check(script: &str, expected: Expect) {
@@ -41,6 +51,7 @@ pub(crate) fn check(script: &str, expected: Expect) {
 pub(crate) fn settings() -> Settings {
     Settings {
         max_answer_bytes: 20,
+        part_bytes: 4,
         max_owed: 100,
         ..Settings::default()
     }
@@ -70,12 +81,20 @@ pub(crate) fn start() -> Instant {
 pub(crate) struct Run {
     pub(crate) registry: Registry,
     pub(crate) trace: String,
+    /// The other replicas, and what they are called.
+    others: HashMap<String, Registry>,
+    replica: String,
+    settings: Settings,
     now: Instant,
+    started: Instant,
     /// What each suffix was drawn for.
     suffixes: HashMap<String, String>,
     /// The last publication of each question.
     published: HashMap<QuestionId, PublishId>,
-    records: u32,
+    /// Everything written to the answers' topic.
+    records: Vec<Answer>,
+    /// What each token says.
+    tokens: Vec<ResumePoint>,
 }
 
 impl Run {
@@ -89,13 +108,19 @@ impl Run {
             Some(line) => parse_settings(line),
             None => settings(),
         };
+        let started = start();
         let mut run = Self {
-            registry: Registry::new(settings),
+            registry: Registry::new(settings.clone()),
             trace: String::new(),
-            now: start(),
+            others: HashMap::new(),
+            replica: "1".to_owned(),
+            settings,
+            now: started,
+            started,
             suffixes: HashMap::new(),
             published: HashMap::new(),
-            records: 0,
+            records: Vec::new(),
+            tokens: Vec::new(),
         };
         for line in lines {
             run.line(line);
@@ -112,6 +137,10 @@ impl Run {
         match verb {
             "wait" => self.wait(seconds(words[0])),
             "skip" => self.now += seconds(words[0]),
+            "replica" => self.go_to(words[0]),
+            "record" => {
+                self.write(&words);
+            }
             verb => {
                 let input = self.input(verb, &words);
                 self.give(input);
@@ -125,7 +154,7 @@ impl Run {
             "disconnect" => Input::Disconnected { key: key(words[0]) },
             "ask" => Input::Ask {
                 key: key(words[0]),
-                ask: self.ask(words[1], option(words, "floor=")),
+                ask: self.ask(words),
             },
             "published" => Input::Published {
                 publish: self.publication(words[0]),
@@ -138,7 +167,25 @@ impl Run {
                     other => panic!("persisted {other}?"),
                 },
             },
-            "answer" => Input::Answer(self.answer(words)),
+            "answer" => Input::Answer(self.write(words)),
+            "again" => Input::Answer(self.record(words[0])),
+            "start" => self.start(words),
+            "recovered" => Input::Recovered {
+                key: key(words[0]),
+                question_id: question_id(words[1]),
+                recovery: match words[2..] {
+                    ["lost"] => Recovery::Lost,
+                    ref found => Recovery::Found(found.iter().map(|r| self.record(r)).collect()),
+                },
+            },
+            "cancel" => Input::Cancel {
+                key: key(words[0]),
+                question_id: question_id(words[1]),
+            },
+            "ack" => Input::Ack {
+                key: key(words[0]),
+                seq: words[1].parse().unwrap(),
+            },
             "drain" => Input::Drain {
                 closes: words[0].parse().unwrap(),
             },
@@ -158,13 +205,38 @@ impl Run {
         self.published.get(&question).copied().unwrap_or(unknown)
     }
 
-    fn ask(&mut self, question: &str, floor: Option<&str>) -> Ask {
-        let suffix = suffix(question);
-        self.suffixes
-            .insert(suffix.to_string(), question.to_owned());
+    /// Another replica takes the stage; each keeps what it knows.
+    fn go_to(&mut self, replica: &str) {
+        let next = self.others.remove(replica);
+        let next = next.unwrap_or_else(|| Registry::new(self.settings.clone()));
+        let left = std::mem::replace(&mut self.registry, next);
+        let left_name = std::mem::replace(&mut self.replica, replica.to_owned());
+        self.others.insert(left_name, left);
+    }
+
+    fn start(&self, words: &[&str]) -> Input {
+        let token = words.get(1).and_then(|word| word.strip_prefix('t'));
+        Input::Start {
+            key: key(words[0]),
+            start: token.map_or(Start::Fresh, |number| Start::Resume {
+                point: self.tokens[number.parse::<usize>().unwrap() - 1].clone(),
+                last_seq: option(words, "last=").unwrap().parse().unwrap(),
+            }),
+        }
+    }
+
+    fn ask(&mut self, words: &[&str]) -> Ask {
+        let question = words[1];
+        let floor = option(words, "floor=");
+        let drawn = option(words, "suffix=").unwrap_or(question);
+        let suffix = suffix(drawn);
+        self.suffixes.insert(suffix.to_string(), drawn.to_owned());
         Ask {
             question_id: question_id(question),
-            named: None,
+            named: words.contains(&"named").then(|| Named {
+                id: AskId::parse(question).unwrap(),
+                timeout: option(words, "timeout=").map(seconds),
+            }),
             text: QuestionText::new(question),
             user_name: None,
             suffix,
@@ -175,14 +247,21 @@ impl Run {
         }
     }
 
-    fn answer(&mut self, words: &[&str]) -> Answer {
-        self.records += 1;
+    /// `r3`: the third record that was written.
+    fn record(&self, name: &str) -> Answer {
+        let number: usize = name.strip_prefix('r').unwrap().parse().unwrap();
+        self.records[number - 1].clone()
+    }
+
+    fn write(&mut self, words: &[&str]) -> Answer {
+        let number = self.records.len() + 1;
         let wire_id = match words[0].split_once('~') {
             Some((session, question)) => format!("{session}~{}", suffix(question)),
             None => words[0].to_owned(),
         };
-        let offset = option(words, "at=").map_or(self.records.into(), |at| at.parse().unwrap());
-        Answer {
+        let offset =
+            option(words, "at=").map_or(i64::try_from(number).unwrap(), |at| at.parse().unwrap());
+        let answer = Answer {
             wire_id: WireId::parse(&wire_id).unwrap(),
             question_id: match option(words, "echo=") {
                 None => QuestionIdEcho::Absent,
@@ -193,16 +272,18 @@ impl Run {
             body: if words.contains(&"failed") {
                 AnswerBody::Failed(None)
             } else {
-                let text = option(words, "text=")
-                    .map_or_else(|| format!("r{}", self.records), str::to_owned);
+                let text =
+                    option(words, "text=").map_or_else(|| format!("r{number}"), str::to_owned);
                 AnswerBody::Text(AnswerText::new(text))
             },
             position: RecordPosition {
-                partition: 0,
+                partition: option(words, "in=").map_or(0, |at| at.parse().unwrap()),
                 offset,
             },
             replayed: words.contains(&"replayed"),
-        }
+        };
+        self.records.push(answer.clone());
+        answer
     }
 
     /// Lets time pass as the shell does: with a tick at every deadline.
@@ -231,72 +312,6 @@ impl Run {
         let ledger = self.registry.stats().ledger;
         assert!(balances(ledger), "{ledger:?} after\n{}", self.trace);
     }
-
-    fn describe(&mut self, effect: Effect) -> String {
-        match effect {
-            Effect::Publish {
-                key,
-                publish,
-                question,
-            } => {
-                self.published.insert(publish.question, publish);
-                assert_eq!(question.session, key.id);
-                let wire_id = self.wire_id(&question.wire_id);
-                format!("publish {} as {wire_id}", question.text.expose())
-            }
-            Effect::Send { key, reply } => format!("send {} {}", name(&key), describe_reply(reply)),
-            Effect::Close { key, reason, .. } => {
-                let reason = match reason {
-                    CloseReason::Draining => "draining",
-                    CloseReason::Superseded => "superseded",
-                };
-                format!("close {} {reason}", name(&key))
-            }
-            Effect::Note(event) => describe_event(event),
-            Effect::Recover { .. } | Effect::Tell { .. } => unreachable!("version 1 only"),
-        }
-    }
-
-    fn wire_id(&self, wire_id: &WireId) -> String {
-        match wire_id.as_str().split_once('~') {
-            Some((session, suffix)) => format!("{session}~{}", self.suffixes[suffix]),
-            None => wire_id.to_string(),
-        }
-    }
-}
-
-fn describe_reply(reply: Reply) -> String {
-    match reply {
-        Reply::Answer {
-            text,
-            publish,
-            total,
-        } => format!("{} ({publish:?} of {total:?})", text.expose()),
-        Reply::AnswerFailed => "answer failed".to_owned(),
-        Reply::Busy => "busy".to_owned(),
-        Reply::Draining => "draining".to_owned(),
-        Reply::PublishFailed => "publish failed".to_owned(),
-        Reply::TimedOut => "timed out".to_owned(),
-    }
-}
-
-fn describe_event(event: Event) -> String {
-    match event {
-        Event::QuestionAccepted { key, after, .. } => format!("{} accepted {after:?}", name(&key)),
-        Event::QuestionEnded {
-            key,
-            outcome,
-            after,
-        } => format!("{} ended: {} {after:?}", name(&key), outcome.as_str()),
-        Event::AnswerDecided { outcome } => format!("record: {}", outcome.as_str()),
-        Event::AnswerTooLarge => "answer too large".to_owned(),
-        Event::PartsBroken => "parts broken".to_owned(),
-        Event::AnswerRestarted => "answer restarted".to_owned(),
-        Event::QuestionAdopted { key } => format!("{} adopted", name(&key)),
-        Event::NotResumed { key } => format!("{} not resumed", name(&key)),
-        Event::DuplicatesSeen => "duplicates seen".to_owned(),
-        Event::OwedTableFull => "owed table full".to_owned(),
-    }
 }
 
 fn parse_settings(line: &str) -> Settings {
@@ -308,6 +323,9 @@ fn parse_settings(line: &str) -> Settings {
             false => WireIdMode::Plain,
         },
         answer_timeout: option(&words, "answer_timeout=").map_or(default.answer_timeout, seconds),
+        max_answer_bytes: option(&words, "max_answer=")
+            .map_or(default.max_answer_bytes, |n| n.parse().unwrap()),
+        part_bytes: option(&words, "part=").map_or(4, |n| n.parse().unwrap()),
         answer_ttl: option(&words, "answer_ttl=").map_or(default.answer_ttl, seconds),
         max_owed: option(&words, "max_owed=").map_or(default.max_owed, |n| n.parse().unwrap()),
         ..default
@@ -348,6 +366,14 @@ pub(crate) fn key(text: &str) -> SessionKey {
 
 fn name(key: &SessionKey) -> String {
     format!("{}{}", key.id, key.generation.0)
+}
+
+/// The word that a question's id was made of.
+fn word(question: QuestionId) -> String {
+    let digits = question.to_string();
+    let bytes = digits.as_bytes().chunks(2);
+    let bytes = bytes.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
+    String::from_utf8(bytes.take_while(|byte| *byte != 0).collect()).unwrap()
 }
 
 pub(crate) fn question_id(question: &str) -> QuestionId {
