@@ -15,7 +15,6 @@ use tracing::Span;
 
 use crate::client_context::{Context, hand_on};
 use crate::in_flight::{InFlight, Ticket};
-use crate::native;
 use crate::publish_report::{Persisted, PublishReport};
 use crate::publisher_reporting::PublisherReporting;
 
@@ -131,14 +130,11 @@ impl ProducerContext for Reports {
                 self.deliveries.reporting.written();
                 Ok(())
             }
-            Err((error, message)) => {
+            // librdkafka calls a message not persisted whose leader resigned after writing it
+            // (`NOT_LEADER_OR_FOLLOWER`), so what it says of that is not to be built on.
+            Err((error, _)) => {
                 self.deliveries.reporting.not_written(error);
-                let maybe = native::may_be_persisted(message);
-                Err(if maybe {
-                    Persisted::Maybe
-                } else {
-                    Persisted::No
-                })
+                Err(Persisted::Maybe)
             }
         };
         self.deliveries.settle(ticket, outcome);

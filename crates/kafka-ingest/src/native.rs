@@ -15,8 +15,7 @@ use std::ptr;
 use rdkafka::ClientContext;
 use rdkafka::bindings::{
     rd_kafka_get_watermark_offsets, rd_kafka_header_get_all, rd_kafka_header_remove,
-    rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_message_status, rd_kafka_msg_status_t,
-    rd_kafka_resp_err_t,
+    rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_resp_err_t,
 };
 use rdkafka::client::Client;
 use rdkafka::message::{BorrowedMessage, OwnedHeaders};
@@ -43,13 +42,6 @@ pub(crate) fn cached_high_watermark<C: ClientContext>(
         )
     };
     (outcome == OK).then_some(high)
-}
-
-/// Whether a message whose delivery failed may be in its topic all the same.
-pub(crate) fn may_be_persisted(message: &BorrowedMessage<'_>) -> bool {
-    // SAFETY: the message borrows the delivery report it is part of, which owns it.
-    let status = unsafe { rd_kafka_message_status(message.ptr()) };
-    status != rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
 }
 
 /// A consumed message's headers, name and value, in order. Names are whatever bytes the producer

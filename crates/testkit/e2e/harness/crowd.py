@@ -88,8 +88,12 @@ class Crowd:
 
         def reached() -> bool:
             log = list(self.exchanges)
-            sessions = {one.session for one in log if getattr(one, outcome) and one.asked_at >= since}
-            assert len(sessions) == len(self.sessions), f"{len(sessions)} of {len(self.sessions)} sessions"
+            later = [one for one in log if one.asked_at >= since]
+            sessions = {one.session for one in later if getattr(one, outcome)}
+            assert len(sessions) == len(self.sessions), (
+                f"{len(sessions)} of {len(self.sessions)} sessions; {len(self._open)} wait now, "
+                f"{sum(one.failed for one in later)} questions failed since"
+            )
             return True
 
         eventually(reached, f"every session has a question {outcome}", patience=2 * PATIENCE)
