@@ -180,6 +180,9 @@ impl From<&Inputs<'_>> for Resolved {
         let effective = values.effective();
         let contradictions = checks::contradictions(&values);
         let mut warnings = checks::warnings(&values);
+        if inputs.command == Command::Run {
+            warnings.extend(checks::replica_warnings(&values));
+        }
         if !left_aside.is_empty() {
             let names = left_aside.join(", ");
             warnings.push(format!(

@@ -15,7 +15,7 @@ use telemetry::{Instruments, Metrics};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use ws_gateway::{
-    AdminSources, BindError, BoundAdmin, BoundServer, Health, Readiness, RunningAdmin,
+    AdminSources, BindError, BoundAdmin, BoundServer, Health, NoHistory, Readiness, RunningAdmin,
     RunningServer, WebSocketSessionManager,
 };
 
@@ -149,6 +149,7 @@ impl Running {
             translate::core(&config),
             translate::session(&config),
             Arc::new(questions),
+            Arc::new(NoHistory),
             Arc::clone(&instruments),
         );
         let answers = Arc::new(Answers(manager.clone()));

@@ -6,7 +6,9 @@ use kafka_ingest::{
     ClientCertificate, ConsumerSettings, Delivery, GroupStart, KafkaSettings, OauthBearer,
     PublisherSettings, RegistryAuth, RegistrySettings, Sasl, Secret, Security, Tls,
 };
-use ws_gateway::{CoreSettings, DrainPlan, Limits, ServerSettings, SessionSettings, WireIdMode};
+use ws_gateway::{
+    CoreSettings, DrainPlan, Limits, ServerSettings, SessionSettings, TokenKeys, WireIdMode,
+};
 
 use gateway::config::{
     self, AnswerFields, Config, DeliveryMode, Kafka, OffsetReset, QuestionFields, Registry,
@@ -17,13 +19,18 @@ use gateway::config::{
 pub(crate) fn core(config: &Config) -> CoreSettings {
     CoreSettings {
         wire_id: match config.session.wire_id {
-            WireId::Plain => WireIdMode::Plain,
+            WireId::Auto | WireId::Plain => WireIdMode::Plain,
             WireId::Question => WireIdMode::Question,
+        },
+        wire_id_v2: match config.session.wire_id {
+            WireId::Plain => WireIdMode::Plain,
+            WireId::Auto | WireId::Question => WireIdMode::Question,
         },
         answer_timeout: config.session.answer_timeout,
         part_timeout: config.session.part_timeout,
         max_answer_time: config.session.max_answer_time,
         max_answer_bytes: config.ws.max_response_bytes,
+        part_bytes: config.ws.part_bytes,
         answer_ttl: config.session.answer_ttl,
         max_owed: config.session.max_owed,
         ..CoreSettings::default()
@@ -38,7 +45,24 @@ pub(crate) fn session(config: &Config) -> SessionSettings {
         outbound_bytes: config.ws.outbound_bytes,
         ping_interval: config.ws.ping_interval,
         pong_timeout: config.ws.pong_timeout,
+        start_timeout: config.ws.start_timeout,
+        heartbeat_interval: config.ws.heartbeat_interval,
+        resume_window: config.resume.window,
+        token_keys: token_keys(config),
         ..SessionSettings::default()
+    }
+}
+
+/// The keys that are set, or one that no other process has.
+fn token_keys(config: &Config) -> TokenKeys {
+    let bytes = |secret: &Option<config::Secret>| {
+        let secret = secret.as_ref();
+        secret.map(|secret| secret.expose().as_bytes().to_vec())
+    };
+    let previous = bytes(&config.session.previous_token_key);
+    match bytes(&config.session.token_key) {
+        Some(key) => TokenKeys::new(&key, previous.as_deref()),
+        None => TokenKeys::random(),
     }
 }
 

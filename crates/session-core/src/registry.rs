@@ -11,7 +11,9 @@ use crate::effect::PublishId;
 use crate::question::{Pending, Unreported};
 use crate::session::Session;
 use crate::state::State;
-use crate::{CloseReason, Effect, Event, Input, Ledger, Reply, ResumePoint, Settings, Timer};
+use crate::{
+    CloseReason, Effect, Event, Input, Ledger, Reply, ResumePoint, Settings, Timer, Version,
+};
 
 /// All sessions and questions. See the crate's documentation for the contract.
 ///
@@ -147,6 +149,15 @@ impl Registry {
             unreported: self.unreported.len(),
             ledger: self.ledger,
         }
+    }
+
+    /// How many questions of sessions of this version are pending in the ledger. Looks at each.
+    pub fn pending_of(&self, version: Version) -> u64 {
+        let waiting = self.deadlines.iter();
+        let waiting = waiting.filter_map(|(_, _, id)| self.waited_for(id.as_str()));
+        let pending = waiting.filter(|question| question.accepted.is_some());
+        let pending = pending.filter(|question| question.version() == version);
+        pending.map(|_| 1).sum()
     }
 
     // === what the handlers share: outputs ===

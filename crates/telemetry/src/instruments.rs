@@ -42,9 +42,21 @@ instruments! {
     sessions: Gauge = "answer_gateway.sessions", "state", "{session}",
         "Sessions connected";
 
-    /// Questions taken by Kafka, by `version` of the WebSocket protocol (`1`).
+    /// Questions taken by Kafka, by `version` of the WebSocket protocol (`1`, `2`).
     questions_accepted: Count = "answer_gateway.questions.accepted", "version", "{question}",
         "Questions that Kafka has taken";
+
+    /// Questions that came with a resumed session, by `version` (`2`): the ledger's `adopted`.
+    questions_adopted: Count = "answer_gateway.questions.adopted", "version", "{question}",
+        "Accepted questions that came with a resumed session";
+
+    /// Resume tokens shown, by `result` (`resumed`, `not_resumed`, `stale_token`, `invalid_token`).
+    resumptions: Count = "answer_gateway.resumptions", "result", "{session}",
+        "Sessions that came with a resume token";
+
+    /// Acknowledgements of parts by clients, by `version` (`2`).
+    acknowledgements: Count = "answer_gateway.acknowledgements", "version", "{frame}",
+        "Acknowledgements of answer parts by clients";
 
     /// Questions that ended, by `outcome` (`types::QuestionOutcome`).
     questions: Count = "answer_gateway.questions", "outcome", "{question}",

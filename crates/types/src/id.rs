@@ -153,6 +153,11 @@ impl QuestionId {
         Self(bits)
     }
 
+    /// Its 128 bits.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
     /// Reads the 32 digits that [`fmt::Display`] writes; either case is accepted.
     ///
     /// # Errors

@@ -21,8 +21,9 @@ use types::{
     RecordPosition, TraceContext,
 };
 use ws_gateway::{
-    BoundServer, CoreSettings, DrainPlan, Health, Persisted, PublishFailure, PublishReport,
-    QuestionSink, Readiness, ServerSettings, SessionSettings, WebSocketSessionManager,
+    BoundServer, CoreSettings, DrainPlan, Health, NoHistory, Persisted, PublishFailure,
+    PublishReport, QuestionSink, Readiness, ServerSettings, SessionSettings,
+    WebSocketSessionManager,
 };
 
 /// Takes the place of Kafka and of whoever answers: says back what was asked.
@@ -65,6 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         CoreSettings::default(),
         SessionSettings::default(),
         Arc::new(Echo(echo)),
+        Arc::new(NoHistory),
         Metrics::new()?.instruments(),
     );
 

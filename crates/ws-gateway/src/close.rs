@@ -25,8 +25,16 @@ pub enum Close {
     NoPong,
     /// Too many frames in a second.
     RateLimited,
+    /// A resume token that nobody who knows the key has made (version 2).
+    InvalidToken,
+    /// The first frame is not `start` (version 2).
+    BadRequest,
+    /// No `start` in time (version 2).
+    NoStart,
     /// A newer connection has the same session id.
     Superseded,
+    /// A version of the protocol that this server does not speak.
+    UnknownVersion,
 }
 
 /// Whether a client does well to connect again.
@@ -40,7 +48,7 @@ pub enum Reconnect {
 
 impl Close {
     /// Every row of the table, by code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::ProtocolError,
         Self::Binary,
         Self::InvalidText,
@@ -50,7 +58,11 @@ impl Close {
         Self::SlowConsumer,
         Self::NoPong,
         Self::RateLimited,
+        Self::InvalidToken,
+        Self::BadRequest,
+        Self::NoStart,
         Self::Superseded,
+        Self::UnknownVersion,
     ];
 
     /// The status code on the wire.
@@ -88,7 +100,16 @@ impl Close {
             Self::SlowConsumer => (4008, "4008", "client reads too slowly", Yes),
             Self::NoPong => (4012, "4012", "no pong", Yes),
             Self::RateLimited => (4013, "4013", "too many frames", Yes),
+            Self::InvalidToken => (4500, "4500", "invalid resume token", No),
+            Self::BadRequest => (4501, "4501", "the first frame must be start", No),
+            Self::NoStart => (4502, "4502", "no start in time", No),
             Self::Superseded => (4509, "4509", "replaced by a newer connection", No),
+            Self::UnknownVersion => (
+                4510,
+                "4510",
+                "unsupported version; see answer-gateway.v2.json",
+                No,
+            ),
         }
     }
 }
@@ -135,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_in_the_protocols_page_is_this_one() {
+    fn the_table_in_the_protocols_pages_is_this_one() {
         let mut table = String::from("| code | reason | reconnect |\n|---|---|---|\n");
         for close in Close::ALL {
             let reconnect = match close.reconnect() {
@@ -145,7 +166,11 @@ mod tests {
             let (code, reason) = (close.code(), close.reason());
             writeln!(table, "| {code} | {reason} | {reconnect} |").unwrap();
         }
-        let page = include_str!("../../../docs/protocol-v1.md");
-        assert!(page.contains(&table), "docs/protocol-v1.md lacks:\n{table}");
+        for page in [
+            include_str!("../../../docs/protocol-v1.md"),
+            include_str!("../../../docs/protocol-v2.md"),
+        ] {
+            assert!(page.contains(&table), "lacks:\n{table}");
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use session_core::{Effect, Event, PublishId, Registry, Reply};
+use session_core::{Effect, ErrorCode, Event, PublishId, Registry, Reply, Told};
 use telemetry::spans;
 use tracing::Span;
-use types::{Generation, Question, SessionKey, TraceContext};
+use types::{AnswerFloor, Generation, Question, QuestionId, SessionKey, TraceContext, WireId};
 
 use crate::close::Close;
 use crate::events::Events;
@@ -31,12 +31,8 @@ pub(crate) struct Live {
 /// What is left to do once the lock is free.
 #[derive(Debug)]
 pub(crate) enum Deferred {
-    /// Publish a question.
-    Publish {
-        publish: PublishId,
-        question: Question,
-        trace: Option<TraceContext>,
-    },
+    /// Ask this of Kafka's side.
+    Request(Request),
     /// Record an event of the core.
     Note(Event),
     /// Record the times of an answer.
@@ -48,6 +44,24 @@ pub(crate) enum Deferred {
     Overflowed { key: SessionKey, answers: usize },
     /// End a question's span.
     Asked(Span),
+}
+
+/// What is asked of Kafka's side.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Publish a question.
+    Publish {
+        publish: PublishId,
+        question: Question,
+        trace: Option<TraceContext>,
+    },
+    /// Look up what was written of an answer.
+    Recover {
+        key: SessionKey,
+        question_id: QuestionId,
+        wire_id: WireId,
+        floor: AnswerFloor,
+    },
 }
 
 impl Live {
@@ -62,6 +76,11 @@ impl Live {
     /// Whether a question of this socket is open.
     pub(crate) fn is_asking(&self) -> bool {
         self.asking.is_some()
+    }
+
+    /// The client's own trace.
+    pub(crate) fn into_trace(self) -> Option<TraceContext> {
+        self.trace.map(|trace| *trace)
     }
 }
 
@@ -80,42 +99,50 @@ pub(crate) fn drain(
                 publish: id,
                 question,
             } => deferred.push(publish(sockets, &key, id, question)),
+            Effect::Recover {
+                key,
+                question_id,
+                wire_id,
+                floor,
+            } => deferred.push(Deferred::Request(Request::Recover {
+                key,
+                question_id,
+                wire_id,
+                floor,
+            })),
             Effect::Send { key, reply } => {
                 deferred.extend(send(sockets, key, reply, now, trace.take()));
             }
-            Effect::Close { key, reason, .. } => {
-                let item = Outgoing::Close(Close::from(reason));
-                deferred.extend(push(sockets, key, item));
+            Effect::Tell { key, told } => {
+                deferred.extend(tell(sockets, key, told, now, &mut trace));
+            }
+            Effect::Close {
+                key,
+                reason,
+                resume,
+            } => {
+                let why = Close::from(reason);
+                deferred.extend(push(sockets, key, Outgoing::Close { why, resume }));
             }
             Effect::Note(event) => deferred.push(Deferred::Note(event)),
-            // The edge opens sessions of version 1 only.
-            Effect::Recover { .. } | Effect::Tell { .. } => {}
         }
     }
     deferred
 }
 
-/// Records everything but the questions, which are returned to be published.
-pub(crate) fn record(
-    events: &Events,
-    deferred: Vec<Deferred>,
-    consume: Duration,
-) -> Vec<(PublishId, Question, Option<TraceContext>)> {
-    let mut questions = Vec::new();
+/// Records everything but the requests, which are returned to be made.
+pub(crate) fn record(events: &Events, deferred: Vec<Deferred>, consume: Duration) -> Vec<Request> {
+    let mut requests = Vec::new();
     for item in deferred {
         match item {
-            Deferred::Publish {
-                publish,
-                question,
-                trace,
-            } => questions.push((publish, question, trace)),
+            Deferred::Request(request) => requests.push(request),
             Deferred::Note(event) => events.core(&event),
             Deferred::Timed { publish, total } => events.answer_routed(publish, total, consume),
             Deferred::Overflowed { key, answers } => events.outbox_overflowed(&key, answers),
             Deferred::Asked(span) => drop(span),
         }
     }
-    questions
+    requests
 }
 
 fn publish(
@@ -132,11 +159,11 @@ fn publish(
     if let Some(socket) = &mut socket {
         socket.asking = Some(span);
     }
-    Deferred::Publish {
+    Deferred::Request(Request::Publish {
         publish,
         question,
         trace,
-    }
+    })
 }
 
 fn send(
@@ -150,18 +177,54 @@ fn send(
     if let Reply::Answer { publish, total, .. } = reply {
         deferred.push(Deferred::Timed { publish, total });
     }
-    if ends_a_question(&reply)
-        && let Some(socket) = sockets.get_mut(&key.generation)
-    {
-        deferred.extend(socket.asking.take().map(Deferred::Asked));
+    if ends_a_question(&reply) {
+        deferred.extend(asked(sockets, &key));
     }
     let item = Outgoing::Reply(Queued {
-        reply,
+        what: reply,
         decided_at: now,
         trace,
     });
     deferred.extend(push(sockets, key, item));
     deferred
+}
+
+fn tell(
+    sockets: &mut Sockets,
+    key: SessionKey,
+    told: Box<Told>,
+    now: Instant,
+    trace: &mut Option<TraceContext>,
+) -> Vec<Deferred> {
+    let mut deferred = Vec::new();
+    let mut of_answer = None;
+    match &*told {
+        Told::Answer(stretch) => {
+            of_answer = trace.take();
+            if let Some(end) = &stretch.end {
+                let (publish, total) = (end.publish, end.total);
+                deferred.push(Deferred::Timed { publish, total });
+                deferred.extend(asked(sockets, &key));
+            }
+        }
+        Told::Error { code, .. } if code_ends_a_question(*code) => {
+            deferred.extend(asked(sockets, &key));
+        }
+        Told::Hello { .. } | Told::NotResumed | Told::Accepted { .. } | Told::Error { .. } => {}
+    }
+    let item = Outgoing::Told(Queued {
+        what: told,
+        decided_at: now,
+        trace: of_answer,
+    });
+    deferred.extend(push(sockets, key, item));
+    deferred
+}
+
+/// The span of the socket's question, which has ended.
+fn asked(sockets: &mut Sockets, key: &SessionKey) -> Option<Deferred> {
+    let socket = sockets.get_mut(&key.generation)?;
+    socket.asking.take().map(Deferred::Asked)
 }
 
 fn push(sockets: &Sockets, key: SessionKey, item: Outgoing) -> Option<Deferred> {
@@ -175,5 +238,15 @@ fn ends_a_question(reply: &Reply) -> bool {
     match reply {
         Reply::Answer { .. } | Reply::AnswerFailed | Reply::PublishFailed | Reply::TimedOut => true,
         Reply::Busy | Reply::Draining => false,
+    }
+}
+
+fn code_ends_a_question(code: ErrorCode) -> bool {
+    match code {
+        ErrorCode::PublishFailed
+        | ErrorCode::Timeout
+        | ErrorCode::Cancelled
+        | ErrorCode::AnswerFailed => true,
+        ErrorCode::Busy | ErrorCode::AlreadyAnswered | ErrorCode::Draining => false,
     }
 }

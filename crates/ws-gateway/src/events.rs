@@ -7,14 +7,13 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use session_core::{Event, Stats};
+use session_core::{Event, Stats, Version};
 use telemetry::Instruments;
 use tracing::{debug, error, warn};
 use types::{QuestionOutcome, SessionKey};
 
 use crate::clock;
 use crate::close::Close;
-use crate::frame_v1::Refused;
 use crate::throttled::Throttled;
 
 /// The way to say that something happened.
@@ -36,6 +35,30 @@ pub(crate) enum Ended {
     ByServer(Close),
     /// It was gone without a closing handshake, or was cut off when the server stopped.
     Lost,
+}
+
+/// What became of a resume token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resumption {
+    /// Its session goes on.
+    Resumed,
+    /// What it says cannot be resumed whole.
+    NotResumed,
+    /// It has expired, or was made by a process with another key.
+    StaleToken,
+    /// It was tampered with, or is no token.
+    InvalidToken,
+}
+
+impl Resumption {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Resumed => "resumed",
+            Self::NotResumed => "not_resumed",
+            Self::StaleToken => "stale_token",
+            Self::InvalidToken => "invalid_token",
+        }
+    }
 }
 
 impl Events {
@@ -66,23 +89,36 @@ impl Events {
 
     // === sockets ===
 
-    pub(crate) fn socket_opened(&self, key: &SessionKey) {
-        self.instruments.sockets_opened.one(VERSION);
+    pub(crate) fn socket_opened(&self, version: Version) {
+        self.instruments.sockets_opened.one(label(version));
+    }
+
+    pub(crate) fn socket_closed(&self, ended: Ended) {
+        self.instruments.sockets_closed.one(ended.label());
+        debug!(?ended, "socket closed");
+    }
+
+    pub(crate) fn session_entered(&self, key: &SessionKey) {
         debug!(session = %key.id, generation = key.generation.0, "session connected");
     }
 
-    pub(crate) fn socket_closed(&self, key: &SessionKey, ended: Ended) {
-        self.instruments.sockets_closed.one(ended.label());
-        debug!(session = %key.id, generation = key.generation.0, ?ended, "session ended");
+    pub(crate) fn session_left(&self, key: &SessionKey) {
+        debug!(session = %key.id, generation = key.generation.0, "session ended");
     }
 
-    pub(crate) fn frame_refused(&self, key: &SessionKey, refused: Refused) {
-        let reason = match refused {
-            Refused::Malformed => "malformed",
-            Refused::QuestionTooLong => "question_too_long",
-        };
+    pub(crate) fn frame_refused(&self, key: &SessionKey, reason: &'static str) {
         self.instruments.frames_refused.one(reason);
         debug!(session = %key.id, reason, "frame refused");
+    }
+
+    /// A client of version 2 said what it has received.
+    pub(crate) fn acknowledged(&self) {
+        self.instruments.acknowledgements.one(label(Version::V2));
+    }
+
+    /// A client came with a resume token.
+    pub(crate) fn resumption(&self, resumption: Resumption) {
+        self.instruments.resumptions.one(resumption.label());
     }
 
     /// More waits for a client than may; with it go so many answers.
@@ -109,8 +145,12 @@ impl Events {
     /// What the core has to say.
     pub(crate) fn core(&self, event: &Event) {
         match event {
-            Event::QuestionAccepted { key, after, .. } => {
-                self.instruments.questions_accepted.one(VERSION);
+            Event::QuestionAccepted {
+                key,
+                version,
+                after,
+            } => {
+                self.instruments.questions_accepted.one(label(*version));
                 debug!(session = %key.id, ?after, "question accepted");
             }
             Event::QuestionEnded {
@@ -121,8 +161,15 @@ impl Events {
             Event::AnswerDecided { outcome } => self.instruments.answers.one(outcome.as_str()),
             Event::AnswerTooLarge => self.answer_too_large(),
             Event::PartsBroken => self.parts_broken(),
-            // Only of sessions of version 2, which the edge does not open.
-            Event::QuestionAdopted { .. } | Event::NotResumed { .. } | Event::AnswerRestarted => {}
+            Event::QuestionAdopted { key } => {
+                self.instruments.questions_adopted.one(label(Version::V2));
+                debug!(session = %key.id, "question adopted");
+            }
+            Event::NotResumed { key } => {
+                self.resumption(Resumption::NotResumed);
+                debug!(session = %key.id, "session not resumed");
+            }
+            Event::AnswerRestarted => self.answer_restarted(),
             Event::DuplicatesSeen => self.duplicates_seen(),
             Event::OwedTableFull => self.owed_table_full(),
         }
@@ -162,6 +209,11 @@ impl Events {
         debug!("the parts of an answer contradict each other: it counts as failed");
     }
 
+    fn answer_restarted(&self) {
+        self.instruments.errors.one("answer_restarted");
+        debug!("another attempt at an answer began after parts of the first were sent");
+    }
+
     fn question_ended(&self, key: &SessionKey, outcome: QuestionOutcome, after: Duration) {
         self.instruments.questions.one(outcome.as_str());
         debug!(session = %key.id, outcome = outcome.as_str(), ?after, "question ended");
@@ -190,14 +242,16 @@ impl Events {
     // === the process ===
 
     /// How much there is of what.
-    pub(crate) fn stats(&self, stats: &Stats, max_owed: usize) {
+    pub(crate) fn stats(&self, stats: &Stats, pending_of_v2: u64, max_owed: usize) {
         let idle = stats.connected.saturating_sub(stats.waiting);
         self.instruments.sessions.set(idle, "idle");
         self.instruments.sessions.set(stats.waiting, "waiting");
         self.instruments.owed_sessions.set(stats.owed, "used");
         self.instruments.owed_sessions.set(max_owed, "limit");
-        let pending = stats.ledger.pending;
-        self.instruments.questions_pending.set(pending, VERSION);
+        let pending = &self.instruments.questions_pending;
+        let of_v1 = stats.ledger.pending.saturating_sub(pending_of_v2);
+        pending.set(of_v1, label(Version::V1));
+        pending.set(pending_of_v2, label(Version::V2));
     }
 
     /// A panic, which the panic hook has written, left the sessions' state half-changed.
@@ -242,5 +296,10 @@ impl Line {
     }
 }
 
-/// The version of the WebSocket protocol.
-const VERSION: &str = "1";
+/// The version of the WebSocket protocol, as a metric's label.
+fn label(version: Version) -> &'static str {
+    match version {
+        Version::V1 => "1",
+        Version::V2 => "2",
+    }
+}

@@ -2,7 +2,7 @@
 
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use warp::http::header::{
-    CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 
@@ -11,8 +11,22 @@ use warp::http::header::{
 pub(crate) struct Handshake {
     /// What proves that this server understood: `Sec-WebSocket-Accept`.
     pub(crate) accept: String,
-    /// The subprotocol that was offered and is spoken.
-    pub(crate) protocol: Option<&'static str>,
+    /// The subprotocol that was offered and is echoed.
+    pub(crate) protocol: Option<HeaderValue>,
+    /// What is spoken.
+    pub(crate) speaks: Speaks,
+}
+
+/// What is spoken on a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// Version 1.
+    V1,
+    /// Version 2.
+    V2,
+    /// A version that this server does not know: the socket is opened to say so, since a browser
+    /// shows no HTTP status.
+    Unknown,
 }
 
 /// Why a request cannot be upgraded.
@@ -24,10 +38,17 @@ pub(crate) enum Malformed {
     Version,
     /// `Sec-WebSocket-Key` is not 16 bytes in base64.
     Key,
+    /// A token is offered as a subprotocol, and no version beside it: a browser would fail the
+    /// connection, since nothing it offers could be echoed.
+    LoneToken,
 }
 
 /// Names version 1 for clients that have to name something.
 pub(crate) const V1: &str = "answer-gateway.v1.json";
+/// Names version 2.
+pub(crate) const V2: &str = "answer-gateway.v2.json";
+/// Begins the subprotocol that carries a token.
+const BEARER: &str = "base64url.bearer.authorization.answer-gateway.";
 
 /// Reads a handshake from a request's headers.
 pub(crate) fn read(headers: &HeaderMap) -> Result<Handshake, Malformed> {
@@ -45,21 +66,55 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Handshake, Malformed> {
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).map(|key| key.as_bytes());
     let key = key.filter(|key| is_key(key)).ok_or(Malformed::Key)?;
-    let offers_v1 = has_token(headers, &SEC_WEBSOCKET_PROTOCOL, |token| token == V1);
+    let (protocol, speaks) = choose(headers)?;
     Ok(Handshake {
         accept: derive_accept_key(key),
-        protocol: offers_v1.then_some(V1),
+        protocol,
+        speaks,
+    })
+}
+
+/// The newest version that both sides speak. Other protocols' names are passed over.
+fn choose(headers: &HeaderMap) -> Result<(Option<HeaderValue>, Speaks), Malformed> {
+    let offers = |is_it: fn(&str) -> bool| has_token(headers, &SEC_WEBSOCKET_PROTOCOL, is_it);
+    if offers(|token| token == V2) {
+        return Ok((Some(HeaderValue::from_static(V2)), Speaks::V2));
+    }
+    if offers(|token| token == V1) {
+        return Ok((Some(HeaderValue::from_static(V1)), Speaks::V1));
+    }
+    let mut unknown = tokens(headers, &SEC_WEBSOCKET_PROTOCOL).filter(|token| is_version(token));
+    if let Some(unknown) = unknown.find_map(|token| HeaderValue::from_str(token).ok()) {
+        return Ok((Some(unknown), Speaks::Unknown));
+    }
+    match offers(|token| token.starts_with(BEARER)) {
+        true => Err(Malformed::LoneToken),
+        false => Ok((None, Speaks::V1)),
+    }
+}
+
+/// `answer-gateway.vN.json`.
+fn is_version(token: &str) -> bool {
+    let number = token
+        .strip_prefix("answer-gateway.v")
+        .and_then(|token| token.strip_suffix(".json"));
+    number.is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 
 /// Whether one of the comma-separated tokens of all headers of that name is the one.
 fn has_token(headers: &HeaderMap, name: &HeaderName, is_it: impl Fn(&str) -> bool) -> bool {
+    tokens(headers, name).any(is_it)
+}
+
+fn tokens<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|token| is_it(token.trim()))
+        .map(str::trim)
 }
 
 /// 16 bytes in base64: 22 characters and two of padding.
@@ -70,8 +125,6 @@ fn is_key(key: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use warp::http::header::HeaderValue;
-
     use super::*;
 
     /// The handshake of RFC 6455, section 1.3.
@@ -137,9 +190,38 @@ mod tests {
     }
 
     #[test]
-    fn version_1_is_spoken_by_name_when_it_is_offered_and_nothing_else_is() {
-        let protocol = |offered| with(SEC_WEBSOCKET_PROTOCOL, offered).unwrap().protocol;
-        assert_eq!(protocol("chat, answer-gateway.v1.json"), Some(V1));
-        assert_eq!(protocol("chat, answer-gateway.v2.json"), None);
+    fn the_newest_version_that_is_offered_is_spoken_and_echoed() {
+        for (offered, echoed, speaks) in [
+            ("chat, answer-gateway.v1.json", Some(V1), Speaks::V1),
+            (
+                "answer-gateway.v1.json,answer-gateway.v2.json",
+                Some(V2),
+                Speaks::V2,
+            ),
+            (
+                "answer-gateway.v2.json, base64url.bearer.authorization.answer-gateway.abc",
+                Some(V2),
+                Speaks::V2,
+            ),
+            ("chat", None, Speaks::V1),
+            ("answer-gateway.v.json", None, Speaks::V1),
+            (
+                "answer-gateway.v9.json",
+                Some("answer-gateway.v9.json"),
+                Speaks::Unknown,
+            ),
+        ] {
+            let handshake = with(SEC_WEBSOCKET_PROTOCOL, offered).unwrap();
+            let protocol = handshake.protocol.as_ref();
+            let protocol = protocol.map(|protocol| protocol.to_str().unwrap());
+            assert_eq!((protocol, handshake.speaks), (echoed, speaks), "{offered}");
+        }
+    }
+
+    #[test]
+    fn a_token_offered_alone_is_refused() {
+        let offered = "base64url.bearer.authorization.answer-gateway.abc";
+        let refused = with(SEC_WEBSOCKET_PROTOCOL, offered);
+        assert_eq!(refused, Err(Malformed::LoneToken));
     }
 }

@@ -8,6 +8,7 @@
 
 mod accept;
 mod admin;
+mod answer_history;
 mod bind;
 mod clock;
 mod close;
@@ -16,14 +17,17 @@ mod drain;
 mod effects;
 mod events;
 mod frame_v1;
+mod frame_v2;
 mod handshake;
 mod health;
 mod http;
 mod limits;
+mod opening;
 mod outbox;
 mod panics;
 mod presence;
 mod pulse;
+mod question_name;
 mod question_sink;
 mod rate;
 mod refusal;
@@ -34,11 +38,15 @@ mod sessions;
 mod settings;
 mod socket;
 mod socket_io;
+mod talk_v1;
+mod talk_v2;
 mod throttled;
+mod token;
 mod trace;
 mod upgrade;
 
 pub use admin::{AdminSources, BoundAdmin, RunningAdmin};
+pub use answer_history::{AnswerHistory, NoHistory, RecoveryReport};
 pub use bind::BindError;
 pub use close::{Close, Reconnect};
 pub use drain::{DrainPlan, Drained};
@@ -48,6 +56,7 @@ pub use server::{BoundServer, RunningServer};
 pub use session_task::Client;
 pub use sessions::WebSocketSessionManager;
 pub use settings::{Limits, ServerSettings, SessionSettings};
+pub use token::TokenKeys;
 
 /// What else the signatures here use.
-pub use session_core::{Persisted, Settings as CoreSettings, Stats, WireIdMode};
+pub use session_core::{Persisted, Recovery, Settings as CoreSettings, Stats, Version, WireIdMode};

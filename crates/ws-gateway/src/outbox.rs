@@ -7,27 +7,33 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use session_core::Reply;
+use bytes::Bytes;
+use session_core::{Reply, ResumePoint, Told};
 use types::TraceContext;
 
 use crate::close::Close;
-use crate::frame_v1::ServerFrame;
 
 /// One thing for a socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outgoing {
-    /// Write this.
-    Reply(Queued),
-    /// Write that a frame of the client was refused.
-    Refusal(ServerFrame<'static>),
+    /// Tell this a client of version 1.
+    Reply(Queued<Reply>),
+    /// Tell this a client of version 2.
+    Told(Queued<Box<Told>>),
+    /// Write this frame: one of the client's was refused.
+    Refusal(Bytes),
     /// Close after what was put in before.
-    Close(Close),
+    Close {
+        why: Close,
+        /// From where the session can go on (version 2).
+        resume: Option<Box<ResumePoint>>,
+    },
 }
 
-/// A reply and where it comes from.
+/// What the core decided and where it comes from.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Queued {
-    pub(crate) reply: Reply,
+pub(crate) struct Queued<T> {
+    pub(crate) what: T,
     pub(crate) decided_at: Instant,
     /// The span that brought the answer.
     pub(crate) trace: Option<TraceContext>,
@@ -187,12 +193,12 @@ impl Queue {
 impl Outgoing {
     /// Bytes it holds while it waits.
     fn cost(&self) -> usize {
-        size_of::<Self>() + self.text_len()
+        size_of::<Self>() + self.held_elsewhere()
     }
 
-    fn text_len(&self) -> usize {
+    fn held_elsewhere(&self) -> usize {
         match self {
-            Self::Reply(queued) => match &queued.reply {
+            Self::Reply(queued) => match &queued.what {
                 Reply::Answer { text, .. } => text.expose().len(),
                 Reply::AnswerFailed
                 | Reply::Busy
@@ -200,14 +206,26 @@ impl Outgoing {
                 | Reply::PublishFailed
                 | Reply::TimedOut => 0,
             },
-            Self::Refusal(_) | Self::Close(_) => 0,
+            Self::Told(queued) => match &*queued.what {
+                Told::Answer(stretch) => size_of::<Told>() + stretch.text.expose().len(),
+                Told::Hello { .. }
+                | Told::NotResumed
+                | Told::Accepted { .. }
+                | Told::Error { .. } => size_of::<Told>(),
+            },
+            Self::Refusal(frame) => frame.len(),
+            Self::Close { .. } => 0,
         }
     }
 
+    /// Whether an answer ends with it.
     pub(crate) fn is_answer(&self) -> bool {
         match self {
-            Self::Reply(queued) => matches!(queued.reply, Reply::Answer { .. }),
-            Self::Refusal(_) | Self::Close(_) => false,
+            Self::Reply(queued) => matches!(queued.what, Reply::Answer { .. }),
+            Self::Told(queued) => {
+                matches!(&*queued.what, Told::Answer(stretch) if stretch.end.is_some())
+            }
+            Self::Refusal(_) | Self::Close { .. } => false,
         }
     }
 }
@@ -221,9 +239,9 @@ mod tests {
 
     use super::*;
 
-    fn reply(reply: Reply) -> Outgoing {
+    fn reply(what: Reply) -> Outgoing {
         Outgoing::Reply(Queued {
-            reply,
+            what,
             decided_at: clock(),
             trace: None,
         })
@@ -249,8 +267,12 @@ mod tests {
         let mut queue = Queue::new(10_000);
         assert_eq!(queue.take(), None);
         queue.push(answer(1));
-        queue.push(Outgoing::Close(Close::Draining));
-        let expected = VecDeque::from([answer(1), Outgoing::Close(Close::Draining)]);
+        let close = || Outgoing::Close {
+            why: Close::Draining,
+            resume: None,
+        };
+        queue.push(close());
+        let expected = VecDeque::from([answer(1), close()]);
         assert_eq!(queue.take(), Some(Taken::Items(expected)));
         assert_eq!(queue.take(), None);
     }

@@ -1,28 +1,39 @@
-//! A session's presence in the manager, and its answers on their way into the socket. Both settle
-//! their accounts when dropped, so that no way out of a session forgets to.
+//! A socket's place in the counts, its session's in the manager, and its answers on their way into
+//! the socket. Each settles its account when dropped, so that no way out of a session forgets to.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use session_core::Version;
 use tracing::Span;
+use types::SessionKey;
 
 use crate::WebSocketSessionManager;
 use crate::clock;
-use crate::events::Ended;
+use crate::events::{Ended, Events};
+use crate::outbox::Outbox;
 use crate::sessions::Connection;
 
-/// A socket that the manager knows. Dropped: the socket is gone, its session cleared.
+/// A socket that is open. Dropped: it is closed, and counted by its end.
+#[derive(Debug)]
+pub(crate) struct OpenSocket<'a> {
+    events: &'a Events,
+    ended: Ended,
+}
+
+/// A session that the manager knows. Dropped: its socket is gone for the manager.
 #[derive(Debug)]
 pub(crate) struct Presence<'a> {
     pub(crate) manager: &'a WebSocketSessionManager,
-    pub(crate) connection: &'a Connection,
-    ended: Ended,
+    pub(crate) connection: Connection,
 }
 
 /// Answers handed to the socket and not written yet. Those left when it is dropped are lost.
 #[derive(Debug)]
 pub(crate) struct Unwritten<'a> {
-    manager: &'a WebSocketSessionManager,
-    connection: &'a Connection,
+    events: &'a Events,
+    key: SessionKey,
+    outbox: Arc<Outbox>,
     answers: Vec<Answer>,
 }
 
@@ -34,38 +45,54 @@ struct Answer {
     _span: Span,
 }
 
-impl<'a> Presence<'a> {
-    pub(crate) fn new(manager: &'a WebSocketSessionManager, connection: &'a Connection) -> Self {
-        manager.shared().events.socket_opened(&connection.key);
+impl<'a> OpenSocket<'a> {
+    pub(crate) fn new(events: &'a Events, version: Version) -> Self {
+        events.socket_opened(version);
         Self {
-            manager,
-            connection,
+            events,
             ended: Ended::Lost,
         }
     }
 
-    /// The socket is gone for the manager, for this reason. Its closing handshake may go on.
+    /// It is closed for this reason. Its closing handshake may go on.
     pub(crate) fn end(mut self, ended: Ended) {
         self.ended = ended;
     }
 }
 
+impl Drop for OpenSocket<'_> {
+    fn drop(&mut self) {
+        self.events.socket_closed(self.ended);
+    }
+}
+
+impl<'a> Presence<'a> {
+    pub(crate) fn new(manager: &'a WebSocketSessionManager, connection: Connection) -> Self {
+        manager.shared().events.session_entered(&connection.key);
+        Self {
+            manager,
+            connection,
+        }
+    }
+}
+
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
-        let Connection { key, outbox } = self.connection;
-        self.manager.disconnect(key);
+        let Connection { key, outbox } = &self.connection;
+        drop(self.manager.disconnect(key));
         let events = &self.manager.shared().events;
         // Nothing is put in any more.
         events.answers_lost(key, outbox.close());
-        events.socket_closed(key, self.ended);
+        events.session_left(key);
     }
 }
 
 impl<'a> Unwritten<'a> {
-    pub(crate) fn new(manager: &'a WebSocketSessionManager, connection: &'a Connection) -> Self {
+    pub(crate) fn new(manager: &'a WebSocketSessionManager, connection: &Connection) -> Self {
         Self {
-            manager,
-            connection,
+            events: &manager.shared().events,
+            key: connection.key.clone(),
+            outbox: Arc::clone(&connection.outbox),
             answers: Vec::new(),
         }
     }
@@ -81,19 +108,17 @@ impl<'a> Unwritten<'a> {
 
     /// Everything handed to the socket is written.
     pub(crate) fn on_written(&mut self) {
-        self.connection.outbox.settle();
+        self.outbox.settle();
         let now = clock::now();
-        let events = &self.manager.shared().events;
         for answer in std::mem::take(&mut self.answers) {
             let deliver = now - answer.decided_at;
-            events.answer_written(deliver, answer.total + deliver);
+            self.events.answer_written(deliver, answer.total + deliver);
         }
     }
 }
 
 impl Drop for Unwritten<'_> {
     fn drop(&mut self) {
-        let events = &self.manager.shared().events;
-        events.answers_lost(&self.connection.key, self.answers.len());
+        self.events.answers_lost(&self.key, self.answers.len());
     }
 }

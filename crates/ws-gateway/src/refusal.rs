@@ -14,6 +14,8 @@ use crate::limits::Full;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     SessionId,
+    /// Version 1 without a session id.
+    NoSessionId,
     Handshake(Malformed),
     Origin,
     NotReady,
@@ -34,7 +36,7 @@ impl Refusal {
     /// The metric label.
     pub(crate) fn label(self) -> &'static str {
         match self {
-            Self::SessionId => "session_id",
+            Self::SessionId | Self::NoSessionId => "session_id",
             Self::Handshake(_) => "handshake",
             Self::Origin => "origin",
             Self::NotReady => "not_ready",
@@ -60,8 +62,9 @@ impl Refusal {
             Self::Handshake(Malformed::Version) => {
                 http::set(&mut reply, SEC_WEBSOCKET_VERSION, "13");
             }
-            Self::Handshake(Malformed::Key)
+            Self::Handshake(Malformed::Key | Malformed::LoneToken)
             | Self::SessionId
+            | Self::NoSessionId
             | Self::Origin
             | Self::NotReady
             | Self::Draining
@@ -72,7 +75,9 @@ impl Refusal {
 
     fn status(self) -> StatusCode {
         match self {
-            Self::SessionId | Self::Handshake(Malformed::Key) => StatusCode::BAD_REQUEST,
+            Self::SessionId
+            | Self::NoSessionId
+            | Self::Handshake(Malformed::Key | Malformed::LoneToken) => StatusCode::BAD_REQUEST,
             Self::Handshake(Malformed::NoUpgrade | Malformed::Version) => {
                 StatusCode::UPGRADE_REQUIRED
             }
@@ -92,6 +97,12 @@ impl Refusal {
             }
             Self::Handshake(Malformed::Version) => "Sec-WebSocket-Version must be 13",
             Self::Handshake(Malformed::Key) => "Sec-WebSocket-Key must be 16 bytes in base64",
+            Self::NoSessionId => {
+                "version 1 names its session: /ws/{session_id}; version 2 (answer-gateway.v2.json) is given one"
+            }
+            Self::Handshake(Malformed::LoneToken) => {
+                "offer answer-gateway.v2.json or answer-gateway.v1.json beside the token"
+            }
             Self::Origin => "this Origin may not connect; see the setting security.allowed_origins",
             Self::NotReady => "not ready, try again",
             Self::Draining => "this process is about to end, try again",
@@ -109,7 +120,7 @@ impl Refusal {
         const SOON: Duration = Duration::from_secs(1);
         const LATER: Duration = Duration::from_secs(5);
         match self {
-            Self::SessionId | Self::Handshake(_) | Self::Origin => None,
+            Self::SessionId | Self::NoSessionId | Self::Handshake(_) | Self::Origin => None,
             // Another process answers at once.
             Self::Draining => Some(SOON),
             Self::NotReady | Self::Full(Full::Process | Full::Address) => Some(LATER),
@@ -131,7 +142,9 @@ mod tests {
     fn whoever_may_come_again_is_told_when() {
         for (refusal, status, after) in [
             (Refusal::SessionId, 400, None),
+            (Refusal::NoSessionId, 400, None),
             (Refusal::Handshake(Malformed::Key), 400, None),
+            (Refusal::Handshake(Malformed::LoneToken), 400, None),
             (Refusal::Handshake(Malformed::NoUpgrade), 426, None),
             (Refusal::Handshake(Malformed::Version), 426, None),
             (Refusal::Origin, 403, None),

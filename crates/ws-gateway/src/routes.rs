@@ -23,7 +23,11 @@ pub(crate) fn public(
     edge: Arc<Edge>,
     chat: bool,
 ) -> impl Filter<Extract = (Reply,), Error = Infallible> + Clone {
-    let socket = warp::path!("ws" / String)
+    let named = warp::path!("ws" / String).map(Some);
+    let unnamed = warp::path!("ws").map(|| None);
+    let socket = named
+        .or(unnamed)
+        .unify()
         .and(warp::get())
         .and(warp::header::headers_cloned())
         .and(warp::ext::get::<Peer>())

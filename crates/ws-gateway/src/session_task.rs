@@ -1,32 +1,32 @@
-//! One WebSocket session: frames in, replies out, a pulse. Every decision is made elsewhere: the
-//! core's in `session-core`, the frames' in `frame_v1`, the pulse's in `pulse`.
+//! One WebSocket: frames in, what the core decided out, a pulse. Every decision is made elsewhere:
+//! the core's in `session-core`, the frames' in `frame_v1` and `frame_v2`, the pulse's in `pulse`.
+//! How each version is spoken stands in `talk_v1` and `talk_v2`.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Instant;
 
-use session_core::Reply;
-use telemetry::spans;
+use session_core::Version;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use types::{SessionId, TraceContext};
 
+use crate::clock;
 use crate::close::Close;
 use crate::events::{Ended, Events};
-use crate::frame_v1::{self, Refused, ServerFrame};
-use crate::outbox::{Outgoing, Pushed, Queued, Taken};
-use crate::presence::{Presence, Unwritten};
+use crate::outbox::{Outgoing, Pushed, Taken};
+use crate::presence::{OpenSocket, Presence, Unwritten};
 use crate::pulse::{Beat, Pulse, Rhythm};
 use crate::rate::Rate;
 use crate::sessions::{Connection, WebSocketSessionManager};
 use crate::settings::SessionSettings;
 use crate::socket::{Failure, Flushed, Socket, SocketEvent};
-use crate::{clock, trace};
+use crate::talk_v2::TalkV2;
 
 impl WebSocketSessionManager {
-    /// Runs one version-1 session until either side closes it. Dropped, or once `stop` is cancelled,
-    /// it ends without a closing handshake.
+    /// Runs one session until either side closes it. Dropped, or once `stop` is cancelled, it ends
+    /// without a closing handshake.
     pub async fn serve<S>(&self, client: Client<S>, stop: &CancellationToken)
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -34,10 +34,11 @@ impl WebSocketSessionManager {
         let _guard = self.shared().panics.guard();
         let max_frame_bytes = self.shared().settings.max_frame_bytes;
         let socket = Socket::new(client.stream, client.already_read, max_frame_bytes).await;
+        let open = OpenSocket::new(&self.shared().events, client.version);
         let session = async {
-            match self.connect(client.id, client.trace) {
-                Some(connection) => SessionTask::new(self, &connection, socket).serve().await,
-                None => drop(socket.finish(Some(Close::Internal)).await),
+            match client.version {
+                Version::V1 => self.serve_v1(socket, open, client.id, client.trace).await,
+                Version::V2 => self.serve_v2(socket, open, client.id, client.trace).await,
             }
         };
         tokio::select! {
@@ -46,13 +47,80 @@ impl WebSocketSessionManager {
             () = session => {}
         }
     }
+
+    /// Opens a socket only to say that its client speaks a version that nobody here does.
+    pub(crate) async fn turn_away<S>(&self, stream: S, already_read: Vec<u8>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let max_frame_bytes = self.shared().settings.max_frame_bytes;
+        let socket = Socket::new(stream, already_read, max_frame_bytes).await;
+        let events = &self.shared().events;
+        events.upgrade_refused("version");
+        events.socket_closed(Ended::ByServer(Close::UnknownVersion));
+        socket.finish(Some(Close::UnknownVersion)).await;
+    }
+
+    async fn serve_v1<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: Socket<S>,
+        open: OpenSocket<'_>,
+        id: SessionId,
+        trace: Option<TraceContext>,
+    ) {
+        match self.connect(id, trace) {
+            Some(connection) => {
+                let task = SessionTask::new(self, connection, socket, Talk::V1);
+                task.serve(open).await;
+            }
+            None => refuse(socket, open, Close::Internal).await,
+        }
+    }
+
+    async fn serve_v2<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut socket: Socket<S>,
+        open: OpenSocket<'_>,
+        id: SessionId,
+        trace: Option<TraceContext>,
+    ) {
+        let opening = match self.await_start(&mut socket, id).await {
+            Ok(opening) => opening,
+            Err(Ended::ByServer(close)) => return refuse(socket, open, close).await,
+            Err(ended) => {
+                open.end(ended);
+                socket.finish(None).await;
+                return;
+            }
+        };
+        match self.start(opening.id, opening.start, trace) {
+            Some(connection) => {
+                let talk = Talk::V2(Box::new(TalkV2::new(&self.shared().settings, clock::now())));
+                let task = SessionTask::new(self, connection, socket, talk);
+                task.serve(open).await;
+            }
+            None => refuse(socket, open, Close::Internal).await,
+        }
+    }
+}
+
+/// Closes a socket that has no session.
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: Socket<S>,
+    open: OpenSocket<'_>,
+    close: Close,
+) {
+    open.end(Ended::ByServer(close));
+    socket.finish(Some(close)).await;
 }
 
 /// Who connected, and over what.
 #[derive(Debug)]
 pub struct Client<S> {
-    /// The session it asks for.
+    /// The session it asks for; version 2 may ask for another by its `start`.
     pub id: SessionId,
+    /// What it speaks.
+    pub version: Version,
     /// Speaks WebSocket from here on.
     pub stream: S,
     /// What was read of the stream already.
@@ -62,37 +130,46 @@ pub struct Client<S> {
 }
 
 /// One session. Dropping it tells the manager that the socket is gone.
-struct SessionTask<'a, S> {
-    socket: Socket<S>,
-    presence: Presence<'a>,
-    unwritten: Unwritten<'a>,
+pub(crate) struct SessionTask<'a, S> {
+    pub(crate) socket: Socket<S>,
+    pub(crate) presence: Presence<'a>,
+    pub(crate) unwritten: Unwritten<'a>,
     pulse: Pulse,
     rate: Option<Rate>,
+    talk: Talk,
+}
+
+/// What is spoken, and what that takes.
+enum Talk {
+    V1,
+    V2(Box<TalkV2>),
 }
 
 /// Whether a session goes on.
-type Step = Result<(), Ended>;
+pub(crate) type Step = Result<(), Ended>;
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> SessionTask<'a, S> {
     fn new(
         manager: &'a WebSocketSessionManager,
-        connection: &'a Connection,
+        connection: Connection,
         socket: Socket<S>,
+        talk: Talk,
     ) -> Self {
         let now = clock::now();
         let settings = &manager.shared().settings;
         Self {
             socket,
+            unwritten: Unwritten::new(manager, &connection),
             presence: Presence::new(manager, connection),
-            unwritten: Unwritten::new(manager, connection),
             pulse: Pulse::new(settings.into(), now),
             rate: settings.frames_per_second.map(|rate| Rate::new(rate, now)),
+            talk,
         }
     }
 
     /// Runs the session to its end, which the manager learns at once, then its connection to the
     /// end of the closing handshake.
-    async fn serve(mut self) {
+    async fn serve(mut self, open: OpenSocket<'a>) {
         let ended = self.run().await;
         let Self {
             socket,
@@ -100,7 +177,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> SessionTask<'a, S> {
             mut unwritten,
             ..
         } = self;
-        presence.end(ended);
+        drop(presence);
+        open.end(ended);
         let close = match ended {
             Ended::ByServer(close) => Some(close),
             Ended::ByClient(_) | Ended::Lost => None,
@@ -131,8 +209,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> SessionTask<'a, S> {
 
     fn on_event(&mut self, event: SocketEvent) -> Step {
         match event {
-            SocketEvent::Text(text) => self.on_frame().map(|()| self.on_text(&text)),
-            SocketEvent::Alive => self.on_frame(),
+            SocketEvent::Text(text) => match self.on_frame()? {
+                Heard::InTime => {
+                    self.on_text(&text);
+                    Ok(())
+                }
+                Heard::TooMany => Ok(()),
+            },
+            SocketEvent::Alive => self.on_frame().map(|_| ()),
             SocketEvent::Binary => Err(Ended::ByServer(Close::Binary)),
             SocketEvent::Written => {
                 self.unwritten.on_written();
@@ -144,24 +228,25 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> SessionTask<'a, S> {
         }
     }
 
-    fn on_frame(&mut self) -> Step {
+    fn on_frame(&mut self) -> Result<Heard, Ended> {
         let now = clock::now();
         self.pulse.on_heard(now);
-        match self.rate.as_mut().map(|rate| rate.take(now)) {
-            Some(Err(_)) => Err(Ended::ByServer(Close::RateLimited)),
-            Some(Ok(())) | None => Ok(()),
+        let Some(Err(wait)) = self.rate.as_mut().map(|rate| rate.take(now)) else {
+            return Ok(Heard::InTime);
+        };
+        match self.talk_v2().map(|talk| talk.bears_excess(now)) {
+            Some(true) => {
+                self.refuse_rate(wait);
+                Ok(Heard::TooMany)
+            }
+            Some(false) | None => Err(Ended::ByServer(Close::RateLimited)),
         }
     }
 
     fn on_text(&mut self, text: &str) {
-        let Presence {
-            manager,
-            connection,
-            ..
-        } = &self.presence;
-        match frame_v1::parse(text, manager.shared().settings.max_question_bytes) {
-            Ok(question) => manager.ask(&connection.key, question),
-            Err(refused) => self.refuse(refused),
+        match &self.talk {
+            Talk::V1 => self.on_text_v1(text),
+            Talk::V2(talk) => self.on_text_v2(text, talk.is_open()),
         }
     }
 
@@ -171,63 +256,75 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> SessionTask<'a, S> {
         };
         for item in items {
             match item {
-                Outgoing::Reply(queued) => self.send(queued),
-                Outgoing::Refusal(frame) => self.socket.send(frame.encode()),
-                Outgoing::Close(close) => return Err(Ended::ByServer(close)),
+                Outgoing::Reply(queued) => self.send_v1(queued),
+                Outgoing::Told(queued) => self.tell(queued)?,
+                Outgoing::Refusal(frame) => self.send(frame),
+                Outgoing::Close { why, resume } => {
+                    if let Talk::V2(_) = self.talk {
+                        self.announce(why, resume.as_deref());
+                    }
+                    return Err(Ended::ByServer(why));
+                }
             }
         }
         Ok(())
     }
 
     fn on_time(&mut self) -> Step {
-        match self
-            .pulse
-            .on_time(clock::now(), self.socket.waiting_since())
-        {
-            Beat::Wait => Ok(()),
-            Beat::Ping => {
-                self.socket.ping();
-                Ok(())
-            }
-            Beat::NoPong => Err(Ended::ByServer(Close::NoPong)),
-            Beat::Stalled => Err(Ended::ByServer(Close::SlowConsumer)),
+        let now = clock::now();
+        match self.pulse.on_time(now, self.socket.waiting_since()) {
+            Beat::Wait => {}
+            Beat::Ping => self.socket.ping(),
+            Beat::NoPong => return Err(Ended::ByServer(Close::NoPong)),
+            Beat::Stalled => return Err(Ended::ByServer(Close::SlowConsumer)),
         }
+        if self.talk_v2().is_some_and(|talk| talk.is_silent(now)) {
+            self.send_heartbeat(now);
+        }
+        Ok(())
     }
 
     // === what is done about it ===
 
-    /// Says no to a frame, behind everything that waits already and within the same bound.
-    fn refuse(&self, refused: Refused) {
-        let Presence {
-            manager,
-            connection,
-            ..
-        } = &self.presence;
-        let key = &connection.key;
-        self.events().frame_refused(key, refused);
-        let frame = match refused {
-            Refused::Malformed => ServerFrame::Invalid,
-            // The client must not take it for the end of the question that goes on.
-            Refused::QuestionTooLong if manager.is_asking(key) => ServerFrame::Busy,
-            Refused::QuestionTooLong => ServerFrame::NotSent,
-        };
-        match connection.outbox.push(Outgoing::Refusal(frame)) {
-            Pushed::Queued => {}
-            Pushed::Overflowed { answers } => self.events().outbox_overflowed(key, answers),
+    /// Writes a frame behind those before it.
+    pub(crate) fn send(&mut self, frame: bytes::Bytes) {
+        self.socket.send(frame);
+        if let Some(talk) = self.talk_v2() {
+            talk.on_sent(clock::now());
         }
     }
 
-    fn send(&mut self, queued: Queued) {
-        if let Reply::Answer { total, .. } = queued.reply {
-            let parent = queued.trace.map(trace::incoming);
-            let span = spans::deliver(&self.presence.connection.key.id, parent);
-            self.unwritten.push(queued.decided_at, total, span);
+    /// Says no to a frame, behind everything that waits already and within the same bound.
+    pub(crate) fn refuse(&self, frame: bytes::Bytes) {
+        let connection = &self.presence.connection;
+        match connection.outbox.push(Outgoing::Refusal(frame)) {
+            Pushed::Queued => {}
+            Pushed::Overflowed { answers } => {
+                self.events().outbox_overflowed(&connection.key, answers);
+            }
         }
-        self.socket.send(ServerFrame::of(&queued.reply).encode());
+    }
+
+    /// The session begins anew, as another one.
+    pub(crate) fn move_to(&mut self, connection: Connection) {
+        let manager = self.presence.manager;
+        self.unwritten = Unwritten::new(manager, &connection);
+        self.presence = Presence::new(manager, connection);
+    }
+
+    pub(crate) fn talk_v2(&mut self) -> Option<&mut TalkV2> {
+        match &mut self.talk {
+            Talk::V1 => None,
+            Talk::V2(talk) => Some(talk),
+        }
     }
 
     fn due(&self) -> Instant {
-        self.pulse.due(self.socket.waiting_since())
+        let pulse = self.pulse.due(self.socket.waiting_since());
+        match &self.talk {
+            Talk::V1 => pulse,
+            Talk::V2(talk) => pulse.min(talk.due()),
+        }
     }
 
     /// Moves the timer forward, or past a moment that has passed; a later deadline is seen when the
@@ -239,9 +336,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> SessionTask<'a, S> {
         }
     }
 
-    fn events(&self) -> &Events {
+    pub(crate) fn events(&self) -> &'a Events {
         &self.presence.manager.shared().events
     }
+}
+
+/// A frame came.
+enum Heard {
+    /// It may be served.
+    InTime,
+    /// It is one too many, and refused.
+    TooMany,
 }
 
 impl From<&SessionSettings> for Rhythm {

@@ -8,22 +8,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
-use session_core::{Ask, Input, PublishId, Registry, Settings, Stats};
+use session_core::{
+    Ask, Input, Named, PublishId, Registry, ResumePoint, Settings, Start, Stats, Version,
+};
 use telemetry::Instruments;
 use tokio::sync::Notify;
 use types::{
-    Answer, AnswerFloor, Generation, Question, QuestionId, SessionId, SessionKey, Suffix,
-    TraceContext,
+    Answer, AnswerFloor, Generation, QuestionId, QuestionText, SessionId, SessionKey, Suffix,
+    TraceContext, UserName,
 };
 
+use crate::answer_history::{AnswerHistory, RecoveryReport};
 use crate::clock;
-use crate::effects::{self, Deferred, Live, Sockets};
+use crate::effects::{self, Deferred, Live, Request, Sockets};
 use crate::events::Events;
-use crate::frame_v1;
 use crate::outbox::Outbox;
 use crate::panics::PanicSignal;
 use crate::question_sink::{PublishFailure, PublishReport, QuestionSink};
 use crate::settings::SessionSettings;
+use crate::token::Tokens;
 
 /// The WebSocket connections of this process, their session states, and one question at a time each.
 ///
@@ -35,7 +38,10 @@ pub struct WebSocketSessionManager(Arc<Shared>);
 pub(crate) struct Shared {
     state: Mutex<State>,
     sink: Arc<dyn QuestionSink>,
+    history: Arc<dyn AnswerHistory>,
     max_owed: usize,
+    pub(crate) answer_timeout: Duration,
+    pub(crate) tokens: Tokens,
     pub(crate) settings: SessionSettings,
     pub(crate) events: Events,
     pub(crate) earlier_deadline: Notify,
@@ -57,15 +63,32 @@ pub(crate) struct Connection {
     pub(crate) outbox: Arc<Outbox>,
 }
 
+/// A question as a client put it, and its name.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) question_id: QuestionId,
+    /// What version 2 says of it.
+    pub(crate) named: Option<Named>,
+    pub(crate) text: QuestionText,
+    pub(crate) user_name: Option<UserName>,
+}
+
 impl WebSocketSessionManager {
-    /// A manager without sessions. Questions go to `sink`.
+    /// A manager without sessions. Questions go to `sink`; what was written while a session was away
+    /// is asked of `history`.
     pub fn new(
         core: Settings,
         settings: SessionSettings,
         sink: Arc<dyn QuestionSink>,
+        history: Arc<dyn AnswerHistory>,
         instruments: Arc<Instruments>,
     ) -> Self {
-        let max_owed = core.max_owed;
+        let (max_owed, answer_timeout) = (core.max_owed, core.answer_timeout);
+        let tokens = Tokens {
+            keys: settings.token_keys.clone(),
+            lifetime: answer_timeout + settings.resume_window,
+            longest_wait: core.max_answer_time.max(answer_timeout),
+        };
         Self(Arc::new(Shared {
             state: Mutex::new(State {
                 registry: Registry::new(core),
@@ -74,7 +97,10 @@ impl WebSocketSessionManager {
                 armed: None,
             }),
             sink,
+            history,
             max_owed,
+            answer_timeout,
+            tokens,
             settings,
             events: Events::new(instruments),
             earlier_deadline: Notify::new(),
@@ -121,7 +147,11 @@ impl WebSocketSessionManager {
 
     /// Sets the gauges of sessions and of the ledger to [`Self::stats`]. Done before each scrape.
     pub fn record_stats(&self) {
-        self.0.events.stats(&self.stats(), self.0.max_owed);
+        let Some(state) = self.lock() else { return };
+        let stats = state.registry.stats();
+        let of_v2 = state.registry.pending_of(Version::V2);
+        drop(state);
+        self.0.events.stats(&stats, of_v2, self.0.max_owed);
     }
 
     /// Resolves when a task of this crate has panicked. The process is to stop then, not ready first.
@@ -131,9 +161,28 @@ impl WebSocketSessionManager {
 
     // === the socket's side ===
 
-    /// Registers a socket; it replaces an older one of the same session. Its questions belong to
-    /// `trace`. `None` after a panic.
+    /// Registers a socket of version 1; it replaces an older one of the same session. Its questions
+    /// belong to `trace`. `None` after a panic.
     pub(crate) fn connect(&self, id: SessionId, trace: Option<TraceContext>) -> Option<Connection> {
+        self.enter(id, trace, |key| Input::Connected { key })
+    }
+
+    /// The same for a socket of version 2, which begins like this.
+    pub(crate) fn start(
+        &self,
+        id: SessionId,
+        start: Start,
+        trace: Option<TraceContext>,
+    ) -> Option<Connection> {
+        self.enter(id, trace, |key| Input::Start { key, start })
+    }
+
+    fn enter(
+        &self,
+        id: SessionId,
+        trace: Option<TraceContext>,
+        input: impl FnOnce(SessionKey) -> Input,
+    ) -> Option<Connection> {
         let mut state = self.lock()?;
         state.newest = Generation(state.newest.0 + 1);
         let key = SessionKey {
@@ -143,35 +192,40 @@ impl WebSocketSessionManager {
         let outbox = Arc::new(Outbox::new(self.0.settings.outbound_bytes));
         let live = Live::new(Arc::clone(&outbox), trace);
         state.sockets.insert(key.generation, live);
-        let deferred = self.handle(&mut state, Input::Connected { key: key.clone() }, None);
+        let deferred = self.handle(&mut state, input(key.clone()), None);
         drop(state);
         self.finish(deferred, Duration::ZERO);
         Some(Connection { key, outbox })
     }
 
-    /// A socket is gone.
-    pub(crate) fn disconnect(&self, key: &SessionKey) {
-        let Some(mut state) = self.lock() else { return };
+    /// A socket is gone. Returns the trace it belonged to.
+    pub(crate) fn disconnect(&self, key: &SessionKey) -> Option<TraceContext> {
+        let mut state = self.lock()?;
         let deferred = self.handle(&mut state, Input::Disconnected { key: key.clone() }, None);
         let live = state.sockets.remove(&key.generation);
         drop(state);
-        drop(live);
         self.finish(deferred, Duration::ZERO);
+        live?.into_trace()
     }
 
     /// A client asks.
-    pub(crate) fn ask(&self, key: &SessionKey, question: frame_v1::Question) {
+    pub(crate) fn ask(&self, key: &SessionKey, asked: Asked) {
         let ask = Ask {
-            question_id: QuestionId::from_bytes(rand::random()),
-            named: None,
-            text: question.text,
-            user_name: question.user_name,
+            question_id: asked.question_id,
+            named: asked.named,
+            text: asked.text,
+            user_name: asked.user_name,
             suffix: Suffix::from_random(rand::random()),
             floor: self.0.sink.floor(),
             asked_at: SystemTime::now(),
         };
         let key = key.clone();
         self.input(Input::Ask { key, ask });
+    }
+
+    /// From where this connection's session can go on, if it has it still.
+    pub(crate) fn resume_point(&self, key: &SessionKey) -> Option<ResumePoint> {
+        self.lock()?.registry.resume_point(key)
     }
 
     /// Whether a question of this socket is open.
@@ -236,20 +290,47 @@ impl WebSocketSessionManager {
     }
 
     fn finish(&self, deferred: Vec<Deferred>, consume: Duration) {
-        for (id, question, trace) in effects::record(&self.0.events, deferred, consume) {
-            self.publish(id, question, trace);
+        for request in effects::record(&self.0.events, deferred, consume) {
+            self.request(request);
         }
     }
 
-    fn publish(&self, publish: PublishId, question: Question, trace: Option<TraceContext>) {
+    fn request(&self, request: Request) {
         let manager = self.clone();
-        let report = PublishReport::new(move |outcome| {
-            manager.input(match outcome {
-                Ok(()) => Input::Published { publish },
-                Err(PublishFailure { persisted }) => Input::PublishFailed { publish, persisted },
-            });
-        });
-        self.0.sink.publish(question, trace, report);
+        match request {
+            Request::Publish {
+                publish,
+                question,
+                trace,
+            } => {
+                let report = PublishReport::new(move |outcome| {
+                    manager.input(report_of(publish, outcome));
+                });
+                self.0.sink.publish(question, trace, report);
+            }
+            Request::Recover {
+                key,
+                question_id,
+                wire_id,
+                floor,
+            } => {
+                let report = RecoveryReport::new(move |recovery| {
+                    manager.input(Input::Recovered {
+                        key,
+                        question_id,
+                        recovery,
+                    });
+                });
+                self.0.history.recover(wire_id, floor, report);
+            }
+        }
+    }
+}
+
+fn report_of(publish: PublishId, outcome: Result<(), PublishFailure>) -> Input {
+    match outcome {
+        Ok(()) => Input::Published { publish },
+        Err(PublishFailure { persisted }) => Input::PublishFailed { publish, persisted },
     }
 }
 

@@ -4,6 +4,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::TokenKeys;
+
 /// Settings of each WebSocket session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionSettings {
@@ -20,11 +22,21 @@ pub struct SessionSettings {
     pub pong_timeout: Duration,
     /// How long a client may read nothing while bytes wait for it, else 4008.
     pub write_timeout: Duration,
-    /// Frames a client may send in a second, in bursts of as many; more closes with 4013. `None`: no limit.
+    /// Frames a client may send in a second, in bursts of as many. Version 1 is closed with 4013 for
+    /// more, version 2 for twice as many. `None`: no limit.
     pub frames_per_second: Option<NonZeroU32>,
+    /// How long a client of version 2 may take to send its `start` (`ws.start_timeout`), else 4502.
+    pub start_timeout: Duration,
+    /// After how long without any other frame version 2 is sent a heartbeat
+    /// (`ws.heartbeat_interval`).
+    pub heartbeat_interval: Duration,
+    /// How long a lost session of version 2 can be resumed (`resume.window`).
+    pub resume_window: Duration,
+    /// What resume tokens are made and read with (`session.token_key`).
+    pub token_keys: TokenKeys,
 }
 
-/// The values of the reference page.
+/// The values of the reference page, and a token key that no other process has.
 impl Default for SessionSettings {
     fn default() -> Self {
         Self {
@@ -35,6 +47,10 @@ impl Default for SessionSettings {
             pong_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             frames_per_second: NonZeroU32::new(100),
+            start_timeout: Duration::from_secs(10),
+            heartbeat_interval: Duration::from_secs(25),
+            resume_window: Duration::from_secs(600),
+            token_keys: TokenKeys::random(),
         }
     }
 }

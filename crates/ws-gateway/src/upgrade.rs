@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use session_core::Version;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,10 +19,11 @@ use warp::http::header::{
 use crate::WebSocketSessionManager;
 use crate::accept::Peer;
 use crate::clock;
-use crate::handshake::{self, Handshake};
+use crate::handshake::{self, Handshake, Speaks};
 use crate::health::Health;
 use crate::http::{self, Reply};
 use crate::limits::{Gate, Place};
+use crate::opening::minted_id;
 use crate::refusal::Refusal;
 use crate::session_task::Client;
 use crate::trace;
@@ -40,7 +42,8 @@ pub(crate) struct Edge {
 
 /// A request for a socket, taken apart.
 pub(crate) struct Request {
-    pub(crate) id: String,
+    /// `None` on the path without one.
+    pub(crate) id: Option<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) peer: Peer,
     /// `None` when the request asks for no upgrade at all.
@@ -51,16 +54,12 @@ impl Edge {
     /// Refuses the request, or starts its session once the reply is out.
     pub(crate) fn upgrade(self: &Arc<Self>, request: Request) -> Reply {
         match self.admit(&request) {
-            Ok(Admitted {
-                id,
-                handshake,
-                on_upgrade,
-                place,
-            }) => {
+            Ok(admitted) => {
+                let reply = switching_protocols(&admitted.handshake);
                 let trace = trace::of_request(&request.headers);
-                let session = Arc::clone(self).session(id, on_upgrade, trace, request.peer, place);
+                let session = Arc::clone(self).session(admitted, trace, request.peer);
                 self.sessions.spawn(session);
-                switching_protocols(&handshake)
+                reply
             }
             Err(refusal) => {
                 self.manager
@@ -74,10 +73,16 @@ impl Edge {
 
     /// A limit is only touched by what is right in every other way.
     fn admit(&self, request: &Request) -> Result<Admitted, Refusal> {
-        let id = SessionId::parse(&request.id).map_err(|_| Refusal::SessionId)?;
+        let id = request.id.as_deref().map(SessionId::parse).transpose();
+        let id = id.map_err(|_| Refusal::SessionId)?;
         let handshake = handshake::read(&request.headers).map_err(Refusal::Handshake)?;
         let no_upgrade = Refusal::Handshake(handshake::Malformed::NoUpgrade);
         let on_upgrade = request.on_upgrade.clone().ok_or(no_upgrade)?;
+        let id = match (id, handshake.speaks) {
+            (Some(id), _) => id,
+            (None, Speaks::V1) => return Err(Refusal::NoSessionId),
+            (None, Speaks::V2 | Speaks::Unknown) => minted_id(),
+        };
         if !self.is_allowed(request.headers.get(ORIGIN)) {
             return Err(Refusal::Origin);
         }
@@ -105,14 +110,13 @@ impl Edge {
             })
     }
 
-    async fn session(
-        self: Arc<Self>,
-        id: SessionId,
-        on_upgrade: OnUpgrade,
-        trace: Option<TraceContext>,
-        peer: Peer,
-        _place: Place,
-    ) {
+    async fn session(self: Arc<Self>, admitted: Admitted, trace: Option<TraceContext>, peer: Peer) {
+        let Admitted {
+            id,
+            handshake,
+            on_upgrade,
+            place,
+        } = admitted;
         let upgraded = tokio::select! {
             upgraded = on_upgrade => upgraded,
             () = self.stop.cancelled() => return,
@@ -120,15 +124,26 @@ impl Edge {
         // An error here means that the client is gone before it had a socket.
         if let Ok(upgraded) = upgraded {
             let (stream, already_read) = into_parts(upgraded);
-            let client = Client {
-                id,
-                stream,
-                already_read,
-                trace,
+            let version = match handshake.speaks {
+                Speaks::V1 => Some(Version::V1),
+                Speaks::V2 => Some(Version::V2),
+                Speaks::Unknown => None,
             };
-            self.manager.serve(client, &self.stop).await;
+            match version {
+                Some(version) => {
+                    let client = Client {
+                        id,
+                        version,
+                        stream,
+                        already_read,
+                        trace,
+                    };
+                    self.manager.serve(client, &self.stop).await;
+                }
+                None => self.manager.turn_away(stream, already_read).await,
+            }
         }
-        drop(peer);
+        drop((peer, place));
     }
 }
 
@@ -154,8 +169,9 @@ fn switching_protocols(handshake: &Handshake) -> Reply {
     http::set(&mut reply, UPGRADE, "websocket");
     let accept = HeaderValue::from_str(&handshake.accept).expect("base64 is ASCII");
     reply.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(protocol) = handshake.protocol {
-        http::set(&mut reply, SEC_WEBSOCKET_PROTOCOL, protocol);
+    if let Some(protocol) = &handshake.protocol {
+        let headers = reply.headers_mut();
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol.clone());
     }
     reply
 }

@@ -39,9 +39,10 @@ fn not_above(values: &Values) -> Vec<Problem> {
         ("session.part_timeout", "session.max_answer_time"),
         ("ws.pong_timeout", "ws.ping_interval"),
     ];
-    const SIZES: [(&str, &str); 2] = [
+    const SIZES: [(&str, &str); 3] = [
         ("ws.max_question_bytes", "ws.max_frame_bytes"),
         ("ws.max_response_bytes", "ws.outbound_bytes"),
+        ("ws.part_bytes", "ws.outbound_bytes"),
     ];
     let too_long = DURATIONS.iter().filter(|(small, large)| {
         let both = values.duration(small).zip(values.duration(large));
@@ -77,10 +78,11 @@ fn beyond(values: &Values, small: &str, large: &str) -> Problem {
 
 /// Settings that mean something only together.
 fn together(values: &Values) -> Vec<Problem> {
-    const PAIRS: [(&str, &str); 3] = [
+    const PAIRS: [(&str, &str); 4] = [
         ("kafka.ssl_certificate", "kafka.ssl_key"),
         ("registry.api_key", "registry.api_secret"),
         ("kafka.ssl_key_password", "kafka.ssl_key"),
+        ("session.previous_token_key", "session.token_key"),
     ];
     let both_ways = PAIRS[..2].iter().map(|(one, other)| (*other, *one));
     PAIRS
@@ -214,6 +216,14 @@ fn fields_differ(values: &Values) -> Vec<Problem> {
     problems
 }
 
+/// What is allowed for several replicas, and worth a line at start.
+pub(crate) fn replica_warnings(values: &Values) -> Option<String> {
+    (!values.is_set("session.token_key")).then(|| {
+        "`session.token_key` is not set: sessions of version 2 resume at this process only, until it ends"
+            .to_owned()
+    })
+}
+
 /// What is allowed, and worth a line at start.
 pub(crate) fn warnings(values: &Values) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -224,14 +234,6 @@ pub(crate) fn warnings(values: &Values) -> Vec<String> {
         warnings.push(
             "`security.allowed_origins` is empty: pages of every origin may connect".to_owned(),
         );
-    }
-    for name in ["session.token_key", "resume.window"]
-        .into_iter()
-        .filter(|name| values.is_given(name))
-    {
-        warnings.push(format!(
-            "`{name}` has no effect: this version does not serve version 2 of the protocol"
-        ));
     }
     warnings.extend(unused_kafka_login(values));
     warnings

@@ -86,12 +86,14 @@ choice! {
 choice! {
     /// `session.wire_id`: what a question carries as `session_id` in Kafka.
     WireId {
+        /// `plain` for version 1 of the protocol, `question` for version 2.
+        Auto = "auto",
         /// The session's own id, with a suffix only after an ambiguity.
         Plain = "plain",
         /// The session's id and a fresh suffix, always.
         Question = "question",
     }
-    right "`plain` or `question`"
+    right "`auto`, `plain` or `question`"
 }
 
 choice! {

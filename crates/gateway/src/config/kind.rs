@@ -138,6 +138,17 @@ pub(crate) const SECRET: Kind<Secret> = Kind {
     parse: |raw| text(raw).map(Secret::new),
 };
 
+/// A key that authenticates: who guesses it can forge.
+pub(crate) const KEY: Kind<Secret> = Kind {
+    right: "a text of at least 32 characters, drawn at random, or its file in the variable with `_FILE` at the end",
+    secret: true,
+    map: false,
+    parse: |raw| match text(raw)? {
+        key if key.chars().count() < 32 => Err(Fault::Reason("is too short".to_owned())),
+        key => Ok(Secret::new(key)),
+    },
+};
+
 pub(crate) const READABLE_FILE: Kind<PathBuf> =
     Kind::new("the path of a file this process can read", |raw| {
         let path = PathBuf::from(text(raw)?);

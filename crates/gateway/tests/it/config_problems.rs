@@ -218,24 +218,29 @@ fn what_comes_in_a_later_version_is_refused_with_those_words() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_taken_with_a_warning() {
-    let loaded = Given::required()
-        .variable(
-            "GATEWAY__SESSION__TOKEN_KEY",
-            "0123456789abcdef0123456789abcdef",
-        )
-        .variable("GATEWAY__RESUME__WINDOW", "5m")
-        .variable("GATEWAY__AUTH__MODE", "none")
-        .load()
-        .expect("right");
-    let warnings = loaded.warnings.join("\n");
-    assert!(
-        warnings.contains("`session.token_key` has no effect"),
-        "{warnings}"
+fn a_token_key_that_is_missing_is_warned_about_and_a_short_one_is_a_mistake() {
+    let about = |given: Given| {
+        let warnings = given.load().expect("right").warnings;
+        let about = |warning: &&String| warning.contains("`session.token_key`");
+        warnings.iter().filter(about).count()
+    };
+    let key = (
+        "GATEWAY__SESSION__TOKEN_KEY",
+        "0123456789abcdef0123456789abcdef",
     );
+    assert_eq!(about(Given::required()), 1);
+    assert_eq!(about(Given::required().variable(key.0, key.1)), 0);
+    let short = Given::required().variable(key.0, "0123456789").mistakes();
     assert!(
-        warnings.contains("`resume.window` has no effect"),
-        "{warnings}"
+        short.contains("is too short; give a text of at least 32"),
+        "{short}"
+    );
+    let alone = Given::required()
+        .variable("GATEWAY__SESSION__PREVIOUS_TOKEN_KEY", key.1)
+        .mistakes();
+    assert!(
+        alone.contains("needs `session.token_key` as well"),
+        "{alone}"
     );
 }
 

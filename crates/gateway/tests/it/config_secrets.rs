@@ -5,7 +5,7 @@ use gateway::config::{Secret, keys};
 use crate::support::{Given, effective};
 
 /// What must not turn up anywhere.
-const CANARY: &str = "canary-5f0c";
+const CANARY: &str = "canary-5f0c-of-32-characters-or-more";
 
 #[test]
 fn every_secret_can_stand_in_a_file_named_by_each_of_its_names() {

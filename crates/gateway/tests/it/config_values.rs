@@ -40,11 +40,13 @@ fn example(key: &Key) -> &'static str {
         "session.answer_ttl" => "10m",
         "session.max_answer_time" => "12m",
         "session.wire_id" => "question",
+        "session.token_key" | "session.previous_token_key" => "0123456789abcdef0123456789abcdef",
         "auth.mode" => "none",
         "ws.max_question_bytes" => "16KiB",
         "ws.max_frame_bytes" => "128KiB",
         "ws.max_response_bytes" => "512KiB",
         "ws.outbound_bytes" => "2MiB",
+        "ws.part_bytes" => "32KiB",
         "ws.pong_timeout" => "7s",
         "drain.accept_for" => "3s",
         "drain.budget" => "20s",
@@ -66,6 +68,7 @@ fn company(key: &Key) -> &'static [&'static str] {
         "kafka.ssl_key" => &["kafka.ssl_certificate"],
         "registry.api_key" => &["registry.api_secret"],
         "registry.api_secret" => &["registry.api_key"],
+        "session.previous_token_key" => &["session.token_key"],
         _ => &[],
     }
 }
@@ -265,7 +268,7 @@ fn without_settings_the_defaults_are_the_documented_ones() {
     assert_eq!(config.auth.mode, AuthMode::None);
     assert_eq!(config.session.answer_timeout, Duration::from_secs(120));
     assert_eq!(config.session.answer_ttl, Duration::from_secs(240));
-    assert_eq!(config.session.wire_id, WireId::Plain);
+    assert_eq!(config.session.wire_id, WireId::Auto);
     assert_eq!(
         (config.ws.max_question_bytes, config.ws.max_response_bytes),
         (32 << 10, 1 << 20)

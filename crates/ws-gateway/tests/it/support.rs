@@ -1,7 +1,9 @@
 //! What the tests share: a manager whose questions are held, and clients of its sessions.
 
 pub(crate) mod client;
+pub(crate) mod client_v2;
 pub(crate) mod edge;
+pub(crate) mod history;
 pub(crate) mod questions;
 
 use std::num::NonZeroU32;
@@ -14,9 +16,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use types::{Answer, AnswerBody, AnswerText, SessionId};
-use ws_gateway::{CoreSettings, SessionSettings, WebSocketSessionManager};
+use ws_gateway::{CoreSettings, SessionSettings, TokenKeys, Version, WebSocketSessionManager};
 
 use client::Client;
+use client_v2::ClientV2;
+use history::History;
 use questions::{Asked, Questions, answer_to};
 
 /// How long anything that should happen may take.
@@ -36,10 +40,19 @@ pub(crate) fn core() -> CoreSettings {
     }
 }
 
+/// Settings of replicas that read each other's tokens.
+pub(crate) fn replica() -> SessionSettings {
+    SessionSettings {
+        token_keys: TokenKeys::new(b"the key of all replicas", None),
+        ..SessionSettings::default()
+    }
+}
+
 /// The sessions of a gateway whose Kafka is the test.
 pub(crate) struct Sessions {
     pub(crate) manager: WebSocketSessionManager,
     pub(crate) questions: Questions,
+    pub(crate) history: History,
     pub(crate) metrics: Metrics,
     /// Cuts every session off.
     pub(crate) stop: CancellationToken,
@@ -54,8 +67,10 @@ impl Sessions {
     pub(crate) fn with(settings: SessionSettings) -> Self {
         let metrics = Metrics::new().unwrap();
         let (sink, questions) = questions::held();
+        let (history, asked) = history::held();
         let instruments = metrics.instruments();
-        let manager = WebSocketSessionManager::new(core(), settings, Arc::new(sink), instruments);
+        let (sink, history) = (Arc::new(sink), Arc::new(history));
+        let manager = WebSocketSessionManager::new(core(), settings, sink, history, instruments);
         tokio::spawn({
             let manager = manager.clone();
             async move { manager.run_deadlines().await }
@@ -63,6 +78,7 @@ impl Sessions {
         Self {
             manager,
             questions,
+            history: asked,
             metrics,
             stop: CancellationToken::new(),
         }
@@ -75,12 +91,24 @@ impl Sessions {
         Client::over(ours).await
     }
 
+    /// The same in version 2, before its `start`.
+    pub(crate) async fn connect_v2(&self, id: &str) -> ClientV2<DuplexStream> {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        self.serve_version(id, Version::V2, theirs);
+        ClientV2(Client::over(ours).await)
+    }
+
     /// A session over the other end of this stream.
     pub(crate) fn serve(&self, id: &str, stream: DuplexStream) -> JoinHandle<()> {
+        self.serve_version(id, Version::V1, stream)
+    }
+
+    fn serve_version(&self, id: &str, version: Version, stream: DuplexStream) -> JoinHandle<()> {
         let id = SessionId::parse(id).unwrap();
         let (manager, stop) = (self.manager.clone(), self.stop.clone());
         let client = ws_gateway::Client {
             id,
+            version,
             stream,
             already_read: Vec::new(),
             trace: None,
@@ -112,6 +140,8 @@ impl Sessions {
             "failed",
             "publish_failed",
             "undeliverable",
+            "cancelled",
+            "handed_off",
         ];
         let counted = outcomes.map(|outcome| self.counted("questions_total", outcome));
         counted.iter().sum()

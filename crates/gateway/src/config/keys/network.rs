@@ -46,6 +46,12 @@ section! {
         ping_interval: Duration = kind::DURATION, Default::Is("25s");
         /// How long a pong may take. No pong closes the connection with 4012.
         pong_timeout: Duration = kind::DURATION, Default::Is("10s");
+        /// Version 2: longest part of an answer; a longer answer is sent in several.
+        part_bytes: usize = kind::SIZE, Default::Is("64KiB");
+        /// Version 2: how long a client may take to send its `start`; then it is closed with 4502.
+        start_timeout: Duration = kind::DURATION, Default::Is("10s");
+        /// Version 2: how long nothing is sent before a `heartbeat` is.
+        heartbeat_interval: Duration = kind::DURATION, Default::Is("25s");
     }
 }
 

@@ -38,14 +38,19 @@ section! {
             Default::From { says: "2 × `session.answer_timeout`", compute: answer_ttl };
         /// What a question carries as `session_id` in Kafka. `plain`: the session's id, with a
         /// suffix only after an ambiguity. `question`: always with a fresh suffix, which makes
-        /// attribution exact with any answering side that copies the field.
-        wire_id: WireId = kind::choice::<WireId>(), Default::Is("plain");
+        /// attribution exact with any answering side that copies the field. `auto`: `plain` for
+        /// version 1 of the WebSocket protocol, `question` for version 2.
+        wire_id: WireId = kind::choice::<WireId>(), Default::Is("auto");
         /// Departed sessions remembered as still owed an answer. While they are that many, every
         /// further question carries a suffix.
         max_owed: usize = kind::COUNT, Default::Is("100000");
-        /// Key of the resume tokens of version 2 of the protocol, which this version does not
-        /// serve: checked, and without effect.
-        token_key: Option<Secret> = kind::SECRET, Default::Unset;
+        /// Key of the resume tokens of version 2 of the protocol, the same at every replica. When it
+        /// is not set each process draws one: sessions then resume at the same process only, until
+        /// it ends.
+        token_key: Option<Secret> = kind::KEY, Default::Unset;
+        /// The key before, whose tokens are still taken: set it while `session.token_key` is changed,
+        /// for `resume.window` and `session.answer_timeout` together.
+        previous_token_key: Option<Secret> = kind::KEY, Default::Unset;
     }
 }
 
@@ -58,9 +63,10 @@ section! {
 }
 
 section! {
-    /// Resuming on another connection: version 2 of the protocol, which this version does not serve.
+    /// Resuming on another connection, at any replica: version 2 of the protocol.
     Resume "resume" {
-        /// How long a lost session can be resumed: checked, and without effect.
+        /// How long a lost session can be resumed after its last token was made, beside
+        /// `session.answer_timeout`. What was written to the answers' topic is remembered that long.
         window: Duration = kind::DURATION, Default::Is("10min");
     }
 }

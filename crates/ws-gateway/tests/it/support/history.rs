@@ -1,0 +1,53 @@
+//! What was written before a session was resumed, held by the test.
+
+use session_core::Recovery;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+use types::{Answer, AnswerFloor, WireId};
+use ws_gateway::{AnswerHistory, RecoveryReport};
+
+use super::PATIENCE;
+
+/// What a resumed session wants to know, and the report the test owes for it.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) wire_id: WireId,
+    report: RecoveryReport,
+}
+
+/// Wishes in the order they came in.
+pub(crate) struct History(UnboundedReceiver<Wanted>);
+
+/// Gives every wish to the test.
+pub(crate) struct HeldHistory(UnboundedSender<Wanted>);
+
+pub(crate) fn held() -> (HeldHistory, History) {
+    let (sender, receiver) = unbounded_channel();
+    (HeldHistory(sender), History(receiver))
+}
+
+impl AnswerHistory for HeldHistory {
+    fn recover(&self, wire_id: WireId, _floor: AnswerFloor, report: RecoveryReport) {
+        drop(self.0.send(Wanted { wire_id, report }));
+    }
+}
+
+impl History {
+    /// The next wish.
+    pub(crate) async fn next(&mut self) -> Wanted {
+        timeout(PATIENCE, self.0.recv())
+            .await
+            .expect("a past is looked up")
+            .expect("the manager is there")
+    }
+}
+
+impl Wanted {
+    pub(crate) fn found(self, records: Vec<Answer>) {
+        self.report.report(Recovery::Found(records));
+    }
+
+    pub(crate) fn lost(self) {
+        self.report.report(Recovery::Lost);
+    }
+}
