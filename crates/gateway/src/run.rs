@@ -15,13 +15,13 @@ use telemetry::{Instruments, Metrics};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use ws_gateway::{
-    AdminSources, BindError, BoundAdmin, BoundServer, Health, NoHistory, Readiness, RunningAdmin,
+    AdminSources, BindError, BoundAdmin, BoundServer, Health, Readiness, RunningAdmin,
     RunningServer, WebSocketSessionManager,
 };
 
 use crate::readiness::Judge;
 use crate::signals::Signals;
-use crate::wire::{Answers, Questions};
+use crate::wire::{Answers, History, Questions};
 use crate::{events, translate};
 
 /// The process's two ports, taken before anything else is started.
@@ -145,11 +145,14 @@ impl Running {
             publisher: Arc::clone(&publisher),
             consumer: Arc::clone(&consumer),
         };
+        let history = History {
+            consumer: Arc::clone(&consumer),
+        };
         let manager = WebSocketSessionManager::new(
             translate::core(&config),
             translate::session(&config),
             Arc::new(questions),
-            Arc::new(NoHistory),
+            Arc::new(history),
             Arc::clone(&instruments),
         );
         let answers = Arc::new(Answers(manager.clone()));

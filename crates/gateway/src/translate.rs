@@ -1,10 +1,11 @@
 //! From the configuration to each crate's settings. Pure, and the only place that knows both.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka_ingest::{
     ClientCertificate, ConsumerSettings, Delivery, GroupStart, KafkaSettings, OauthBearer,
-    PublisherSettings, RegistryAuth, RegistrySettings, Sasl, Secret, Security, Tls,
+    PublisherSettings, RecentLimits, RegistryAuth, RegistrySettings, Sasl, Secret, Security, Tls,
 };
 use ws_gateway::{
     CoreSettings, DrainPlan, Limits, ServerSettings, SessionSettings, TokenKeys, WireIdMode,
@@ -94,6 +95,8 @@ pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
     /// What is longer than `ws.max_response_bytes` is told to who waits; only what no topic would
     /// hold is not read at all.
     const LONGEST_READ: usize = 64 << 20;
+    /// Whoever writes answers may have a clock that is so much behind.
+    const CLOCKS_APART: Duration = Duration::from_secs(60);
     /// How many second looks a question may have before it expires.
     const LOOKS: u32 = 4;
     let settings = ConsumerSettings::new(kafka(&config.kafka), registry(&config.registry));
@@ -113,6 +116,10 @@ pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
         max_answer_bytes: LONGEST_READ.max(config.ws.max_response_bytes),
         key_hint: (config.delivery.key_hint).then(|| config.session.answer_timeout / LOOKS),
         dead_letter_topic: config.kafka.dead_letter_topic.clone(),
+        recent: RecentLimits {
+            window: config.resume.window + config.session.answer_timeout + CLOCKS_APART,
+            ..RecentLimits::default()
+        },
         ..settings
     }
 }

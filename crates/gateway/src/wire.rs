@@ -3,9 +3,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kafka_ingest::{AnswerSink, ConsumerHandle, QuestionPublisher};
-use types::{Answer, AnswerFloor, Question, QuestionId, TraceContext};
-use ws_gateway::{PublishFailure, PublishReport, QuestionSink, WebSocketSessionManager};
+use kafka_ingest::{AnswerSink, ConsumerHandle, QuestionPublisher, Recovered, Wanted};
+use types::{Answer, AnswerFloor, Question, QuestionId, TraceContext, WireId};
+use ws_gateway::{
+    AnswerHistory, PublishFailure, PublishReport, QuestionSink, Recovery, RecoveryReport,
+    WebSocketSessionManager,
+};
 
 /// Answers go to the sessions.
 pub(crate) struct Answers(pub(crate) WebSocketSessionManager);
@@ -46,6 +49,26 @@ impl QuestionSink for Questions {
             report.report(outcome.map_err(failure));
         });
         self.publisher.publish(question, trace, report);
+    }
+}
+
+/// What was written before is asked of the consumer.
+pub(crate) struct History {
+    /// Set once the consumer runs, which is before the first session is admitted.
+    pub(crate) consumer: Arc<OnceLock<ConsumerHandle>>,
+}
+
+impl AnswerHistory for History {
+    fn recover(&self, wire_id: WireId, floor: AnswerFloor, report: RecoveryReport) {
+        let Some(consumer) = self.consumer.get() else {
+            return report.report(Recovery::Lost);
+        };
+        consumer.recover(Wanted { wire_id, floor }, move |recovered| {
+            report.report(match recovered {
+                Recovered::Found(answers) => Recovery::Found(answers),
+                Recovered::Lost(_) => Recovery::Lost,
+            });
+        });
     }
 }
 

@@ -13,7 +13,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use crate::StartError;
-pub(crate) use dead_letters::{dead_letters_election, dead_letters_producer, replay_consumer};
+pub(crate) use dead_letters::{dead_letters_election, dead_letters_producer, stretch_consumer};
 
 /// How to reach Kafka and log in.
 #[derive(Debug, Clone)]

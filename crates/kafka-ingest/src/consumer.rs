@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use avro_codec::{AnswerDecoder, AnswerFields};
+use avro_codec::{AnswerDecoder, AnswerFields, SchemaSet};
 use telemetry::Instruments;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -17,6 +17,8 @@ use crate::events::Events;
 use crate::head_of_line::HeadOfLine;
 use crate::parking::Limits;
 use crate::pipeline::{Keeping, Pipeline};
+use crate::recall::{LostCause, Reader, Recall, Recovered, Wanted};
+use crate::recent::{Recent, RecentLimits};
 use crate::registry::RegistryClient;
 use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
@@ -96,6 +98,9 @@ pub struct ConsumerSettings {
     pub key_hint: Option<Duration>,
     /// The topic that undecodable records are copied to; `None` leaves them aside. Never created.
     pub dead_letter_topic: Option<String>,
+    /// How much is remembered of what was read lately, for [`ConsumerHandle::recover`]. Nothing in
+    /// [`Delivery::Group`].
+    pub recent: RecentLimits,
 }
 
 impl ConsumerSettings {
@@ -115,6 +120,7 @@ impl ConsumerSettings {
             max_parked_bytes: 16 << 20,
             key_hint: None,
             dead_letter_topic: None,
+            recent: RecentLimits::default(),
         }
     }
 }
@@ -154,8 +160,9 @@ impl KafkaResponseConsumer {
         let reporting = Reporting::new(&settings.topic, group, Arc::clone(&events))?;
         let reporting = Arc::new(reporting);
         let registry = RegistryClient::new(&settings.registry)?;
-        let fetcher =
-            SchemaFetcher::new(registry, Arc::clone(&events), settings.schema_not_found_for)?;
+        let not_found_for = settings.schema_not_found_for;
+        let fetching = || SchemaFetcher::new(registry.clone(), Arc::clone(&events), not_found_for);
+        let fetcher = fetching()?;
         let dead_letters = settings.dead_letter_topic.as_deref();
         let dead_letters = dead_letters
             .map(|topic| DeadLetters::start(&settings.kafka, topic, &reporting))
@@ -167,33 +174,31 @@ impl KafkaResponseConsumer {
         };
         let joins = settings.delivery != Delivery::Broadcast;
         let config = client_config::consumer(&settings.kafka, group, joins)?;
-        let (assignment, keeping) = match settings.delivery {
-            Delivery::Broadcast => (
-                Assignment::Broadcast(Broadcast::default()),
-                match settings.key_hint {
-                    // With dead letters, what nobody can decode is to be found, whomever its key
-                    // names.
-                    Some(every) if dead_letters.is_none() => {
-                        Keeping::Shortcut(Shortcut::by_key(Instant::now(), every))
-                    }
-                    Some(_) | None => Keeping::Nothing,
-                },
-            ),
-            Delivery::Group { start } => (
-                Assignment::Group(Group::new(start)),
-                Keeping::Line(HeadOfLine::default()),
-            ),
-        };
+        let (assignment, keeping) = reading_mode(&settings, dead_letters.is_some());
+        let decoder = AnswerDecoder::new(settings.fields, settings.max_answer_bytes);
+        let recent = (!joins).then(|| Arc::new(Recent::new(settings.recent, Instant::now())));
+        let recall = recent.clone().map(|recent| {
+            let reader = Reader {
+                decoder: decoder.clone(),
+                schemas: SchemaSet::default(),
+                fetcher: fetching()?,
+            };
+            let config = client_config::stretch_consumer(&settings.kafka, group)?;
+            let window = settings.recent.window;
+            Recall::start(config, Arc::clone(&reporting), recent, window, reader)
+        });
+        let recall = recall.transpose()?;
         let pipeline = Pipeline::new(
             Arc::clone(&reporting.topic),
             self.sink,
-            events,
-            AnswerDecoder::new(settings.fields, settings.max_answer_bytes),
+            Arc::clone(&events),
+            decoder,
             limits,
             settings.schema_refused_for,
             keeping,
         )
-        .with_dead_letters(dead_letters);
+        .with_dead_letters(dead_letters)
+        .with_recent(recent);
         let shared = Arc::clone(&reporting);
         let supervisor = Supervisor::new(config, shared, assignment, pipeline, fetcher);
         let (stop, thread) = supervisor.spawn()?;
@@ -203,8 +208,29 @@ impl KafkaResponseConsumer {
                 stop,
                 thread,
                 writing,
+                recall,
             })),
         })
+    }
+}
+
+/// Which partitions are read, and what is kept of their records beside themselves.
+fn reading_mode(settings: &ConsumerSettings, dead_letters: bool) -> (Assignment, Keeping) {
+    match settings.delivery {
+        Delivery::Broadcast => {
+            let keeping = match settings.key_hint {
+                // With dead letters, what nobody can decode is to be found, whomever its key names.
+                Some(every) if !dead_letters => {
+                    Keeping::Shortcut(Shortcut::by_key(Instant::now(), every))
+                }
+                Some(_) | None => Keeping::Nothing,
+            };
+            (Assignment::Broadcast(Broadcast::default()), keeping)
+        }
+        Delivery::Group { start } => {
+            let keeping = Keeping::Line(HeadOfLine::default());
+            (Assignment::Group(Group::new(start)), keeping)
+        }
     }
 }
 
@@ -229,9 +255,28 @@ struct Running {
     stop: StopAsked,
     thread: JoinHandle<()>,
     writing: Option<dead_letters::Running>,
+    recall: Option<Recall>,
 }
 
 impl ConsumerHandle {
+    /// Looks for every record of a wire id that was read before now, by this process or, lately, by
+    /// others, and reports once what was found, from any thread, also from within this call. What is
+    /// read from now on is handed to the sink as ever: some of it may be reported as well. Never
+    /// blocks; how many may wait is bounded, and so is how long, by some ten seconds.
+    pub fn recover(&self, wanted: Wanted, report: impl FnOnce(Recovered) + Send + 'static) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = match &*running {
+            Some(Running {
+                recall: Some(recall),
+                ..
+            }) => return recall.recover(wanted, Box::new(report)),
+            Some(Running { recall: None, .. }) => LostCause::Group,
+            None => LostCause::Stopped,
+        };
+        drop(running);
+        report(Recovered::Lost(lost));
+    }
+
     /// The partitions' high watermarks as known now, to be taken before a question is produced.
     /// Cheap, from any thread; asks no broker.
     pub fn floor(&self) -> AnswerFloor {
@@ -262,6 +307,7 @@ impl ConsumerHandle {
             stop,
             thread,
             writing,
+            recall,
         }) = running
         else {
             return;
@@ -272,6 +318,9 @@ impl ConsumerHandle {
         drop(status.wait_for(|status| !status.running).await);
         // All that is left of the thread is its return. A panic in it has been reported.
         drop(thread.join());
+        if let Some(recall) = recall {
+            drop(spawn_blocking(move || recall.stop()).await);
+        }
         if let Some(writing) = writing {
             // An error is a runtime that shuts down, which waits for nobody.
             drop(spawn_blocking(move || writing.stop()).await);

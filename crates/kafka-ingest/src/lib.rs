@@ -39,6 +39,8 @@ mod publish_report;
 mod publisher_reporting;
 mod question_schema;
 mod questions_topic;
+mod recall;
+mod recent;
 mod record;
 mod registry;
 mod registry_reply;
@@ -64,6 +66,8 @@ pub use dead_letter::DEAD_LETTER_REASONS;
 pub use error::StartError;
 pub use producer::{PublisherSettings, QuestionPublisher};
 pub use publish_report::{Persisted, PublishFailure, PublishReport};
+pub use recall::{LostCause, Recovered, Wanted};
+pub use recent::RecentLimits;
 pub use registry::{RegistryAuth, RegistrySettings};
 pub use replay::{
     REPLAY_GROUP, Replay, ReplayError, ReplayMode, ReplayProgress, ReplaySettings, ReplaySummary,

@@ -1,12 +1,11 @@
-//! The four things librdkafka knows or does and its Rust binding does not, or does with a panic.
+//! The three things librdkafka knows or does and its Rust binding does not, or does with a panic.
 //!
 //! The only unsafe code of this crate. Each function borrows what it reads from, so the pointers it
 //! passes live as long as the call.
 #![expect(
     unsafe_code,
-    reason = "the binding does not expose the cached watermarks, the persistence of a failed message \
-              and the removal of a header, and panics on a header whose name is not UTF-8, which \
-              anybody can write"
+    reason = "the binding does not expose the cached watermarks and the removal of a header, and \
+              panics on a header whose name is not UTF-8, which anybody can write"
 )]
 
 use std::ffi::{CStr, CString};

@@ -12,6 +12,7 @@ use avro_codec::{AnswerDecoder, SchemaRef, SchemaSet};
 use types::RecordPosition;
 
 use crate::AnswerSink;
+use crate::assignment::Start;
 use crate::dead_letter::Beside;
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
@@ -19,6 +20,7 @@ use crate::head_of_line::HeadOfLine;
 use crate::lookups::Lookups;
 use crate::parking::{Changes, Limits, Parking};
 use crate::passed_over::Look;
+use crate::recent::Recent;
 use crate::record::{Notes, Record};
 use crate::shortcut::{Course, Shortcut};
 use crate::status::KeyBelief;
@@ -30,6 +32,8 @@ pub(crate) struct Pipeline {
     sink: Arc<dyn AnswerSink>,
     events: Arc<Events>,
     dead_letters: Option<DeadLetters>,
+    /// What is remembered for resumed sessions, where that is kept.
+    recent: Option<Arc<Recent>>,
     decoder: AnswerDecoder,
     schemas: SchemaSet,
     lookups: Lookups,
@@ -96,6 +100,7 @@ impl Pipeline {
             sink,
             events,
             dead_letters: None,
+            recent: None,
             decoder,
             schemas: SchemaSet::default(),
             lookups: Lookups::new(refused_for),
@@ -108,6 +113,12 @@ impl Pipeline {
     /// Leaves every record that is skipped as undecodable with `dead_letters`, too.
     pub(crate) fn with_dead_letters(mut self, dead_letters: Option<DeadLetters>) -> Self {
         self.dead_letters = dead_letters;
+        self
+    }
+
+    /// Remembers every record for resumed sessions.
+    pub(crate) fn with_recent(mut self, recent: Option<Arc<Recent>>) -> Self {
+        self.recent = recent;
         self
     }
 
@@ -129,6 +140,7 @@ impl Pipeline {
         let fate = match course {
             Course::Drop => Fate::Settled,
             Course::PassOver => {
+                self.remember(now, record.key, at);
                 self.events.record_passed_over();
                 Fate::Settled
             }
@@ -187,7 +199,8 @@ impl Pipeline {
     }
 
     /// The log of a partition went back.
-    pub(crate) fn on_log_went_back(&mut self, partition: i32) {
+    pub(crate) fn on_log_went_back(&mut self, now: Instant, partition: i32) {
+        self.forget_recent(now);
         match &mut self.keeping {
             Keeping::Shortcut(shortcut) => shortcut.on_log_went_back(partition),
             // A line sees it by the offset.
@@ -196,7 +209,8 @@ impl Pipeline {
     }
 
     /// The topic is gone.
-    pub(crate) fn on_topic_gone(&mut self) {
+    pub(crate) fn on_topic_gone(&mut self, now: Instant) {
+        self.forget_recent(now);
         match &mut self.keeping {
             Keeping::Nothing => {}
             Keeping::Shortcut(shortcut) => shortcut.on_topic_gone(),
@@ -247,8 +261,11 @@ impl Pipeline {
         self.parking.poll_changes()
     }
 
-    /// The partitions are assigned anew, none of them paused.
-    pub(crate) fn on_assigned(&mut self) {
+    /// The partitions are assigned anew, none of them paused, each from there.
+    pub(crate) fn on_assigned(&mut self, starts: &[(i32, Start)]) {
+        if let Some(recent) = &self.recent {
+            recent.on_assigned(starts.iter().copied());
+        }
         self.parking.forget_pauses();
     }
 

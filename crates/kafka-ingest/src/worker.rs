@@ -133,11 +133,12 @@ impl<'a> Worker<'a> {
     fn assign(&mut self, reading: &mut Reading) -> Result<(), Halt> {
         let topic = &self.reporting.topic;
         let starts = reading.assignment.starts();
+        // Before the first record can come.
+        reading.pipeline.on_assigned(&starts);
         let assigned =
             positions::list(topic, starts.into_iter()).and_then(|list| self.consumer.assign(&list));
         assigned.map_err(|error| positions::unready(&error, topic, READ))?;
         self.reporting.marks.grow(self.partitions);
-        reading.pipeline.on_assigned();
         self.pause_and_resume(reading)
     }
 
@@ -203,7 +204,9 @@ impl<'a> Worker<'a> {
             offset: message.offset(),
         };
         if reading.assignment.on_read(at) == Read::Back {
-            reading.pipeline.on_log_went_back(at.partition);
+            reading
+                .pipeline
+                .on_log_went_back(Instant::now(), at.partition);
             self.reporting
                 .events
                 .log_went_back(&self.reporting.topic, at);

@@ -103,7 +103,8 @@ instruments! {
     consumer_partitions: Gauge = "answer_gateway.consumer.partitions", "state", "{partition}",
         "Partitions of the answers' topic";
 
-    /// Connections to Kafka lost and made again, by `client` (`consumer`, `producer`, `dead_letters`).
+    /// Connections to Kafka lost and made again, by `client` (`consumer`, `producer`, `dead_letters`,
+    /// `recall`).
     kafka_reconnects: Count = "answer_gateway.kafka.reconnects", "client", "{connection}",
         "Connections to Kafka that were lost and made again";
 
@@ -123,6 +124,23 @@ instruments! {
     /// Second looks at records passed over by their keys, by `cause` (`refuted`, `quiet`, `waiting`).
     second_looks: Count = "answer_gateway.second_looks", "cause", "{look}",
         "Times that records passed over by their keys were looked at again";
+
+    /// Records of the answers' topic remembered for resumed sessions, by `kind` (`records`).
+    recent_records: Gauge = "answer_gateway.recent_records", "kind", "{record}",
+        "Records of the answers' topic remembered for resumed sessions";
+
+    /// Memory of what is remembered of them, by `kind` (`index`).
+    recent_records_size: Gauge = "answer_gateway.recent_records.size", "kind", "By",
+        "Memory of the index of recent records";
+
+    /// Looks for what was written before a session was resumed, by `result` (`found`, `nothing`,
+    /// and why nobody can know: `group`, `busy`, `late`, `deleted`, `registry`, `stopped`).
+    recoveries: Count = "answer_gateway.recoveries", "result", "{look}",
+        "Looks for what was written before a session was resumed";
+
+    /// Time of such a look, by `result`.
+    recovery_time: Seconds = "answer_gateway.recovery.duration", "result", "s",
+        "Time of looks for what was written before a session was resumed";
 
     /// Dead letters by `result`: `written` by this replica, `elsewhere` (by another), `refused` by
     /// Kafka for good, `no_room` (not kept by this replica).

@@ -39,8 +39,9 @@ pub(crate) fn dead_letters_election(
     check(config)
 }
 
-/// What dead letters are read again with. Offsets are committed by the reader alone.
-pub(crate) fn replay_consumer(
+/// What a stretch of a topic is read with: it says where a partition ends. Offsets are committed by
+/// the reader, if at all.
+pub(crate) fn stretch_consumer(
     settings: &KafkaSettings,
     group_id: &str,
 ) -> Result<ClientConfig, StartError> {

@@ -6,6 +6,7 @@ pub(crate) enum Client {
     Consumer,
     Producer,
     DeadLetters,
+    Recall,
 }
 
 /// How a request to the registry ended. The metric label.
@@ -24,6 +25,7 @@ impl Client {
             Self::Consumer => "consumer",
             Self::Producer => "producer",
             Self::DeadLetters => "dead_letters",
+            Self::Recall => "recall",
         }
     }
 }

@@ -122,14 +122,33 @@ impl Pipeline {
             Keeping::Nothing | Keeping::Line(_) => Comparison::Settled,
         };
         match comparison {
-            Comparison::Refuted => self.events.keys_refuted(&self.topic, at),
+            Comparison::Refuted => {
+                self.events.keys_refuted(&self.topic, at);
+                // What was passed over is remembered by its key.
+                self.forget_recent(now);
+            }
             Comparison::Settled => {}
         }
+        self.remember(now, Some(session_id.as_bytes()), at);
         match course {
             Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => Ok(()),
             Course::Take | Course::TakeAgain | Course::PassOver | Course::Drop => {
                 self.deliver(at, decoded, notes)
             }
+        }
+    }
+
+    /// A record is of this wire id, and about to be handed over or passed over.
+    pub(super) fn remember(&self, now: Instant, wire_id: Option<&[u8]>, at: RecordPosition) {
+        let wire_id = wire_id.and_then(|wire_id| str::from_utf8(wire_id).ok());
+        if let Some((recent, wire_id)) = self.recent.as_deref().zip(wire_id) {
+            recent.on_record(now, wire_id, at);
+        }
+    }
+
+    pub(super) fn forget_recent(&self, now: Instant) {
+        if let Some(recent) = &self.recent {
+            recent.clear(now);
         }
     }
 

@@ -60,7 +60,7 @@ impl Topics {
         let client = |error: KafkaError| StartError::Client {
             reason: error.to_string(),
         };
-        let consumer = client_config::replay_consumer(kafka, REPLAY_GROUP)?;
+        let consumer = client_config::stretch_consumer(kafka, REPLAY_GROUP)?;
         let producer = client_config::dead_letters_producer(kafka)?;
         let reports = Confirmations::default();
         Ok(Self {

@@ -111,7 +111,7 @@ impl Worker<'_> {
         }
         reading.assignment.on_topic_gone();
         self.partitions = 0;
-        reading.pipeline.on_topic_gone();
+        reading.pipeline.on_topic_gone(Instant::now());
         self.reporting.marks.reset(std::iter::empty());
         self.reporting.topic_gone();
     }

@@ -55,7 +55,12 @@ async fn foreign_records_under_proven_keys_are_passed_over() {
     let reading = proven(&stack, schema).await;
     foreign_burst(&stack, schema, 500).await;
     write(&stack, Some("s"), schema, "s").await;
-    reading.expect(&["s"; 101]).await;
+    // One of the foreign ones may be looked at, to see whether keys are still right.
+    eventually("the own one comes", || {
+        let texts = reading.answers.texts();
+        texts.iter().filter(|text| *text == "s").count() == 101
+    })
+    .await;
     let handed_over = reading.answers.positions().len() as f64;
     let passed_over = reading.count(RECORDS, "passed_over");
     assert!(passed_over > 0.0, "none of 500 was passed over");

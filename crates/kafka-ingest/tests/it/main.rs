@@ -14,5 +14,6 @@ mod keys;
 mod producer;
 mod question_schema;
 mod questions;
+mod recover;
 mod registry;
 mod topic;

@@ -197,7 +197,9 @@ async fn a_missing_topic_is_named_before_the_first_question_and_taken_when_it_co
     let topic = QUESTIONS.to_owned();
     let missing = Missing::Topic { topic };
     asking
-        .until("missing", |status| status.missing == [missing.clone()])
+        .until("missing", |status| {
+            status.missing == [missing.clone()] && status.schema.is_some()
+        })
         .await;
     assert_eq!(asking.outcome("s-1"), Err(PERHAPS_WRITTEN));
     stack.cluster.create_topic(QUESTIONS, 1, 1).unwrap();

@@ -1,0 +1,110 @@
+//! What was written before this process began to read: looked through once, so that sessions that
+//! were another replica's find their answers.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::Offset;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::Looking;
+use super::reader::{self, Patience};
+use super::segments::{Segment, Segments};
+use crate::client_context::Context;
+
+/// How long it may take. Whoever is resumed waits, or has what he needs looked through by itself.
+const PATIENCE: Duration = Duration::from_secs(60);
+const ASK: Duration = Duration::from_secs(5);
+
+impl Looking {
+    /// Waits until partitions are read, then goes through what stands before.
+    pub(super) fn fill(&mut self, client: &mut Option<BaseConsumer<Context>>) {
+        const STEP: Duration = Duration::from_millis(20);
+        let mut beginnings = self.recent.beginnings();
+        while beginnings.is_empty() {
+            if self.stop.wait(STEP) {
+                return;
+            }
+            beginnings = self.recent.beginnings();
+        }
+        let begun = Instant::now();
+        let Some(client) = self.client(client) else {
+            return;
+        };
+        let topic = std::sync::Arc::clone(&self.reporting.topic);
+        let oldest = SystemTime::now() - self.window;
+        let Ok(starts) = starts(client, &topic, &beginnings, oldest) else {
+            return;
+        };
+        let stretches = starts.iter().filter_map(|(partition, from)| {
+            let until = beginnings.iter().find(|(one, _)| one == partition)?.1;
+            let segment = Segment {
+                from: *from,
+                until: Some(until),
+            };
+            (*from < until).then_some((*partition, segment))
+        });
+        let mut segments = Segments::new(stretches);
+        let mut from: BTreeMap<i32, i64> = starts;
+        let mut records = 0_u64;
+        let patience = Patience {
+            until: begun + PATIENCE,
+            stop: &self.stop,
+        };
+        let (decoding, recent) = (&mut self.reader, &self.recent);
+        let ended = reader::read(client, &topic, &mut segments, &patience, |at, message| {
+            let headers = reader::headers(message);
+            let Some(decoded) = decoding.decode(message, &headers, &patience)? else {
+                return Ok(());
+            };
+            records += 1;
+            if let Some(out) = recent.on_past(Instant::now(), &decoded.session_id, at)
+                && let Some(from) = from.get_mut(&out.partition)
+            {
+                *from = (*from).max(out.offset + 1);
+            }
+            Ok(())
+        });
+        drop(client.unassign());
+        if ended.is_ok() {
+            for (partition, from) in from {
+                self.recent.filled(partition, from);
+            }
+        }
+        self.reporting
+            .events
+            .past_filled(ended.is_ok(), records, begun.elapsed());
+        self.measure();
+    }
+}
+
+/// Where records of at least that time begin; partitions without any are left out.
+fn starts(
+    client: &BaseConsumer<Context>,
+    topic: &str,
+    beginnings: &[(i32, i64)],
+    oldest: SystemTime,
+) -> KafkaResult<BTreeMap<i32, i64>> {
+    let millis = oldest.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = i64::try_from(millis.as_millis()).unwrap_or(i64::MAX);
+    let mut asked = TopicPartitionList::with_capacity(beginnings.len());
+    for (partition, _) in beginnings {
+        asked.add_partition_offset(topic, *partition, Offset::Offset(millis))?;
+    }
+    let answered = client.offsets_for_times(asked, ASK)?;
+    let elements = answered.elements();
+    let starts = elements
+        .iter()
+        .filter_map(|element| match element.offset() {
+            Offset::Offset(offset) => Some((element.partition(), offset)),
+            // Nothing is as young as that.
+            Offset::Beginning
+            | Offset::End
+            | Offset::Stored
+            | Offset::Invalid
+            | Offset::OffsetTail(_) => None,
+        });
+    Ok(starts.collect())
+}

@@ -1,0 +1,233 @@
+//! Who wants which records, what is to be read for that, and what everybody is told. Pure.
+
+use std::collections::{BTreeSet, HashMap};
+
+use types::{Answer, AnswerFloor, RecordPosition};
+
+use super::segments::{Segment, Segments};
+use super::{LostCause, Recovered, Wanted};
+use crate::recent::Traces;
+
+/// Several wishes that are served together.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    entries: Vec<Entry>,
+    by_wire_id: HashMap<String, Vec<usize>>,
+    by_position: HashMap<RecordPosition, Vec<usize>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    floor: AnswerFloor,
+    /// Known to be there and not read yet.
+    missing: BTreeSet<RecordPosition>,
+    /// To be looked through.
+    unknown: Vec<(i32, Segment)>,
+    found: Vec<Answer>,
+    lost: Option<LostCause>,
+}
+
+impl Plan {
+    pub(super) fn add(&mut self, wanted: &Wanted, traces: Traces) {
+        let number = self.entries.len();
+        let wire_id = wanted.wire_id.as_str().to_owned();
+        self.by_wire_id.entry(wire_id).or_default().push(number);
+        for at in &traces.known {
+            self.by_position.entry(*at).or_default().push(number);
+        }
+        let unknown = traces.unknown.into_iter();
+        self.entries.push(Entry {
+            floor: wanted.floor.clone(),
+            missing: traces.known.into_iter().collect(),
+            unknown: unknown
+                .map(|(partition, from, until)| (partition, Segment { from, until }))
+                .collect(),
+            found: Vec::new(),
+            lost: None,
+        });
+    }
+
+    /// Partitions of which something is to be looked through.
+    pub(super) fn looked_through(&self) -> BTreeSet<i32> {
+        let unknown = self.entries.iter().flat_map(|entry| &entry.unknown);
+        unknown.map(|(partition, _)| *partition).collect()
+    }
+
+    /// The oldest record of a partition is this one. Whoever needs an older one will not know.
+    pub(super) fn on_low(&mut self, partition: i32, low: i64) {
+        for entry in &mut self.entries {
+            let needs = |(one, segment): &(i32, Segment)| *one == partition && segment.from < low;
+            if entry.unknown.iter().any(needs) {
+                entry.lost = Some(LostCause::Deleted);
+            }
+        }
+    }
+
+    /// What is to be read for those who can still be told.
+    pub(super) fn segments(&self) -> Segments {
+        let open = self.entries.iter().filter(|entry| entry.lost.is_none());
+        let stretches = open.flat_map(|entry| {
+            let known = entry.missing.iter().map(|at| {
+                let until = Some(at.offset + 1);
+                let from = at.offset;
+                (at.partition, Segment { from, until })
+            });
+            known.chain(entry.unknown.iter().copied())
+        });
+        Segments::new(stretches)
+    }
+
+    /// Whether the record of this wire id is wanted by anybody.
+    pub(super) fn wants(&self, wire_id: &str) -> bool {
+        self.by_wire_id.contains_key(wire_id)
+    }
+
+    /// The record at this place is read, whatever it is.
+    pub(super) fn on_read(&mut self, at: RecordPosition) {
+        for number in self.by_position.get(&at).into_iter().flatten() {
+            self.entries[*number].missing.remove(&at);
+        }
+    }
+
+    /// It is an answer that is wanted.
+    pub(super) fn on_answer(&mut self, answer: &Answer) {
+        let wanting = self.by_wire_id.get(answer.wire_id.as_str());
+        for number in wanting.into_iter().flatten() {
+            let entry = &mut self.entries[*number];
+            if !entry.floor.excludes(answer.position) {
+                entry.found.push(answer.clone());
+            }
+        }
+    }
+
+    /// Reading ended early, for this reason: nobody who needed any of it can know.
+    pub(super) fn on_trouble(&mut self, cause: LostCause) {
+        for entry in &mut self.entries {
+            let needed = !entry.missing.is_empty() || !entry.unknown.is_empty();
+            if needed && entry.lost.is_none() {
+                entry.lost = Some(cause);
+            }
+        }
+    }
+
+    /// What each is told, in the order they were added.
+    pub(super) fn into_recovered(self) -> impl Iterator<Item = Recovered> {
+        self.entries.into_iter().map(|entry| {
+            let mut found = entry.found;
+            match entry.lost {
+                Some(cause) => Recovered::Lost(cause),
+                // It was there and is not: deleted, or the log is another one.
+                None if !entry.missing.is_empty() => Recovered::Lost(LostCause::Deleted),
+                None => {
+                    found.sort_by_key(|answer| answer.position);
+                    Recovered::Found(found)
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{AnswerBody, AnswerPart, AnswerText, QuestionIdEcho, WireId};
+
+    use super::*;
+
+    fn at(partition: i32, offset: i64) -> RecordPosition {
+        RecordPosition { partition, offset }
+    }
+
+    fn wanted(wire_id: &str, floor: i64) -> Wanted {
+        Wanted {
+            wire_id: WireId::parse(wire_id).unwrap(),
+            floor: AnswerFloor::new([floor]),
+        }
+    }
+
+    fn answer(wire_id: &str, position: RecordPosition) -> Answer {
+        Answer {
+            wire_id: WireId::parse(wire_id).unwrap(),
+            question_id: QuestionIdEcho::Absent,
+            part: AnswerPart::Whole,
+            body: AnswerBody::Text(AnswerText::new("x")),
+            position,
+            replayed: false,
+        }
+    }
+
+    fn known(positions: &[RecordPosition]) -> Traces {
+        Traces {
+            known: positions.to_vec(),
+            unknown: Vec::new(),
+        }
+    }
+
+    fn told(plan: Plan) -> Vec<Result<Vec<i64>, LostCause>> {
+        let recovered = plan.into_recovered();
+        recovered
+            .map(|recovered| match recovered {
+                Recovered::Found(found) => {
+                    Ok(found.iter().map(|answer| answer.position.offset).collect())
+                }
+                Recovered::Lost(cause) => Err(cause),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn who_has_no_traces_is_told_so_without_reading() {
+        let mut plan = Plan::default();
+        plan.add(&wanted("a~1", 5), Traces::default());
+        assert!(plan.segments().is_empty());
+        assert_eq!(told(plan), [Ok(vec![])]);
+    }
+
+    #[test]
+    fn everybody_gets_his_own_in_order_and_what_shares_a_hash_is_passed_over() {
+        let mut plan = Plan::default();
+        plan.add(&wanted("a~1", 5), known(&[at(0, 9), at(0, 7)]));
+        plan.add(&wanted("b~1", 5), known(&[at(0, 8), at(0, 9)]));
+        for (wire_id, offset) in [("a~1", 9), ("a~1", 7), ("b~1", 8), ("a~1", 4), ("c~1", 6)] {
+            plan.on_read(at(0, offset));
+            assert_eq!(plan.wants(wire_id), wire_id != "c~1");
+            plan.on_answer(&answer(wire_id, at(0, offset)));
+        }
+        assert_eq!(told(plan), [Ok(vec![7, 9]), Ok(vec![8])]);
+    }
+
+    #[test]
+    fn what_was_there_and_is_not_is_lost() {
+        let mut plan = Plan::default();
+        plan.add(&wanted("a~1", 5), known(&[at(0, 9)]));
+        assert_eq!(told(plan), [Err(LostCause::Deleted)]);
+    }
+
+    #[test]
+    fn what_is_deleted_is_lost_to_who_needs_it_and_not_read_for_him() {
+        let unknown = |from| Traces {
+            known: Vec::new(),
+            unknown: vec![(0, from, Some(20))],
+        };
+        let mut plan = Plan::default();
+        plan.add(&wanted("a~1", 5), unknown(5));
+        plan.add(&wanted("b~1", 15), unknown(15));
+        assert_eq!(plan.looked_through(), BTreeSet::from([0]));
+        plan.on_low(0, 10);
+        let from = 15;
+        let until = Some(20);
+        assert_eq!(
+            plan.segments(),
+            Segments::new([(0, Segment { from, until })])
+        );
+        assert_eq!(told(plan), [Err(LostCause::Deleted), Ok(vec![])]);
+    }
+
+    #[test]
+    fn trouble_is_told_to_who_needed_what_was_not_read() {
+        let mut plan = Plan::default();
+        plan.add(&wanted("a~1", 5), Traces::default());
+        plan.add(&wanted("b~1", 5), known(&[at(0, 9)]));
+        plan.on_trouble(LostCause::Late);
+        assert_eq!(told(plan), [Ok(vec![]), Err(LostCause::Late)]);
+    }
+}

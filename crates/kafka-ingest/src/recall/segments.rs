@@ -1,0 +1,141 @@
+//! Which stretches of which partitions are to be read. Pure.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// A stretch of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) from: i64,
+    /// The first offset that is not part of it; `None`: all there is.
+    pub(super) until: Option<i64>,
+}
+
+/// Stretches by partition, each in order, none touching another.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Segments(BTreeMap<i32, VecDeque<Segment>>);
+
+impl Segments {
+    /// Reading on over so many records costs less than a new start.
+    const GAP: i64 = 1_000;
+
+    /// Joins stretches that meet or nearly do.
+    pub(super) fn new(stretches: impl IntoIterator<Item = (i32, Segment)>) -> Self {
+        let mut by_partition: BTreeMap<i32, Vec<Segment>> = BTreeMap::new();
+        for (partition, segment) in stretches {
+            by_partition.entry(partition).or_default().push(segment);
+        }
+        let joined = by_partition
+            .into_iter()
+            .map(|(partition, segments)| (partition, join(segments)));
+        Self(joined.collect())
+    }
+
+    /// The next stretch of each partition.
+    pub(super) fn next_round(&mut self) -> BTreeMap<i32, Segment> {
+        let next = self.0.iter_mut();
+        let next = next.filter_map(|(partition, left)| Some((*partition, left.pop_front()?)));
+        next.collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.values().all(VecDeque::is_empty)
+    }
+}
+
+fn join(mut segments: Vec<Segment>) -> VecDeque<Segment> {
+    segments.sort_by_key(|segment| segment.from);
+    let mut joined: VecDeque<Segment> = VecDeque::new();
+    for segment in segments {
+        match joined.back_mut() {
+            Some(last)
+                if last
+                    .until
+                    .is_none_or(|until| segment.from <= until + Segments::GAP) =>
+            {
+                last.until = match (last.until, segment.until) {
+                    (Some(one), Some(other)) => Some(one.max(other)),
+                    (None, _) | (_, None) => None,
+                };
+            }
+            Some(_) | None => joined.push_back(segment),
+        }
+    }
+    joined
+}
+
+/// How far a round is.
+#[derive(Debug)]
+pub(super) struct Round {
+    open: BTreeMap<i32, Segment>,
+}
+
+impl Round {
+    pub(super) fn new(segments: BTreeMap<i32, Segment>) -> Self {
+        Self { open: segments }
+    }
+
+    /// A record is read. True when it is part of the round.
+    pub(super) fn takes(&mut self, partition: i32, offset: i64) -> bool {
+        let Some(segment) = self.open.get(&partition) else {
+            return false;
+        };
+        let Some(until) = segment.until else {
+            return true;
+        };
+        if offset + 1 >= until {
+            self.open.remove(&partition);
+        }
+        offset < until
+    }
+
+    /// A partition is read to its end.
+    pub(super) fn on_end(&mut self, partition: i32) {
+        self.open.remove(&partition);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(from: i64, until: Option<i64>) -> Segment {
+        Segment { from, until }
+    }
+
+    #[test]
+    fn stretches_that_nearly_meet_are_read_in_one_go() {
+        let mut segments = Segments::new([
+            (0, segment(5_000, Some(5_001))),
+            (0, segment(10, Some(11))),
+            (0, segment(1_011, Some(1_012))),
+            (1, segment(7, None)),
+            (1, segment(900, Some(901))),
+        ]);
+        let round = segments.next_round();
+        let expected = [(0, segment(10, Some(1_012))), (1, segment(7, None))];
+        assert_eq!(round, BTreeMap::from(expected));
+        let round = segments.next_round();
+        assert_eq!(round, BTreeMap::from([(0, segment(5_000, Some(5_001)))]));
+        assert!(segments.is_empty() && segments.next_round().is_empty());
+    }
+
+    #[test]
+    fn a_round_is_over_when_each_partition_is_read_as_far_as_it_has_to() {
+        let mut round = Round::new(BTreeMap::from([
+            (0, segment(1, Some(3))),
+            (1, segment(0, None)),
+            (2, segment(5, Some(9))),
+        ]));
+        assert!(round.takes(0, 1) && round.takes(0, 2));
+        assert!(!round.takes(0, 3), "it is read already");
+        assert!(!round.takes(2, 9), "beyond: nothing of it is there");
+        assert!(round.takes(1, 1_000) && !round.is_over());
+        round.on_end(1);
+        assert!(round.is_over());
+        assert!(!round.takes(7, 0));
+    }
+}

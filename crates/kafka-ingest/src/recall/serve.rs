@@ -1,0 +1,91 @@
+//! Serves several wishes in one pass.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::plan::Plan;
+use super::reader::{self, Patience};
+use super::{Looking, LostCause, Recovered, Wish};
+use crate::client_context::Context;
+use crate::record;
+
+/// How long a wish may take, from when it was made.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a broker may take to say what a partition has.
+const ASK: Duration = Duration::from_secs(2);
+
+impl Looking {
+    pub(super) fn serve(&mut self, client: &mut Option<BaseConsumer<Context>>, batch: Vec<Wish>) {
+        let now = Instant::now();
+        let (batch, late): (Vec<Wish>, Vec<Wish>) = batch
+            .into_iter()
+            .partition(|wish| now < wish.since + PATIENCE);
+        for wish in late {
+            self.tell(wish, Recovered::Lost(LostCause::Late));
+        }
+        let mut plan = Plan::default();
+        for Wish { wanted, .. } in &batch {
+            let traces = self.recent.traces(wanted.wire_id.as_str(), &wanted.floor);
+            plan.add(wanted, traces);
+        }
+        let since = batch.iter().map(|wish| wish.since).min();
+        if let Some(since) = since
+            && let Err(cause) = self.look(client, since + PATIENCE, &mut plan)
+        {
+            plan.on_trouble(cause);
+        }
+        for (wish, recovered) in batch.into_iter().zip(plan.into_recovered()) {
+            self.tell(wish, recovered);
+        }
+    }
+
+    fn look(
+        &mut self,
+        client: &mut Option<BaseConsumer<Context>>,
+        until: Instant,
+        plan: &mut Plan,
+    ) -> Result<(), LostCause> {
+        if plan.segments().is_empty() {
+            return Ok(());
+        }
+        let client = self.client(client).ok_or(LostCause::Late)?;
+        let topic = &self.reporting.topic;
+        for partition in plan.looked_through() {
+            let low = client.fetch_watermarks(topic, partition, ASK);
+            let (low, _) = low.map_err(|_| LostCause::Late)?;
+            plan.on_low(partition, low);
+        }
+        let stop = &self.stop;
+        let patience = Patience { until, stop };
+        let mut segments = plan.segments();
+        let decoding = &mut self.reader;
+        let ended = reader::read(client, topic, &mut segments, &patience, |at, message| {
+            plan.on_read(at);
+            let headers = reader::headers(message);
+            let Some(decoded) = decoding.decode(message, &headers, &patience)? else {
+                return Ok(());
+            };
+            if plan.wants(&decoded.session_id)
+                && let Ok(answer) = record::answer(decoded, &headers.notes, at)
+            {
+                plan.on_answer(&answer);
+            }
+            Ok(())
+        });
+        // It would go on reading ahead.
+        drop(client.unassign());
+        ended
+    }
+
+    fn tell(&self, mut wish: Wish, recovered: Recovered) {
+        let result = match &recovered {
+            Recovered::Found(found) if found.is_empty() => "nothing",
+            Recovered::Found(_) => "found",
+            Recovered::Lost(cause) => cause.as_str(),
+        };
+        let events = &self.reporting.events;
+        events.recovered(result, wish.since.elapsed());
+        wish.tell(recovered);
+    }
+}

@@ -1,0 +1,331 @@
+//! The records of the answers' topic that were read lately, and from where on none is missing. Shared
+//! between the consumer's thread, which adds to it, and the thread that looks for the past of resumed
+//! sessions. Pure but for its lock.
+//!
+//! Two indexes: one of what is read since this process began, one of what was there before, which is
+//! filled once. Each stands in the order of its topic, so that what is forgotten first is what is
+//! oldest in it.
+
+mod index;
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use types::{AnswerFloor, RecordPosition};
+
+use crate::assignment::Start;
+use index::Index;
+
+/// How much is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecentLimits {
+    /// For how long.
+    pub window: Duration,
+    /// How many records, of those read since the start and of those from before it.
+    pub records: usize,
+}
+
+/// Ten minutes, a million records.
+impl Default for RecentLimits {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(600),
+            records: 1_000_000,
+        }
+    }
+}
+
+/// What was read lately.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    limits: RecentLimits,
+    /// Keyed anew by each process, so that nobody can choose ids that collide.
+    hashes: RandomState,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    live: Index,
+    past: Index,
+    /// By partition.
+    coverage: BTreeMap<i32, Coverage>,
+}
+
+/// From where on every record of a partition that was read is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Coverage {
+    /// `None` until the first record is read: nothing is.
+    from: Option<i64>,
+    /// Where this process began to read; what stands before it is the past.
+    began: Option<i64>,
+}
+
+/// Where the records of a wire id stand, and where there may be more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Traces {
+    pub(crate) known: Vec<RecordPosition>,
+    /// Partitions to be looked through, from the first offset up to the second, or to the end.
+    pub(crate) unknown: Vec<(i32, i64, Option<i64>)>,
+}
+
+impl Recent {
+    pub(crate) fn new(limits: RecentLimits, now: Instant) -> Self {
+        Self {
+            limits,
+            hashes: RandomState::new(),
+            inner: Mutex::new(Inner {
+                live: Index::new(limits.records, now),
+                past: Index::new(limits.records, now),
+                coverage: BTreeMap::new(),
+            }),
+        }
+    }
+
+    // === the consumer's thread ===
+
+    /// Partitions are read, each from there. Those known already go on.
+    pub(crate) fn on_assigned(&self, starts: impl Iterator<Item = (i32, Start)>) {
+        let mut inner = self.lock();
+        for (partition, start) in starts {
+            let from = match start {
+                // Whatever its oldest record's offset is, none that was read is missing.
+                Start::Beginning => 0,
+                Start::At(offset) => offset,
+            };
+            let coverage = Coverage {
+                from: Some(from),
+                began: Some(from),
+            };
+            inner.coverage.entry(partition).or_insert(coverage);
+        }
+    }
+
+    /// A record carries this wire id. To be told before anybody is handed the record.
+    pub(crate) fn on_record(&self, now: Instant, wire_id: &str, at: RecordPosition) {
+        let hash = self.hashes.hash_one(wire_id);
+        let mut inner = self.lock();
+        let mut evicted = inner.past.expire(now, self.limits.window);
+        evicted.extend(inner.live.expire(now, self.limits.window));
+        evicted.extend(inner.live.insert(now, hash, at));
+        for at in evicted {
+            inner.forget(at);
+        }
+        let coverage = inner.coverage.entry(at.partition);
+        coverage
+            .or_insert(Coverage::NOTHING)
+            .from
+            .get_or_insert(at.offset);
+    }
+
+    /// The log is another one, or nobody knows which records were read: all is forgotten.
+    pub(crate) fn clear(&self, now: Instant) {
+        let mut inner = self.lock();
+        inner.live = Index::new(self.limits.records, now);
+        inner.past = Index::new(self.limits.records, now);
+        for coverage in inner.coverage.values_mut() {
+            *coverage = Coverage::NOTHING;
+        }
+    }
+
+    // === who looks for the past ===
+
+    /// Where each partition's past ends; empty until partitions are read.
+    pub(crate) fn beginnings(&self) -> Vec<(i32, i64)> {
+        let inner = self.lock();
+        let began = inner.coverage.iter();
+        began
+            .filter_map(|(partition, coverage)| Some((*partition, coverage.began?)))
+            .collect()
+    }
+
+    /// A record from before this process carries this wire id. Returns the one that had to make room
+    /// for it, if one had to.
+    pub(crate) fn on_past(
+        &self,
+        now: Instant,
+        wire_id: &str,
+        at: RecordPosition,
+    ) -> Option<RecordPosition> {
+        let hash = self.hashes.hash_one(wire_id);
+        self.lock().past.insert(now, hash, at)
+    }
+
+    /// Every record of a partition from `from` up to its beginning was told to [`Self::on_past`], and
+    /// is still there. Of no effect when something was forgotten meanwhile.
+    pub(crate) fn filled(&self, partition: i32, from: i64) {
+        let mut inner = self.lock();
+        if let Some(coverage) = inner.coverage.get_mut(&partition)
+            && coverage.from == coverage.began
+        {
+            coverage.from = coverage.from.map(|known| known.min(from));
+        }
+    }
+
+    /// Where the records of a wire id stand that are not below `floor`.
+    pub(crate) fn traces(&self, wire_id: &str, floor: &AnswerFloor) -> Traces {
+        let hash = self.hashes.hash_one(wire_id);
+        let inner = self.lock();
+        let known = inner.live.positions(hash).chain(inner.past.positions(hash));
+        let known = known.filter(|at| !floor.excludes(*at)).collect();
+        let unknown = inner.coverage.iter().filter_map(|(partition, coverage)| {
+            let floor = floor.of(*partition);
+            match coverage.from {
+                Some(from) => (floor < from).then_some((*partition, floor, Some(from))),
+                None => Some((*partition, floor, None)),
+            }
+        });
+        Traces {
+            known,
+            unknown: unknown.collect(),
+        }
+    }
+
+    /// Records and bytes that are held.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let inner = self.lock();
+        (
+            inner.live.len() + inner.past.len(),
+            inner.live.bytes() + inner.past.bytes(),
+        )
+    }
+
+    /// Each change is one call, so a panicking thread leaves nothing half-done.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// A record is not indexed any more.
+    fn forget(&mut self, at: RecordPosition) {
+        if let Some(coverage) = self.coverage.get_mut(&at.partition) {
+            coverage.from = coverage.from.map(|from| from.max(at.offset + 1));
+        }
+    }
+}
+
+impl Coverage {
+    const NOTHING: Self = Self {
+        from: None,
+        began: None,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(60);
+
+    struct Bench {
+        recent: Recent,
+        now: Instant,
+    }
+
+    impl Bench {
+        /// Partition 0 is read from 100 on, partition 1 from its beginning; two records fit.
+        fn new() -> Self {
+            let now = Instant::now();
+            let limits = RecentLimits {
+                window: WINDOW,
+                records: 2,
+            };
+            let recent = Recent::new(limits, now);
+            recent.on_assigned([(0, Start::At(100)), (1, Start::Beginning)].into_iter());
+            Self { recent, now }
+        }
+
+        fn read(&self, wire_id: &str, partition: i32, offset: i64) {
+            let at = RecordPosition { partition, offset };
+            self.recent.on_record(self.now, wire_id, at);
+        }
+
+        /// Known positions, and what is to be looked through, from a floor of these watermarks.
+        fn traces(&self, wire_id: &str, floor: [i64; 2]) -> Traces {
+            self.recent.traces(wire_id, &AnswerFloor::new(floor))
+        }
+    }
+
+    fn known(traces: &Traces) -> Vec<(i32, i64)> {
+        let known = traces.known.iter();
+        known.map(|at| (at.partition, at.offset)).collect()
+    }
+
+    #[test]
+    fn records_are_found_by_their_wire_id_from_the_floor_on() {
+        let bench = Bench::new();
+        bench.read("a", 0, 100);
+        bench.read("a", 1, 7);
+        let traces = bench.traces("a", [100, 0]);
+        assert_eq!(known(&traces), [(1, 7), (0, 100)]);
+        assert_eq!(traces.unknown, [], "both are read from there on");
+        assert_eq!(known(&bench.traces("a", [101, 7])), [(1, 7)]);
+        assert_eq!(known(&bench.traces("b", [100, 0])), []);
+    }
+
+    #[test]
+    fn what_stands_before_the_first_record_read_is_to_be_looked_through() {
+        let bench = Bench::new();
+        let traces = bench.traces("a", [90, 0]);
+        assert_eq!(traces.unknown, [(0, 90, Some(100))]);
+        bench.recent.filled(0, 95);
+        assert_eq!(bench.traces("a", [90, 0]).unknown, [(0, 90, Some(95))]);
+        assert_eq!(bench.traces("a", [95, 0]).unknown, []);
+        assert_eq!(bench.recent.beginnings(), [(0, 100), (1, 0)]);
+    }
+
+    #[test]
+    fn what_had_to_make_room_is_to_be_looked_through() {
+        let bench = Bench::new();
+        for offset in 100..103 {
+            bench.read("a", 0, offset);
+        }
+        let traces = bench.traces("a", [100, 0]);
+        assert_eq!(known(&traces), [(0, 102), (0, 101)]);
+        assert_eq!(traces.unknown, [(0, 100, Some(101))]);
+        bench.recent.filled(0, 0);
+        let unknown = bench.traces("a", [100, 0]).unknown;
+        assert_eq!(unknown, [(0, 100, Some(101))], "a past that comes too late");
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_is_to_be_looked_through() {
+        let mut bench = Bench::new();
+        bench.recent.on_past(
+            bench.now,
+            "a",
+            RecordPosition {
+                partition: 0,
+                offset: 98,
+            },
+        );
+        bench.recent.filled(0, 90);
+        assert_eq!(known(&bench.traces("a", [90, 0])), [(0, 98)]);
+        bench.now += WINDOW + Duration::from_secs(1);
+        bench.read("b", 0, 100);
+        let traces = bench.traces("a", [90, 0]);
+        assert_eq!(
+            (known(&traces), traces.unknown),
+            (vec![], vec![(0, 90, Some(99))])
+        );
+    }
+
+    #[test]
+    fn after_another_log_nothing_is_known_but_what_is_read_from_then_on() {
+        let bench = Bench::new();
+        bench.read("a", 0, 100);
+        bench.recent.clear(bench.now);
+        let traces = bench.traces("a", [0, 0]);
+        assert_eq!(traces.known, []);
+        assert_eq!(traces.unknown, [(0, 0, None), (1, 0, None)]);
+        bench.read("a", 0, 3);
+        let traces = bench.traces("a", [0, 0]);
+        assert_eq!(known(&traces), [(0, 3)]);
+        assert_eq!(traces.unknown, [(0, 0, Some(3)), (1, 0, None)]);
+        assert_eq!(bench.recent.beginnings(), []);
+    }
+}
