@@ -1,9 +1,10 @@
 //! What a question of version 2 has that one of version 1 has not: its client's name for it, numbered
 //! parts that leave as they come, and a past to be looked up when it is resumed.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
-use types::{Answer, AnswerBody, AnswerText, AskId};
+use types::{Answer, AnswerBody, AnswerPart, AnswerText, AskId, PartOrder};
 
 use crate::course::Course;
 use crate::cut::cut;
@@ -118,12 +119,42 @@ impl Held {
     }
 }
 
-/// Whether these records are one answer beyond doubt. Two whole ones in one partition are: the first
-/// counts, everywhere. In two partitions nobody knows which was first.
+/// Whether these records are one answer beyond doubt, whichever of them came first. In one partition
+/// they are: their order is the same for everybody. In several, nobody knows in which order they
+/// came, so they must be the same in any: one text, or the numbered parts of one attempt.
 pub(crate) fn are_clear(records: &[Answer]) -> bool {
-    let mut partitions = records.iter().map(|record| record.position.partition);
-    let first = partitions.next();
-    partitions.all(|partition| Some(partition) == first)
+    let [first, others @ ..] = records else {
+        return true;
+    };
+    let partition = first.position.partition;
+    if others
+        .iter()
+        .all(|record| record.position.partition == partition)
+    {
+        return true;
+    }
+    let mut texts: HashMap<AnswerPart, &AnswerBody> = HashMap::new();
+    records.iter().all(|record| {
+        let body = texts.entry(record.part).or_insert(&record.body);
+        *body == &record.body && is_one_of(record.part, first.part)
+    })
+}
+
+/// Whether a record of the first kind and one of the second can be of one attempt at one answer.
+fn is_one_of(part: AnswerPart, first: AnswerPart) -> bool {
+    let attempt = |part| match part {
+        AnswerPart::Whole => Some(None),
+        AnswerPart::Piece {
+            order: PartOrder::Numbered(_),
+            attempt,
+            ..
+        } => Some(Some(attempt)),
+        AnswerPart::Piece {
+            order: PartOrder::AsWritten,
+            ..
+        } => None,
+    };
+    attempt(part).is_some() && attempt(part) == attempt(first)
 }
 
 fn text_len(record: &Answer) -> usize {

@@ -8,7 +8,9 @@ import pytest
 from harness import kcat, schemas, texts, ws
 from harness.answerer import held
 from harness.crowd import Crowd
+from harness.ledger import assert_balanced
 from harness.wait import eventually
+from harness.wanderers import Wanderers
 
 pytestmark = pytest.mark.stack
 
@@ -94,3 +96,28 @@ def test_without_sessions_it_ends_at_once(start_gateway, topics):
     gateway = start_gateway(topics, GATEWAY__DRAIN__ACCEPT_FOR="0s").wait_ready()
     gateway.terminate()
     assert gateway.wait_end(5) == 0
+
+
+def test_a_rolling_restart_of_three_replicas_loses_nothing_of_version_2(start_gateway, topics, start_answerer):
+    settings = {**DRAIN, "GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-test", "RUST_LOG": "info"}
+    gateways = [start_gateway(topics, **settings) for _ in range(3)]
+    for gateway in gateways:
+        gateway.wait_ready()
+    ports = [gateway.port for gateway in gateways]
+    start_answerer()
+    with Wanderers(ports, sessions=60, pause=0.05).running() as wanderers:
+        for place, gateway in enumerate(gateways):
+            gateway.wait_metric("answer_gateway_answers_total", 50, outcome="delivered")
+            gateway.terminate()
+            assert gateway.wait_end(GRACE) == 0
+            replacement = start_gateway(topics, PORT=str(gateway.port), **settings).wait_ready()
+            replacement.wait_metric("answer_gateway_answers_total", 20, outcome="delivered")
+            gateways[place] = replacement
+    verdict = wanderers.verdict
+    assert not verdict.wrong, verdict.wrong[:3]
+    assert not verdict.lost, verdict.lost[:3]
+    assert verdict.not_resumed == 0
+    assert verdict.closed[4001] > 0 and verdict.resumed > 0
+    assert verdict.failed["timeout"] == 0
+    for gateway in gateways:
+        assert_balanced(gateway)

@@ -20,7 +20,7 @@ pub struct Answer {
 }
 
 /// Which piece of its answer a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnswerPart {
     /// All of it: the answering side numbers nothing.
     Whole,
@@ -36,7 +36,7 @@ pub enum AnswerPart {
 }
 
 /// Where a piece stands among the others of its attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PartOrder {
     /// By its number, from 0.
     Numbered(u32),

@@ -218,3 +218,127 @@ fn two_answers_in_two_partitions_are_resumed_from_the_beginning() {
         "#]],
     );
 }
+
+#[test]
+fn numbered_parts_in_several_partitions_are_resumed() {
+    check(
+        "
+        settings max_answer=2000
+        start a1
+        ask a1 q1 named
+        published q1
+        answer a~q1 part=0 text=ab in=1
+        record a~q1 part=1 text=cd in=0
+        record a~q1 part=1 text=cd in=2
+        record a~q1 part=2 final text=ef in=1
+        replica 2
+        start a2 t2 last=1
+        recovered a2 q1 r1 r2 r3 r4
+        ",
+        expect![[r#"
+            > start a1
+              tell a1 hello fresh, nothing pending [t1: seq 0]
+            > ask a1 q1 named
+              publish q1 as a~q1
+            > published q1
+              a1 accepted 0ns
+              tell a1 accepted q1 [t2: seq 0 waits q1 until 120s]
+            > answer a~q1 part=0 text=ab in=1
+              tell a1 answer q1: 1/0 ab
+              record: part
+            > record a~q1 part=1 text=cd in=0
+            > record a~q1 part=1 text=cd in=2
+            > record a~q1 part=2 final text=ef in=1
+            > replica 2
+            > start a2 t2 last=1
+              recover a2 q1 as a~q1
+            > recovered a2 q1 r1 r2 r3 r4
+              a2 adopted
+              tell a2 hello resumed, q1 pending [t3: seq 0 waits q1 until 120s]
+              record: part
+              tell a2 answer q1: 2/1 cd
+              record: part
+              tell a2 answer q1: 3/2 ef. [t4: seq 3 answered q1]
+              a2 ended: answered 0ns
+              record: delivered
+              record: duplicate
+        "#]],
+    );
+}
+
+#[test]
+fn two_attempts_in_several_partitions_are_not_resumed_in_the_middle() {
+    check(
+        "
+        settings max_answer=2000
+        start a1
+        ask a1 q1 named
+        published q1
+        answer a~q1 part=0 text=ab in=1
+        record a~q1 part=0 attempt=1 text=cd in=0
+        replica 2
+        start a2 t2 last=1
+        recovered a2 q1 r1 r2
+        ",
+        expect![[r#"
+            > start a1
+              tell a1 hello fresh, nothing pending [t1: seq 0]
+            > ask a1 q1 named
+              publish q1 as a~q1
+            > published q1
+              a1 accepted 0ns
+              tell a1 accepted q1 [t2: seq 0 waits q1 until 120s]
+            > answer a~q1 part=0 text=ab in=1
+              tell a1 answer q1: 1/0 ab
+              record: part
+            > record a~q1 part=0 attempt=1 text=cd in=0
+            > replica 2
+            > start a2 t2 last=1
+              recover a2 q1 as a~q1
+            > recovered a2 q1 r1 r2
+              tell a2 not resumed
+              a2 not resumed
+        "#]],
+    );
+}
+
+#[test]
+fn the_same_text_in_two_partitions_is_resumed() {
+    check(
+        "
+        settings max_answer=2000
+        start a1
+        ask a1 q1 named
+        published q1
+        answer a~q1 text=abcdef in=1
+        record a~q1 text=abcdef in=0
+        replica 2
+        start a2 t2 last=1
+        recovered a2 q1 r1 r2
+        ",
+        expect![[r#"
+            > start a1
+              tell a1 hello fresh, nothing pending [t1: seq 0]
+            > ask a1 q1 named
+              publish q1 as a~q1
+            > published q1
+              a1 accepted 0ns
+              tell a1 accepted q1 [t2: seq 0 waits q1 until 120s]
+            > answer a~q1 text=abcdef in=1
+              tell a1 answer q1: 1/0 abcd, 2/1 ef. [t3: seq 2 answered q1]
+              a1 ended: answered 0ns
+              record: delivered
+            > record a~q1 text=abcdef in=0
+            > replica 2
+            > start a2 t2 last=1
+              recover a2 q1 as a~q1
+            > recovered a2 q1 r1 r2
+              a2 adopted
+              tell a2 hello resumed, q1 pending [t4: seq 0 waits q1 until 120s]
+              tell a2 answer q1: 2/1 ef. [t5: seq 2 answered q1]
+              a2 ended: answered 0ns
+              record: delivered
+              record: duplicate
+        "#]],
+    );
+}

@@ -1,0 +1,37 @@
+"""The frames of version 2, each held against the schema that the documentation has of it."""
+
+import functools
+import json
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from harness.stack import REPOSITORY
+
+Frame = dict[str, Any]
+
+SCHEMAS = REPOSITORY / "docs" / "schemas" / "v2"
+FROM_SERVER = {"hello", "accepted", "answer", "error", "heartbeat", "closing"}
+FROM_CLIENT = {"start", "ask", "cancel", "ack", "renew"}
+
+
+@functools.cache
+def _validator(kind: str) -> Draft202012Validator:
+    schema = json.loads((SCHEMAS / f"{kind}.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def encode(frame: Frame) -> str:
+    """A client's frame as text."""
+    assert frame["type"] in FROM_CLIENT
+    _validator(frame["type"]).validate(frame)
+    return json.dumps(frame, ensure_ascii=False)
+
+
+def decode(text: str) -> Frame:
+    """The gateway's frame."""
+    frame = json.loads(text)
+    assert frame["type"] in FROM_SERVER, frame["type"]
+    _validator(frame["type"]).validate(frame)
+    return frame

@@ -1,0 +1,21 @@
+"""The account that each process keeps of its questions."""
+
+from harness.gateway import Gateway
+
+
+def ledger(gateway: Gateway) -> dict[str, float]:
+    """The account of a process."""
+    metrics = gateway.metrics()
+    outcomes = ("answered", "expired", "cancelled", "failed", "undeliverable", "handed_off")
+    account = {name: metrics.value("answer_gateway_questions_total", outcome=name) for name in outcomes}
+    account["pending"] = metrics.value("answer_gateway_questions_pending")
+    account["accepted"] = metrics.value("answer_gateway_questions_accepted_total")
+    account["adopted"] = metrics.value("answer_gateway_questions_adopted_total")
+    return account
+
+
+def assert_balanced(gateway: Gateway) -> None:
+    """Every accepted question is accounted for once."""
+    account = ledger(gateway)
+    came = account.pop("accepted") + account.pop("adopted")
+    assert came == sum(account.values()), account

@@ -1,0 +1,87 @@
+"""A client of version 2: PyPI `websockets`, following the protocol by hand, one step a call."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.sync.client import ClientConnection
+
+from harness import frames, ws
+from harness.frames import Frame
+from harness.gateway import Gateway
+from harness.wait import PATIENCE
+
+PROTOCOL = "answer-gateway.v2.json"
+
+
+class Session:
+    """One socket of a session, and what the client keeps beyond it."""
+
+    def __init__(self, socket: ClientConnection):
+        self.socket = socket
+        self.token = ""
+        self.seq = 0
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Sends one frame."""
+        self.socket.send(frames.encode({"type": kind, **fields}))
+
+    def receive(self, timeout: float = PATIENCE) -> Frame:
+        """The next frame; keeps the newest token and the largest seq, as the protocol asks."""
+        frame = frames.decode(self.socket.recv(timeout=timeout))
+        self.token = frame.get("resume_token", self.token)
+        if frame["type"] == "answer":
+            assert frame["seq"] == self.seq + 1, f"seq {frame['seq']} after {self.seq}"
+            self.seq = frame["seq"]
+        return frame
+
+    def expect(self, kind: str, **fields: Any) -> Frame:
+        """The next frame, which has to be of that kind and have those fields."""
+        frame = self.receive()
+        assert frame["type"] == kind, frame
+        assert {name: frame.get(name) for name in fields} == fields
+        return frame
+
+    def start(self) -> Frame:
+        """Begins anew."""
+        self.send("start")
+        return self.expect("hello", resumed=False)
+
+    def resume(self, before: "Session") -> Frame:
+        """Goes on where another socket of the session has ended."""
+        self.token, self.seq = before.token, before.seq
+        self.send("start", resume_token=before.token, last_seq=before.seq)
+        hello = self.expect("hello")
+        if not hello["resumed"]:
+            self.seq = 0
+        return hello
+
+    def ask(self, name: str, content: str) -> None:
+        """Asks, and waits until Kafka has the question."""
+        self.send("ask", id=name, content=content)
+        self.expect("accepted", id=name)
+
+    def answer(self, name: str) -> str:
+        """All parts of an answer."""
+        text, part = "", None
+        while part is None or not part["final"]:
+            part = self.expect("answer", id=name)
+            text += part["data"]
+        return text
+
+    def close_code(self) -> int | None:
+        """Reads until the gateway closes; the close code. Fails on any further frame."""
+        return ws.close_code(self.socket)
+
+    def cut(self) -> None:
+        """The network is gone, as far as this client can tell."""
+        self.socket.socket.close()
+
+
+@contextmanager
+def connect(gateway: Gateway, session: str | None = None) -> Iterator[Session]:
+    """Opens a socket of version 2."""
+    url = gateway.url(session) if session else f"ws://127.0.0.1:{gateway.port}/ws"
+    with ws.connect(url, subprotocols=[PROTOCOL]) as socket:
+        assert socket.subprotocol == PROTOCOL
+        yield Session(socket)

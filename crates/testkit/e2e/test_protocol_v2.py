@@ -1,0 +1,145 @@
+"""Version 2 on real Kafka: parts, the same question again, and sessions that go on elsewhere."""
+
+import pytest
+
+from harness import texts, v2, ws
+from harness.answerer import held
+from harness.ledger import assert_balanced, ledger
+from harness.wait import eventually
+
+pytestmark = pytest.mark.stack
+
+KEY = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-test"}
+
+
+def test_a_question_is_accepted_and_answered_and_its_record_carries_its_name(gateway, start_answerer):
+    answerer = start_answerer(held)
+    with v2.connect(gateway) as session:
+        session.start()
+        asked = texts.question()
+        session.ask("q-1", asked)
+        question = answerer.question(asked)
+        assert "~" in question.wire_id
+        assert len(question.header("question-id")) == 32
+        answerer.answer(question, texts.answer_to(asked))
+        assert session.answer("q-1") == texts.answer_to(asked)
+        session.send("ack", seq=session.seq)
+        session.send("ask", id="q-1", content=asked)
+        session.expect("error", id="q-1", code="already_answered", retryable=False)
+    assert_balanced(gateway)
+
+
+def test_a_long_answer_comes_in_parts(gateway, start_answerer):
+    answerer = start_answerer(held)
+    long = texts.ANSWER_CANARY + "ção " * 60_000
+    with v2.connect(gateway) as session:
+        session.start()
+        asked = texts.question()
+        session.ask("q-1", asked)
+        answerer.answer(answerer.question(asked), long)
+        assert session.answer("q-1") == long
+        assert session.seq > 3
+
+
+def test_parts_of_the_answering_side_leave_as_they_come(gateway, start_answerer):
+    answerer = start_answerer(held)
+    with v2.connect(gateway) as session:
+        session.start()
+        asked = texts.question()
+        session.ask("q-1", asked)
+        question = answerer.question(asked)
+        for number, text in enumerate(["um ", "dois ", "três"]):
+            headers = [("answer-part", str(number).encode()), ("answer-final", str(number == 2).lower().encode())]
+            answerer.answer(question, text, headers=headers)
+            part = session.expect("answer", part=number, data=text, final=number == 2)
+            assert ("resume_token" in part) == part["final"]
+
+
+def test_what_was_written_while_the_client_was_away_is_shown_at_another_replica(start_gateway, topics, start_answerer):
+    first, second = (start_gateway(topics, **KEY).wait_ready() for _ in range(2))
+    answerer = start_answerer(held)
+    with v2.connect(first) as before, v2.connect(second) as after:
+        name = before.start()["session_id"]
+        asked = texts.question()
+        before.ask("q-1", asked)
+        before.cut()
+        first.wait_sessions(0)
+        answerer.answer(answerer.question(asked), texts.answer_to(asked))
+        second.wait_metric("answer_gateway_answers_total", 1, outcome="foreign")
+        hello = after.resume(before)
+        assert (hello["resumed"], hello["session_id"], hello["pending"]) == (True, name, "q-1")
+        assert after.answer("q-1") == texts.answer_to(asked)
+        again = texts.question()
+        after.ask("q-2", again)
+        answerer.answer(answerer.question(again), texts.answer_to(again))
+        assert after.answer("q-2") == texts.answer_to(again)
+    assert ledger(first)["handed_off"] == 1
+    assert ledger(second)["adopted"] == 1
+    assert_balanced(first)
+    assert_balanced(second)
+
+
+def test_what_was_written_before_a_replica_started_is_found_by_it(start_gateway, topics, start_answerer):
+    first = start_gateway(topics, **KEY).wait_ready()
+    answerer = start_answerer(held)
+    with v2.connect(first) as before:
+        before.start()
+        asked = texts.question()
+        before.ask("q-1", asked)
+        question = answerer.question(asked)
+        first.crash()
+        answerer.answer(question, texts.answer_to(asked))
+        for _ in range(500):
+            answerer.write({"session_id": texts.session_id(), "resposta": "x"})
+        answerer.flush()
+        later = start_gateway(topics, **KEY).wait_ready()
+        with v2.connect(later) as after:
+            assert after.resume(before)["pending"] == "q-1"
+            assert after.answer("q-1") == texts.answer_to(asked)
+    records = later.wait_metric("answer_gateway_recent_records", 501, kind="records")
+    assert later.metrics().value("answer_gateway_recent_records_size_bytes", kind="index") < 64 * max(records, 4096)
+
+
+def test_parts_the_client_has_are_not_sent_again(start_gateway, topics, start_answerer):
+    first, second = (start_gateway(topics, **KEY).wait_ready() for _ in range(2))
+    answerer = start_answerer(held)
+    with v2.connect(first) as before, v2.connect(second) as after:
+        before.start()
+        asked = texts.question()
+        before.ask("q-1", asked)
+        question = answerer.question(asked)
+        part = lambda number, final: [("answer-part", b"%d" % number), ("answer-final", final)]  # noqa: E731
+        answerer.answer(question, "um ", headers=part(0, b"false"))
+        before.expect("answer", data="um ", final=False)
+        before.cut()
+        answerer.answer(question, "dois ", headers=part(1, b"false"))
+        second.wait_metric("answer_gateway_answers_total", 2, outcome="foreign")
+        assert after.resume(before)["pending"] == "q-1"
+        after.expect("answer", data="dois ", seq=2, part=1)
+        answerer.answer(question, "três", headers=part(2, b"true"))
+        after.expect("answer", data="três", seq=3, part=2, final=True)
+
+
+def test_a_session_that_nobody_can_resume_begins_anew(start_gateway, topics):
+    first, stranger = (start_gateway(topics).wait_ready() for _ in range(2))
+    with v2.connect(first) as before, v2.connect(stranger) as after:
+        name = before.start()["session_id"]
+        hello = after.resume(before)
+        assert not hello["resumed"] and hello["session_id"] != name
+    metrics = stranger.metrics()
+    assert metrics.value("answer_gateway_resumptions_total", result="stale_token") == 1
+
+
+def test_version_1_and_version_2_live_side_by_side(gateway, start_answerer):
+    start_answerer()
+    with v2.connect(gateway) as session, ws.connect(gateway.url(texts.session_id())) as old:
+        session.start()
+        for number in range(5):
+            asked = texts.question()
+            session.send("ask", id=f"q-{number}", content=asked)
+            other = texts.question()
+            assert ws.ask(old, other) == ws.response(texts.answer_to(other))
+            session.expect("accepted", id=f"q-{number}")
+            assert session.answer(f"q-{number}") == texts.answer_to(asked)
+    eventually(lambda: gateway.metrics().value("answer_gateway_sessions") == 0, "both are gone")
+    assert_balanced(gateway)
