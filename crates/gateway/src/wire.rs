@@ -4,10 +4,10 @@
 use std::sync::{Arc, OnceLock};
 
 use kafka_ingest::{AnswerSink, ConsumerHandle, QuestionPublisher, Recovered, Wanted};
-use types::{Answer, AnswerFloor, Question, QuestionId, TraceContext, WireId};
+use types::{Answer, AnswerFloor, Question, QuestionId, TraceContext};
 use ws_gateway::{
     AnswerHistory, PublishFailure, PublishReport, QuestionSink, Recovery, RecoveryReport,
-    WebSocketSessionManager,
+    WantedAnswer, WebSocketSessionManager,
 };
 
 /// Answers go to the sessions.
@@ -59,11 +59,16 @@ pub(crate) struct History {
 }
 
 impl AnswerHistory for History {
-    fn recover(&self, wire_id: WireId, floor: AnswerFloor, report: RecoveryReport) {
+    fn recover(&self, wanted: WantedAnswer, report: RecoveryReport) {
         let Some(consumer) = self.consumer.get() else {
             return report.report(Recovery::Lost);
         };
-        consumer.recover(Wanted { wire_id, floor }, move |recovered| {
+        let wanted = Wanted {
+            question_id: wanted.question_id,
+            wire_id: wanted.wire_id,
+            floor: wanted.floor,
+        };
+        consumer.recover(wanted, move |recovered| {
             report.report(match recovered {
                 Recovered::Found(answers) => Recovery::Found(answers),
                 Recovered::Lost(_) => Recovery::Lost,

@@ -140,7 +140,9 @@ impl Pipeline {
         let fate = match course {
             Course::Drop => Fate::Settled,
             Course::PassOver => {
-                self.remember(now, record.key, at);
+                if let Some(mark) = record.mark_by_key() {
+                    self.remember(now, mark, at);
+                }
                 self.events.record_passed_over();
                 Fate::Settled
             }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
-use types::{Answer, AnswerFloor, WireId};
+use types::{Answer, AnswerFloor, QuestionId, WireId};
 
 use crate::StartError;
 use crate::client_context::Context;
@@ -33,7 +33,9 @@ pub(crate) use reader::Reader;
 /// What is to be looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// What the records carry as session id.
+    /// What the records name as their question, if they name any.
+    pub question_id: QuestionId,
+    /// What those that name none carry as session id.
     pub wire_id: WireId,
     /// Below it stands none of them.
     pub floor: AnswerFloor,

@@ -14,7 +14,7 @@ use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use types::{AnswerFloor, RecordPosition};
+use types::{AnswerFloor, QuestionId, RecordPosition};
 
 use crate::assignment::Start;
 use index::Index;
@@ -64,7 +64,16 @@ struct Coverage {
     began: Option<i64>,
 }
 
-/// Where the records of a wire id stand, and where there may be more.
+/// What a record is found again by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Mark<'a> {
+    /// The question it names.
+    Question(QuestionId),
+    /// Its wire id, when it names none.
+    WireId(&'a str),
+}
+
+/// Where the records of a question stand, and where there may be more.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Traces {
     pub(crate) known: Vec<RecordPosition>,
@@ -104,9 +113,9 @@ impl Recent {
         }
     }
 
-    /// A record carries this wire id. To be told before anybody is handed the record.
-    pub(crate) fn on_record(&self, now: Instant, wire_id: &str, at: RecordPosition) {
-        let hash = self.hashes.hash_one(wire_id);
+    /// A record carries this mark. To be told before anybody is handed the record.
+    pub(crate) fn on_record(&self, now: Instant, mark: Mark<'_>, at: RecordPosition) {
+        let hash = self.hashes.hash_one(mark);
         let mut inner = self.lock();
         let mut evicted = inner.past.expire(now, self.limits.window);
         evicted.extend(inner.live.expire(now, self.limits.window));
@@ -142,15 +151,15 @@ impl Recent {
             .collect()
     }
 
-    /// A record from before this process carries this wire id. Returns the one that had to make room
+    /// A record from before this process carries this mark. Returns the one that had to make room
     /// for it, if one had to.
     pub(crate) fn on_past(
         &self,
         now: Instant,
-        wire_id: &str,
+        mark: Mark<'_>,
         at: RecordPosition,
     ) -> Option<RecordPosition> {
-        let hash = self.hashes.hash_one(wire_id);
+        let hash = self.hashes.hash_one(mark);
         self.lock().past.insert(now, hash, at)
     }
 
@@ -165,11 +174,14 @@ impl Recent {
         }
     }
 
-    /// Where the records of a wire id stand that are not below `floor`.
-    pub(crate) fn traces(&self, wire_id: &str, floor: &AnswerFloor) -> Traces {
-        let hash = self.hashes.hash_one(wire_id);
+    /// Where the records with any of these marks stand that are not below `floor`.
+    pub(crate) fn traces(&self, marks: &[Mark<'_>], floor: &AnswerFloor) -> Traces {
         let inner = self.lock();
-        let known = inner.live.positions(hash).chain(inner.past.positions(hash));
+        let hashes = marks.iter().map(|mark| self.hashes.hash_one(mark));
+        let known = hashes.flat_map(|hash| {
+            let live = inner.live.positions(hash);
+            live.chain(inner.past.positions(hash))
+        });
         let known = known.filter(|at| !floor.excludes(*at)).collect();
         let unknown = inner.coverage.iter().filter_map(|(partition, coverage)| {
             let floor = floor.of(*partition);
@@ -241,12 +253,13 @@ mod tests {
 
         fn read(&self, wire_id: &str, partition: i32, offset: i64) {
             let at = RecordPosition { partition, offset };
-            self.recent.on_record(self.now, wire_id, at);
+            self.recent.on_record(self.now, Mark::WireId(wire_id), at);
         }
 
         /// Known positions, and what is to be looked through, from a floor of these watermarks.
         fn traces(&self, wire_id: &str, floor: [i64; 2]) -> Traces {
-            self.recent.traces(wire_id, &AnswerFloor::new(floor))
+            let floor = AnswerFloor::new(floor);
+            self.recent.traces(&[Mark::WireId(wire_id)], &floor)
         }
     }
 
@@ -265,6 +278,21 @@ mod tests {
         assert_eq!(traces.unknown, [], "both are read from there on");
         assert_eq!(known(&bench.traces("a", [101, 7])), [(1, 7)]);
         assert_eq!(known(&bench.traces("b", [100, 0])), []);
+    }
+
+    #[test]
+    fn a_record_is_found_by_any_of_its_marks() {
+        let bench = Bench::new();
+        let question = Mark::Question(QuestionId::from_bytes([1; 16]));
+        let at = |offset| RecordPosition {
+            partition: 1,
+            offset,
+        };
+        bench.recent.on_record(bench.now, question, at(3));
+        bench.read("a", 1, 4);
+        let marks = [question, Mark::WireId("a")];
+        let traces = bench.recent.traces(&marks, &AnswerFloor::new([100, 0]));
+        assert_eq!(known(&traces), [(1, 3), (1, 4)]);
     }
 
     #[test]
@@ -297,7 +325,7 @@ mod tests {
         let mut bench = Bench::new();
         bench.recent.on_past(
             bench.now,
-            "a",
+            Mark::WireId("a"),
             RecordPosition {
                 partition: 0,
                 offset: 98,

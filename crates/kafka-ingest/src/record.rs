@@ -12,6 +12,7 @@ use types::{
 };
 
 use crate::dead_letter::HasBeside;
+use crate::recent::Mark;
 
 /// What a record's headers say, beside its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,16 @@ pub(crate) struct Headers<'a> {
     /// `__value_schema_id`.
     pub(crate) schema: Option<&'a [u8]>,
     pub(crate) notes: Notes,
+}
+
+impl Record<'_> {
+    /// What it is found again by, if its key is its wire id.
+    pub(crate) fn mark_by_key(&self) -> Option<Mark<'_>> {
+        match self.headers.notes.echoed() {
+            Some(question) => Some(Mark::Question(question)),
+            None => str::from_utf8(self.key?).ok().map(Mark::WireId),
+        }
+    }
 }
 
 impl Notes {
@@ -114,13 +125,7 @@ pub(crate) fn answer(
 ) -> Result<Answer, NoAnswer> {
     let wire_id = WireId::parse(&decoded.session_id).map_err(|_| NoAnswer::Foreign)?;
     let part = part(&decoded, &notes.part).ok_or(NoAnswer::Part)?;
-    let question_id = match notes.question_id {
-        QuestionIdEcho::Absent => decoded
-            .question_id
-            .as_deref()
-            .map_or(QuestionIdEcho::Absent, echo),
-        said @ (QuestionIdEcho::Echoed(_) | QuestionIdEcho::Foreign) => said,
-    };
+    let question_id = question_id(&decoded, notes);
     let error = decoded.error.filter(|error| !error.expose().is_empty());
     let body = match (error, decoded.text) {
         (Some(error), _) => AnswerBody::Failed(Some(error)),
@@ -135,6 +140,25 @@ pub(crate) fn answer(
         position,
         replayed: notes.replayed,
     })
+}
+
+/// What a record is found again by: the same as it is attributed by.
+pub(crate) fn mark<'a>(decoded: &'a DecodedAnswer, notes: &Notes) -> Mark<'a> {
+    match question_id(decoded, notes) {
+        QuestionIdEcho::Echoed(question) => Mark::Question(question),
+        QuestionIdEcho::Absent | QuestionIdEcho::Foreign => Mark::WireId(&decoded.session_id),
+    }
+}
+
+/// The question it names: by the header, else by the field.
+fn question_id(decoded: &DecodedAnswer, notes: &Notes) -> QuestionIdEcho {
+    match notes.question_id {
+        QuestionIdEcho::Absent => decoded
+            .question_id
+            .as_deref()
+            .map_or(QuestionIdEcho::Absent, echo),
+        said @ (QuestionIdEcho::Echoed(_) | QuestionIdEcho::Foreign) => said,
+    }
 }
 
 /// Which part it is: by the headers, else by the fields. `None` when they make no sense.

@@ -22,8 +22,9 @@ pub enum Effect {
         /// What to produce.
         question: Question,
     },
-    /// Look up what was written of an answer before now; report with [`crate::Input::Recovered`].
-    /// The pending entry exists already, so what comes from now on is not missed.
+    /// Look up what was written of an answer before now: every record that names the question, and
+    /// every one under the wire id that names none. Report with [`crate::Input::Recovered`]. The
+    /// pending entry exists already, so what comes from now on is not missed.
     Recover {
         /// Whose question.
         key: SessionKey,

@@ -15,7 +15,6 @@ use crate::parts::{Joined, Part, Parts};
 use crate::question::Pending;
 use crate::session::Answered;
 use crate::state::State;
-use crate::stream::Stream;
 use crate::{End, ErrorCode, Event, Registry, Reply, Told, Version};
 
 /// How a question ends that something came for.
@@ -60,8 +59,12 @@ impl Registry {
             Some(question) if question.key.id.as_str() != answer.wire_id.session() => {
                 Attribution::Contradiction
             }
-            // The same question asked before: a whole answer is good, a part has no others here.
-            Some(question) if is_part(answer) && is_of_another_asking(question, answer) => {
+            // The same question asked before: a whole answer is good, unless parts of another are
+            // with the client; a part has no others here.
+            Some(question)
+                if is_of_another_asking(question, answer)
+                    && (is_part(answer) || question.has_begun()) =>
+            {
                 Attribution::None
             }
             Some(question) => Attribution::To(question.key.id.clone()),
@@ -100,6 +103,9 @@ impl Registry {
             AnswerBody::Failed(_) => return self.finish(now, id, Finish::Failed),
         };
         match answer.part {
+            AnswerPart::Whole if question.has_begun() => {
+                self.refuse_answer(now, id, Event::PartsBroken);
+            }
             AnswerPart::Whole => self.complete(now, id, Vec::new(), text),
             AnswerPart::Piece {
                 order,
@@ -125,7 +131,7 @@ impl Registry {
         let question = self.waited(id);
         let question_id = question.question_id();
         let streams = question.stream.is_some();
-        let begun = question.stream.as_deref().is_some_and(Stream::has_begun);
+        let begun = question.has_begun();
         let parts = question.parts.get_or_insert_with(|| {
             Box::new(match streams {
                 true => Parts::apart(),

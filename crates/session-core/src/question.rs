@@ -83,6 +83,11 @@ impl Pending {
         Some((stream.base, carried))
     }
 
+    /// Whether any part of its answer is with the client (version 2).
+    pub(crate) fn has_begun(&self) -> bool {
+        self.stream.as_deref().is_some_and(Stream::has_begun)
+    }
+
     fn is_recovering(&self) -> bool {
         let stream = self.stream.as_deref();
         stream.is_some_and(|stream| stream.recovering.is_some())

@@ -125,7 +125,8 @@ def test_a_session_that_nobody_can_resume_begins_anew(start_gateway, topics):
     with v2.connect(first) as before, v2.connect(stranger) as after:
         name = before.start()["session_id"]
         hello = after.resume(before)
-        assert not hello["resumed"] and hello["session_id"] != name
+        assert not hello["resumed"]
+        assert hello["session_id"] != name
     metrics = stranger.metrics()
     assert metrics.value("answer_gateway_resumptions_total", result="stale_token") == 1
 

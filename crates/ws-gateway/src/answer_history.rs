@@ -4,13 +4,24 @@
 use std::fmt;
 
 use session_core::Recovery;
-use types::{AnswerFloor, WireId};
+use types::{AnswerFloor, QuestionId, WireId};
+
+/// Every record that names the question, and every one under the wire id that names none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedAnswer {
+    /// The question.
+    pub question_id: QuestionId,
+    /// What its answer carries as session id.
+    pub wire_id: WireId,
+    /// Below it stands nothing of its answer.
+    pub floor: AnswerFloor,
+}
 
 /// Knows the answers that were written lately.
 pub trait AnswerHistory: Send + Sync + 'static {
-    /// Looks for every record of `wire_id` at or above `floor` and reports them, once, from any
-    /// thread, sooner or later, also from within this call. Never blocks.
-    fn recover(&self, wire_id: WireId, floor: AnswerFloor, report: RecoveryReport);
+    /// Looks for what is wanted and reports it, once, from any thread, sooner or later, also from
+    /// within this call. Never blocks.
+    fn recover(&self, wanted: WantedAnswer, report: RecoveryReport);
 }
 
 /// Knows nothing: every session that is resumed with an open question begins anew.
@@ -18,7 +29,7 @@ pub trait AnswerHistory: Send + Sync + 'static {
 pub struct NoHistory;
 
 impl AnswerHistory for NoHistory {
-    fn recover(&self, _wire_id: WireId, _floor: AnswerFloor, report: RecoveryReport) {
+    fn recover(&self, _wanted: WantedAnswer, report: RecoveryReport) {
         report.report(Recovery::Lost);
     }
 }

@@ -46,7 +46,7 @@ mod trace;
 mod upgrade;
 
 pub use admin::{AdminSources, BoundAdmin, RunningAdmin};
-pub use answer_history::{AnswerHistory, NoHistory, RecoveryReport};
+pub use answer_history::{AnswerHistory, NoHistory, RecoveryReport, WantedAnswer};
 pub use bind::BindError;
 pub use close::{Close, Reconnect};
 pub use drain::{DrainPlan, Drained};

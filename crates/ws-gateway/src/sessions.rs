@@ -18,7 +18,7 @@ use types::{
     TraceContext, UserName,
 };
 
-use crate::answer_history::{AnswerHistory, RecoveryReport};
+use crate::answer_history::{AnswerHistory, RecoveryReport, WantedAnswer};
 use crate::clock;
 use crate::effects::{self, Deferred, Live, Request, Sockets};
 use crate::events::Events;
@@ -321,7 +321,12 @@ impl WebSocketSessionManager {
                         recovery,
                     });
                 });
-                self.0.history.recover(wire_id, floor, report);
+                let wanted = WantedAnswer {
+                    question_id,
+                    wire_id,
+                    floor,
+                };
+                self.0.history.recover(wanted, report);
             }
         }
     }

@@ -10,6 +10,7 @@ use super::{Around, Fate, Keeping, Parked, Pipeline};
 use crate::dead_letter::{Beside, DeadLetter};
 use crate::key_hint::Comparison;
 use crate::lookups::Decision;
+use crate::recent::Mark;
 use crate::record::{self, NoAnswer, Notes, Record};
 use crate::shortcut::{Course, concerns};
 use crate::trace;
@@ -129,7 +130,7 @@ impl Pipeline {
             }
             Comparison::Settled => {}
         }
-        self.remember(now, Some(session_id.as_bytes()), at);
+        self.remember(now, record::mark(&decoded, notes), at);
         match course {
             Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => Ok(()),
             Course::Take | Course::TakeAgain | Course::PassOver | Course::Drop => {
@@ -138,11 +139,10 @@ impl Pipeline {
         }
     }
 
-    /// A record is of this wire id, and about to be handed over or passed over.
-    pub(super) fn remember(&self, now: Instant, wire_id: Option<&[u8]>, at: RecordPosition) {
-        let wire_id = wire_id.and_then(|wire_id| str::from_utf8(wire_id).ok());
-        if let Some((recent, wire_id)) = self.recent.as_deref().zip(wire_id) {
-            recent.on_record(now, wire_id, at);
+    /// A record is about to be handed over or passed over.
+    pub(super) fn remember(&self, now: Instant, mark: Mark<'_>, at: RecordPosition) {
+        if let Some(recent) = &self.recent {
+            recent.on_record(now, mark, at);
         }
     }
 

@@ -13,6 +13,7 @@ use super::Looking;
 use super::reader::{self, Patience};
 use super::segments::{Segment, Segments};
 use crate::client_context::Context;
+use crate::record;
 
 /// How long it may take. Whoever is resumed waits, or has what he needs looked through by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,7 +61,8 @@ impl Looking {
                 return Ok(());
             };
             records += 1;
-            if let Some(out) = recent.on_past(Instant::now(), &decoded.session_id, at)
+            let mark = record::mark(&decoded, &headers.notes);
+            if let Some(out) = recent.on_past(Instant::now(), mark, at)
                 && let Some(from) = from.get_mut(&out.partition)
             {
                 *from = (*from).max(out.offset + 1);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use types::{Answer, AnswerFloor, RecordPosition};
+use types::{Answer, AnswerFloor, QuestionId, QuestionIdEcho, RecordPosition};
 
 use super::segments::{Segment, Segments};
 use super::{LostCause, Recovered, Wanted};
@@ -12,6 +12,7 @@ use crate::recent::Traces;
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     entries: Vec<Entry>,
+    by_question: HashMap<QuestionId, Vec<usize>>,
     by_wire_id: HashMap<String, Vec<usize>>,
     by_position: HashMap<RecordPosition, Vec<usize>>,
 }
@@ -32,6 +33,8 @@ impl Plan {
         let number = self.entries.len();
         let wire_id = wanted.wire_id.as_str().to_owned();
         self.by_wire_id.entry(wire_id).or_default().push(number);
+        let question = self.by_question.entry(wanted.question_id);
+        question.or_default().push(number);
         for at in &traces.known {
             self.by_position.entry(*at).or_default().push(number);
         }
@@ -77,11 +80,6 @@ impl Plan {
         Segments::new(stretches)
     }
 
-    /// Whether the record of this wire id is wanted by anybody.
-    pub(super) fn wants(&self, wire_id: &str) -> bool {
-        self.by_wire_id.contains_key(wire_id)
-    }
-
     /// The record at this place is read, whatever it is.
     pub(super) fn on_read(&mut self, at: RecordPosition) {
         for number in self.by_position.get(&at).into_iter().flatten() {
@@ -89,9 +87,13 @@ impl Plan {
         }
     }
 
-    /// It is an answer that is wanted.
+    /// It is this answer, of whatever question.
     pub(super) fn on_answer(&mut self, answer: &Answer) {
-        let wanting = self.by_wire_id.get(answer.wire_id.as_str());
+        let wanting = match answer.question_id {
+            QuestionIdEcho::Echoed(question) => self.by_question.get(&question),
+            QuestionIdEcho::Absent => self.by_wire_id.get(answer.wire_id.as_str()),
+            QuestionIdEcho::Foreign => None,
+        };
         for number in wanting.into_iter().flatten() {
             let entry = &mut self.entries[*number];
             if !entry.floor.excludes(answer.position) {
@@ -129,7 +131,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use types::{AnswerBody, AnswerPart, AnswerText, QuestionIdEcho, WireId};
+    use types::{AnswerBody, AnswerPart, AnswerText, WireId};
 
     use super::*;
 
@@ -137,8 +139,14 @@ mod tests {
         RecordPosition { partition, offset }
     }
 
+    /// The question's id is made of its wire id.
+    fn question(wire_id: &str) -> QuestionId {
+        QuestionId::from_bytes([wire_id.as_bytes()[0]; 16])
+    }
+
     fn wanted(wire_id: &str, floor: i64) -> Wanted {
         Wanted {
+            question_id: question(wire_id),
             wire_id: WireId::parse(wire_id).unwrap(),
             floor: AnswerFloor::new([floor]),
         }
@@ -189,10 +197,26 @@ mod tests {
         plan.add(&wanted("b~1", 5), known(&[at(0, 8), at(0, 9)]));
         for (wire_id, offset) in [("a~1", 9), ("a~1", 7), ("b~1", 8), ("a~1", 4), ("c~1", 6)] {
             plan.on_read(at(0, offset));
-            assert_eq!(plan.wants(wire_id), wire_id != "c~1");
             plan.on_answer(&answer(wire_id, at(0, offset)));
         }
         assert_eq!(told(plan), [Ok(vec![7, 9]), Ok(vec![8])]);
+    }
+
+    #[test]
+    fn the_question_that_a_record_names_decides_whatever_its_wire_id() {
+        let mut plan = Plan::default();
+        plan.add(&wanted("a~1", 5), known(&[at(0, 9)]));
+        plan.add(&wanted("b~1", 5), Traces::default());
+        plan.on_read(at(0, 9));
+        plan.on_answer(&Answer {
+            question_id: QuestionIdEcho::Echoed(question("a~1")),
+            ..answer("b~1", at(0, 9))
+        });
+        plan.on_answer(&Answer {
+            question_id: QuestionIdEcho::Foreign,
+            ..answer("a~1", at(0, 10))
+        });
+        assert_eq!(told(plan), [Ok(vec![9]), Ok(vec![])]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::plan::Plan;
 use super::reader::{self, Patience};
 use super::{Looking, LostCause, Recovered, Wish};
 use crate::client_context::Context;
+use crate::recent::Mark;
 use crate::record;
 
 /// How long a wish may take, from when it was made.
@@ -26,7 +27,11 @@ impl Looking {
         }
         let mut plan = Plan::default();
         for Wish { wanted, .. } in &batch {
-            let traces = self.recent.traces(wanted.wire_id.as_str(), &wanted.floor);
+            let marks = [
+                Mark::Question(wanted.question_id),
+                Mark::WireId(wanted.wire_id.as_str()),
+            ];
+            let traces = self.recent.traces(&marks, &wanted.floor);
             plan.add(wanted, traces);
         }
         let since = batch.iter().map(|wish| wish.since).min();
@@ -66,9 +71,8 @@ impl Looking {
             let Some(decoded) = decoding.decode(message, &headers, &patience)? else {
                 return Ok(());
             };
-            if plan.wants(&decoded.session_id)
-                && let Ok(answer) = record::answer(decoded, &headers.notes, at)
-            {
+            // One that is no answer was handed to nobody.
+            if let Ok(answer) = record::answer(decoded, &headers.notes, at) {
                 plan.on_answer(&answer);
             }
             Ok(())

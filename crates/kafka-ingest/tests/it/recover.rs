@@ -6,10 +6,12 @@ use kafka_ingest::{
 use rdkafka::message::OwnedHeaders;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, timeout};
-use types::{Answer, AnswerFloor, AnswerPart, PartOrder, RecordPosition, WireId};
+use types::{Answer, AnswerFloor, AnswerPart, PartOrder, QuestionId, RecordPosition, WireId};
 
 use crate::answers::{Reading, eventually};
 use crate::kafka::{Stack, avro, header};
+
+const QUESTION: &str = "000102030405060708090a0b0c0d0e0f";
 
 async fn recover(handle: &ConsumerHandle, wire_id: &str, floor: &[i64]) -> Recovered {
     told(ask(handle, wire_id, floor)).await
@@ -17,6 +19,7 @@ async fn recover(handle: &ConsumerHandle, wire_id: &str, floor: &[i64]) -> Recov
 
 fn ask(handle: &ConsumerHandle, wire_id: &str, floor: &[i64]) -> oneshot::Receiver<Recovered> {
     let wanted = Wanted {
+        question_id: QuestionId::parse(QUESTION).unwrap(),
         wire_id: WireId::parse(wire_id).unwrap(),
         floor: AnswerFloor::new(floor),
     };
@@ -83,6 +86,22 @@ async fn what_was_read_is_found_again_and_nothing_of_others() {
     reading.handle.stop().await;
     let recovered = recover(&reading.handle, "s~1", &[0, 0, 0]).await;
     assert_eq!(recovered, Recovered::Lost(LostCause::Stopped));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_the_question_is_found_under_whatever_wire_id() {
+    let stack = Stack::with_topic(1).await;
+    let schema = stack.register();
+    let headers = || OwnedHeaders::new().insert(header("question-id", QUESTION.as_bytes()));
+    let value = avro(schema, "s~first", "before");
+    let before = stack.write_with(0, Some(&value), headers()).await;
+    let reading = Reading::positioned(stack.settings()).await;
+    let value = avro(schema, "s~second", "after");
+    let after = stack.write_with(0, Some(&value), headers()).await;
+    reading.expect(&["after"]).await;
+    let recovered = recover(&reading.handle, "s~third", &[0]).await;
+    assert_eq!(positions(&recovered), [before, after]);
+    reading.handle.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

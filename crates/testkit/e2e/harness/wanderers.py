@@ -40,7 +40,7 @@ class Verdict:
     slowest_resume: float = 0.0
 
 
-class Lost(Exception):
+class LostSocketError(Exception):
     """The socket is of no use any more."""
 
     def __init__(self, retry_after: float = 0.0):
@@ -74,7 +74,7 @@ class Wanderer:
             try:
                 await self._connected(questions, ending, pause)
                 return
-            except Lost as lost:
+            except LostSocketError as lost:
                 wait = lost.retry_after or min(LONGEST_PAUSE, wait * 2 + 0.1)
             if self.open and time.monotonic() - self.since > 3 * self.answer_timeout + PATIENCE:
                 self.verdict.lost.append(f"{self.session}: {self.open[0]} has no end")
@@ -89,7 +89,7 @@ class Wanderer:
         try:
             client = await connect(url, subprotocols=[PROTOCOL], open_timeout=PATIENCE, close_timeout=1, **options)
         except (OSError, InvalidHandshake, InvalidMessage, TimeoutError, EOFError) as error:
-            raise Lost(0.2) from error
+            raise LostSocketError(0.2) from error
         async with client:
             try:
                 await self._start(client)
@@ -104,10 +104,10 @@ class Wanderer:
                 self.verdict.closed[code] += 1
                 if code >= 4500:
                     self.verdict.wrong.append(f"{self.session}: closed for good with {code}")
-                raise Lost(getattr(self, "retry_after", 0.0)) from closed
+                raise LostSocketError(getattr(self, "retry_after", 0.0)) from closed
             except TimeoutError as silence:
                 self.verdict.closed["silence"] += 1
-                raise Lost() from silence
+                raise LostSocketError() from silence
 
     async def _receive(self, client: ClientConnection) -> frames.Frame:
         frame = frames.decode(await asyncio.wait_for(client.recv(), SILENCE))
@@ -127,7 +127,7 @@ class Wanderer:
         hello = await self._receive(client)
         if hello["type"] != "hello":
             self._wrong(f"{hello['type']} before hello")
-            raise Lost()
+            raise LostSocketError()
         if hello["resumed"]:
             self.verdict.resumed += 1
             self.verdict.slowest_resume = max(self.verdict.slowest_resume, time.monotonic() - began)
@@ -203,7 +203,7 @@ class Wanderer:
     def _about(self, frame: frames.Frame) -> None:
         if self.open is None or frame["id"] != self.open[0]:
             self._wrong(f"{frame['type']} about {frame['id']}, while {self.open and self.open[0]} is open")
-            raise Lost()
+            raise LostSocketError()
 
     def _wrong(self, what: str) -> None:
         self.verdict.wrong.append(f"{self.session}: {what}")

@@ -275,3 +275,42 @@ fn an_echo_of_the_same_question_counts_whichever_publication_it_is_of() {
         "#]],
     );
 }
+
+#[test]
+fn a_whole_answer_to_an_earlier_asking_is_late_once_parts_of_this_one_were_seen() {
+    check(
+        "
+        start a1
+        ask a1 q1 named
+        publish_failed q1 maybe
+        ask a1 q1 named suffix=second
+        published q1
+        answer a~second echo=q1 part=0 text=ab
+        answer a~q1 echo=q1 text=whole
+        answer a~second echo=q1 part=1 final text=cd
+        ",
+        expect![[r#"
+            > start a1
+              tell a1 hello fresh, nothing pending [t1: seq 0]
+            > ask a1 q1 named
+              publish q1 as a~q1
+            > publish_failed q1 maybe
+              tell a1 error q1 PublishFailed [t2: seq 0]
+              a1 ended: publish_failed 0ns
+            > ask a1 q1 named suffix=second
+              publish q1 as a~second
+            > published q1
+              a1 accepted 0ns
+              tell a1 accepted q1 [t3: seq 0 waits q1 until 120s]
+            > answer a~second echo=q1 part=0 text=ab
+              tell a1 answer q1: 1/0 ab
+              record: part
+            > answer a~q1 echo=q1 text=whole
+              record: late
+            > answer a~second echo=q1 part=1 final text=cd
+              tell a1 answer q1: 2/1 cd. [t4: seq 2 answered q1]
+              a1 ended: answered 0ns
+              record: delivered
+        "#]],
+    );
+}

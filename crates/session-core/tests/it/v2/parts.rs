@@ -297,3 +297,33 @@ fn what_waits_behind_a_gap_is_bounded() {
         "#]],
     );
 }
+
+#[test]
+fn a_whole_answer_after_parts_were_seen_contradicts_them() {
+    check(
+        "
+        start a1
+        ask a1 q1 named
+        published q1
+        answer a~q1 part=0 text=ab
+        answer a~q1 text=whole
+        ",
+        expect![[r#"
+            > start a1
+              tell a1 hello fresh, nothing pending [t1: seq 0]
+            > ask a1 q1 named
+              publish q1 as a~q1
+            > published q1
+              a1 accepted 0ns
+              tell a1 accepted q1 [t2: seq 0 waits q1 until 120s]
+            > answer a~q1 part=0 text=ab
+              tell a1 answer q1: 1/0 ab
+              record: part
+            > answer a~q1 text=whole
+              parts broken
+              tell a1 error q1 AnswerFailed [t3: seq 1]
+              a1 ended: failed 0ns
+              record: delivered
+        "#]],
+    );
+}

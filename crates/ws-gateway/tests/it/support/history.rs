@@ -3,8 +3,8 @@
 use session_core::Recovery;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
-use types::{Answer, AnswerFloor, WireId};
-use ws_gateway::{AnswerHistory, RecoveryReport};
+use types::{Answer, WireId};
+use ws_gateway::{AnswerHistory, RecoveryReport, WantedAnswer};
 
 use super::PATIENCE;
 
@@ -27,7 +27,8 @@ pub(crate) fn held() -> (HeldHistory, History) {
 }
 
 impl AnswerHistory for HeldHistory {
-    fn recover(&self, wire_id: WireId, _floor: AnswerFloor, report: RecoveryReport) {
+    fn recover(&self, wanted: WantedAnswer, report: RecoveryReport) {
+        let wire_id = wanted.wire_id;
         drop(self.0.send(Wanted { wire_id, report }));
     }
 }

@@ -1,0 +1,140 @@
+//! What replicas do, carried to the clients, and held against the promise.
+
+use session_core::{Effect, ErrorCode, Event, Input, Start, Told};
+use types::{AnswerOutcome, AnswerPart, Generation, QuestionOutcome, SessionId, SessionKey};
+
+use super::client::{Connection, Frame};
+use super::kafka::Kafka;
+use super::random::Random;
+use super::replica::Replica;
+use super::world::{World, named};
+
+impl World {
+    pub(super) fn replica_does(
+        &mut self,
+        what: fn(&mut Replica, &mut Random, &mut Kafka, bool) -> Option<Input>,
+    ) {
+        let place = self.random.below(self.replicas.len());
+        let replica = &mut self.replicas[place];
+        if let Some(input) = what(replica, &mut self.random, &mut self.kafka, self.faults) {
+            self.tell_replica(place, input);
+        }
+    }
+
+    pub(super) fn tell_replica(&mut self, place: usize, input: Input) {
+        let (effects, noted) = self.replicas[place].handle(self.now, input);
+        for event in noted {
+            self.note(&event);
+        }
+        for effect in effects {
+            self.carry(place, effect);
+        }
+    }
+
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::QuestionAdopted { .. } => self.tally.count("adopted"),
+            Event::QuestionEnded {
+                outcome: QuestionOutcome::HandedOff,
+                ..
+            } => self.tally.count("handed off"),
+            Event::AnswerDecided {
+                outcome: AnswerOutcome::Late,
+            } => self.tally.count("late"),
+            Event::AnswerDecided {
+                outcome: AnswerOutcome::Duplicate,
+            } => self.tally.count("duplicate"),
+            Event::QuestionAccepted { .. }
+            | Event::NotResumed { .. }
+            | Event::QuestionEnded { .. }
+            | Event::AnswerDecided { .. }
+            | Event::AnswerTooLarge
+            | Event::AnswerRestarted
+            | Event::PartsBroken
+            | Event::DuplicatesSeen
+            | Event::OwedTableFull => {}
+        }
+    }
+
+    pub(super) fn carry(&mut self, replica: usize, effect: Effect) {
+        let (key, frame) = match effect {
+            Effect::Tell { key, told } if *told == Told::NotResumed => {
+                return self.begin_anew(replica, &key);
+            }
+            Effect::Tell { key, told } => {
+                self.assert_not_lost(replica, &key, &told);
+                (key, Frame::Told(*told))
+            }
+            Effect::Send { key, reply } => (key, Frame::Reply(reply)),
+            Effect::Close { key, .. } => (key, Frame::Close),
+            Effect::Publish { .. } | Effect::Recover { .. } | Effect::Note(_) => {
+                unreachable!("the replica's own")
+            }
+        };
+        if let Some(connection) = self.connection(replica, key.generation) {
+            connection.inbox.push_back(frame);
+        }
+        if let Some(Frame::Close) = self
+            .connection(replica, key.generation)
+            .and_then(|connection| connection.inbox.back())
+        {
+            self.half_open.push((replica, key));
+        }
+    }
+
+    /// The edge's part: the socket goes on as another session.
+    pub(super) fn begin_anew(&mut self, replica: usize, key: &SessionKey) {
+        let is_there = self.connection(replica, key.generation).is_some();
+        let number = self.sockets.remove(&(replica, key.generation));
+        let Some(number) = number.filter(|_| is_there) else {
+            return;
+        };
+        self.clients[number].connections += 1;
+        let connections = self.clients[number].connections;
+        let id = SessionId::parse(&format!("s{number}.{connections}")).unwrap();
+        self.open(number, replica, id, Some(Start::Fresh));
+    }
+
+    /// A timeout must not be told where the answer was there.
+    pub(super) fn assert_not_lost(&self, replica: usize, key: &SessionKey, told: &Told) {
+        let Told::Error {
+            id,
+            code: ErrorCode::Timeout,
+            ..
+        } = told
+        else {
+            return;
+        };
+        let name = named(key.id.as_str(), id.as_str());
+        let of_it = |question: &&types::Question| question.question_id == name;
+        let asked: Vec<_> = self.kafka.questions.iter().filter(of_it).collect();
+        let [question] = asked.as_slice() else {
+            // Asked more than once: which of them is waited for is the core's to know.
+            return;
+        };
+        if self.replicas[replica].publishes(name) {
+            // It is asked again, and that is not in Kafka yet.
+            return;
+        }
+        let read = &self.replicas[replica].read;
+        let unknown = types::AnswerFloor::unknown();
+        let records = self
+            .kafka
+            .find(name, question.wire_id.as_str(), &unknown, read);
+        let whole = records
+            .iter()
+            .any(|record| record.part == AnswerPart::Whole);
+        assert!(!whole, "{name} had its answer when its time was over");
+    }
+
+    pub(super) fn connection(
+        &mut self,
+        replica: usize,
+        generation: Generation,
+    ) -> Option<&mut Connection> {
+        let number = *self.sockets.get(&(replica, generation))?;
+        let connection = self.clients[number].connection.as_mut()?;
+        let same = connection.replica == replica && connection.generation == generation;
+        same.then_some(connection)
+    }
+}

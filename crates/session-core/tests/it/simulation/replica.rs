@@ -1,0 +1,159 @@
+//! One replica: the core, and the shell around it as data.
+
+use std::time::Instant;
+
+use session_core::{Effect, Event, Input, Persisted, PublishId, Recovery, Registry, Settings};
+use types::{AnswerFloor, Question, QuestionId, SessionKey, WireId};
+
+use super::kafka::{Kafka, PARTITIONS};
+use super::random::Random;
+use crate::script::balances;
+
+/// A replica, its reading of the answers' topic, and what it has under way.
+#[derive(Debug)]
+pub(super) struct Replica {
+    pub(super) registry: Registry,
+    pub(super) read: [usize; PARTITIONS],
+    pub(super) drains: bool,
+    publishing: Vec<(PublishId, Question)>,
+    looking: Vec<Look>,
+}
+
+#[derive(Debug)]
+struct Look {
+    key: SessionKey,
+    question_id: QuestionId,
+    wire_id: WireId,
+    floor: AnswerFloor,
+}
+
+impl Replica {
+    /// It starts: what is in the topic is not read, but can be found.
+    pub(super) fn start(settings: &Settings, kafka: &Kafka) -> Self {
+        Self {
+            registry: Registry::new(settings.clone()),
+            read: kafka.ends(),
+            drains: false,
+            publishing: Vec::new(),
+            looking: Vec::new(),
+        }
+    }
+
+    /// It is killed: what it was producing is in Kafka or not.
+    pub(super) fn crash(&mut self, random: &mut Random, kafka: &mut Kafka) {
+        for (_, question) in self.publishing.drain(..) {
+            if random.one_in(2) {
+                kafka.questions.push(question);
+            }
+        }
+    }
+
+    /// Tells the core; gives what is for clients, and what was noted.
+    pub(super) fn handle(&mut self, now: Instant, input: Input) -> (Vec<Effect>, Vec<Event>) {
+        self.registry.handle(now, input);
+        let (mut outward, mut noted) = (Vec::new(), Vec::new());
+        while let Some(effect) = self.registry.poll_effect() {
+            match effect {
+                Effect::Publish {
+                    publish, question, ..
+                } => self.publishing.push((publish, question)),
+                Effect::Recover {
+                    key,
+                    question_id,
+                    wire_id,
+                    floor,
+                } => self.looking.push(Look {
+                    key,
+                    question_id,
+                    wire_id,
+                    floor,
+                }),
+                Effect::Note(event) => noted.push(event),
+                Effect::Tell { .. } | Effect::Send { .. } | Effect::Close { .. } => {
+                    outward.push(effect);
+                }
+            }
+        }
+        let ledger = self.registry.stats().ledger;
+        assert!(balances(ledger), "{ledger:?}");
+        (outward, noted)
+    }
+
+    /// What becomes of a publication, if one is under way.
+    pub(super) fn publish(
+        &mut self,
+        random: &mut Random,
+        kafka: &mut Kafka,
+        faults: bool,
+    ) -> Option<Input> {
+        if self.publishing.is_empty() {
+            return None;
+        }
+        let (publish, question) = self.publishing.remove(0);
+        let failure = |persisted| Input::PublishFailed { publish, persisted };
+        Some(match faults.then(|| random.below(12)) {
+            Some(0) => failure(Persisted::No),
+            Some(1) => failure(Persisted::Maybe),
+            Some(2) => {
+                kafka.questions.push(question);
+                failure(Persisted::Maybe)
+            }
+            Some(3) => {
+                // The report comes later than the answer, perhaps.
+                kafka.questions.push(question.clone());
+                self.publishing.push((publish, question));
+                self.confirm_last()
+            }
+            Some(_) | None => {
+                kafka.questions.push(question);
+                Input::Published { publish }
+            }
+        })
+    }
+
+    /// Whether a publication of this question is under way.
+    pub(super) fn publishes(&self, question: QuestionId) -> bool {
+        let mut publishing = self.publishing.iter();
+        publishing.any(|(publish, _)| publish.question == question)
+    }
+
+    /// The report of a question that is in Kafka already.
+    fn confirm_last(&mut self) -> Input {
+        let (publish, _) = self.publishing.pop().expect("just put there");
+        Input::Published { publish }
+    }
+
+    /// The next record of a partition, if it has not read it yet.
+    pub(super) fn read(&mut self, random: &mut Random, kafka: &Kafka) -> Option<Input> {
+        let partition = random.below(PARTITIONS);
+        let record = kafka.record(partition, self.read[partition])?;
+        self.read[partition] += 1;
+        Some(Input::Answer(record.clone()))
+    }
+
+    /// Whether it has read everything.
+    pub(super) fn is_up_to_date(&self, kafka: &Kafka) -> bool {
+        self.read == kafka.ends() && self.publishing.is_empty() && self.looking.is_empty()
+    }
+
+    /// What was found of a past that is looked for, if one is.
+    pub(super) fn look(&mut self, random: &mut Random, kafka: &Kafka) -> Option<Input> {
+        if self.looking.is_empty() {
+            return None;
+        }
+        let place = random.below(self.looking.len());
+        let look = self.looking.swap_remove(place);
+        // It may see more than was read until then.
+        let known = if random.one_in(2) {
+            self.read
+        } else {
+            kafka.ends()
+        };
+        let found = kafka.find(look.question_id, look.wire_id.as_str(), &look.floor, &known);
+        Some(Input::Recovered {
+            key: look.key,
+            question_id: look.question_id,
+            recovery: Recovery::Found(found),
+        })
+    }
+}
