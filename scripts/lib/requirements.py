@@ -90,17 +90,29 @@ _OUTSIDE_TESTS = (
     _program("chromedriver", "chromium-driver"),
 )
 
+_CHAOS = (
+    _program("go", "golang", advice="Go 1.24 or newer from https://go.dev"),
+    Need("libfaketime", lambda: faketime() is not None, ("faketime",)),
+)
+
 _VERIFY_TOOLS = ("lint", "cargo-deny")
-_TEST_TOOLS = (*_VERIFY_TOOLS, "kafka", "apicurio", "e2e-python", "e2e-node", "cargo-fuzz")
-_TEST_NEEDS = (_GIT, *_COMPILER, *_STACK, *_OUTSIDE_TESTS)
+_CHAOS_TOOLS = ("kafka", "apicurio", "e2e-python", "toxiproxy")
+_TEST_TOOLS = (*_VERIFY_TOOLS, *_CHAOS_TOOLS, "e2e-node", "cargo-fuzz")
+_TEST_NEEDS = (_GIT, *_COMPILER, *_STACK, *_OUTSIDE_TESTS, *_CHAOS)
 
 PURPOSES = {
     "demo": Purpose(_COMPILER),
     "stack": Purpose(_STACK, ("kafka", "apicurio"), rust=False),
+    "chaos": Purpose((*_COMPILER, *_STACK, _PYTHON_VENV, *_CHAOS), _CHAOS_TOOLS),
     "verify": Purpose((_GIT, *_COMPILER, _PYTHON_VENV), _VERIFY_TOOLS),
     "test": Purpose(_TEST_NEEDS, _TEST_TOOLS),
     "nightly": Purpose(_TEST_NEEDS, (*_TEST_TOOLS, "cargo-mutants")),
 }
+
+
+def faketime() -> Path | None:
+    """The library that gives a process another wall clock."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 
 
 def _install_packages(missing: list[Need]) -> None:

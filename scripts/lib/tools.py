@@ -12,6 +12,7 @@ import java
 from common import E2E, REPOSITORY, SCRIPTS, run
 
 _CARGO_TOOLS = {"cargo-deny": "0.20.2", "cargo-fuzz": "0.13.2", "cargo-mutants": "27.1.0"}
+_TOXIPROXY = "v2.12.0"
 _CARGO_MINUTES = {"cargo-deny": 2, "cargo-fuzz": 1, "cargo-mutants": 2}
 
 
@@ -52,6 +53,17 @@ def cargo_tool(name: str) -> Path:
         shutil.rmtree(folder / "target")
 
     return cache.install(f"{name}-{version}", build, f"builds for about {_CARGO_MINUTES[name]} min") / "bin" / name
+
+
+def toxiproxy() -> Path:
+    """A proxy that cuts, delays and throttles TCP connections on command."""
+
+    def build(folder: Path) -> None:
+        source = f"github.com/Shopify/toxiproxy/v2/cmd/server@{_TOXIPROXY}"
+        cache_of_go = {"GOBIN": str(folder), "GOFLAGS": "-modcacherw"}
+        run(["go", "install", source], env=cache_of_go, log=folder / "install.log", hint="Is the Go proxy reachable?")
+
+    return cache.install(f"toxiproxy-{_TOXIPROXY}", build, "builds for about 1 min") / "server"
 
 
 def cargo_target() -> Path:
@@ -97,6 +109,7 @@ INSTALLERS = {
     "cargo-deny": lambda: cargo_tool("cargo-deny"),
     "cargo-fuzz": lambda: cargo_tool("cargo-fuzz"),
     "cargo-mutants": lambda: cargo_tool("cargo-mutants"),
+    "toxiproxy": toxiproxy,
 }
 
 
@@ -110,6 +123,7 @@ def installed_name(tool: str) -> str:
         "lint": lambda: _venv_name("lint", SCRIPTS / "requirements.txt"),
         "e2e-python": lambda: _venv_name("e2e", E2E / "requirements.txt"),
         "e2e-node": lambda: f"node-{_hash(E2E / 'package-lock.json')}",
+        "toxiproxy": lambda: f"toxiproxy-{_TOXIPROXY}",
     }
     return names[tool]()
 

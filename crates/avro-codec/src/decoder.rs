@@ -1,7 +1,7 @@
 //! Answers from bytes, under any compatible writer's schema: fields are found by name, whatever the
 //! record is called and wherever they stand; everything else is passed over.
 
-use types::{AnswerError, AnswerText};
+use types::{AnswerError, AnswerMetadata, AnswerText};
 
 use crate::cursor::Cursor;
 use crate::plan::{Node, Plan};
@@ -31,6 +31,8 @@ pub struct DecodedAnswer {
     pub is_final: Option<bool>,
     /// Which attempt at the answer it belongs to, unchecked.
     pub attempt: Option<i64>,
+    /// What it says of itself; `None` also when that is no text, or too long.
+    pub metadata: Option<AnswerMetadata>,
 }
 
 impl AnswerDecoder {
@@ -60,7 +62,7 @@ impl AnswerDecoder {
         let mut question_id = None;
         let mut answer = None;
         let mut error = None;
-        let (mut part, mut is_final, mut attempt) = (None, None, None);
+        let (mut part, mut is_final, mut attempt, mut metadata) = (None, None, None, None);
         for field in &plan.fields {
             let slot = if field.name == self.fields.session_id {
                 &mut session_id
@@ -77,6 +79,8 @@ impl AnswerDecoder {
                     attempt = integer(plan, &mut cursor, field.node)?;
                 } else if field.name == self.fields.is_final {
                     is_final = boolean(plan, &mut cursor, field.node)?;
+                } else if field.name == self.fields.metadata {
+                    metadata = self.remark(plan, &mut cursor, field.node)?;
                 } else {
                     plan.skip(&mut cursor, field.node)?;
                 }
@@ -95,7 +99,26 @@ impl AnswerDecoder {
             part,
             is_final,
             attempt,
+            metadata: metadata.map(AnswerMetadata::new),
         })
+    }
+
+    /// A text that the answer can do without: what is none, or too long, says nothing.
+    fn remark(
+        &self,
+        plan: &Plan,
+        cursor: &mut Cursor<'_>,
+        node: usize,
+    ) -> Result<Option<String>, DecodeError> {
+        match taken(plan, cursor, node)? {
+            (Node::Text, _) => {
+                let bytes = cursor.prefixed()?;
+                let text = str::from_utf8(bytes).ok();
+                let text = text.filter(|text| text.len() <= self.max_text);
+                Ok(text.map(str::to_owned))
+            }
+            (_, other) => plan.skip(cursor, other).map(|()| None),
+        }
     }
 
     /// A string, bytes that are one, or a union of such with null.

@@ -40,6 +40,8 @@ pub struct AnswerFields {
     pub is_final: String,
     /// Optional, an int or long: which attempt at the answer the part belongs to.
     pub attempt: String,
+    /// Optional, a string: JSON text about the answer.
+    pub metadata: String,
 }
 
 impl Default for QuestionFields {
@@ -65,6 +67,7 @@ impl Default for AnswerFields {
             part: "part".to_owned(),
             is_final: "final".to_owned(),
             attempt: "attempt".to_owned(),
+            metadata: "metadata".to_owned(),
         }
     }
 }

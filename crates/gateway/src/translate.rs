@@ -196,6 +196,7 @@ fn answer_fields(fields: &AnswerFields) -> kafka_ingest::AnswerFields {
         part: fields.part.clone(),
         is_final: fields.is_final.clone(),
         attempt: fields.attempt.clone(),
+        metadata: fields.metadata.clone(),
     }
 }
 

@@ -7,8 +7,8 @@
 
 use avro_codec::DecodedAnswer;
 use types::{
-    Answer, AnswerBody, AnswerPart, PartOrder, QuestionId, QuestionIdEcho, RecordPosition,
-    TraceContext, WireId,
+    Answer, AnswerBody, AnswerMetadata, AnswerPart, PartOrder, QuestionId, QuestionIdEcho,
+    RecordPosition, TraceContext, WireId,
 };
 
 use crate::dead_letter::HasBeside;
@@ -21,6 +21,7 @@ pub(crate) struct Notes {
     pub(crate) trace: Option<TraceContext>,
     replayed: bool,
     part: PartNotes,
+    metadata: Option<Box<str>>,
 }
 
 /// What the headers say of the part, as they say it.
@@ -84,6 +85,7 @@ impl<'a> Headers<'a> {
         let (mut schema, mut question_id, mut parent, mut state) = (None, None, None, None);
         let mut replayed = false;
         let mut part = PartNotes::default();
+        let mut metadata = None;
         for (name, value) in headers {
             match name {
                 b"__value_schema_id" => schema = value,
@@ -94,6 +96,7 @@ impl<'a> Headers<'a> {
                 b"answer-part" => part.part = value.and_then(said),
                 b"answer-final" => part.is_final = value.and_then(said),
                 b"answer-attempt" => part.attempt = value.and_then(said),
+                b"answer-metadata" => metadata = value.and_then(remark),
                 _ => {}
             }
         }
@@ -105,6 +108,7 @@ impl<'a> Headers<'a> {
             trace: text(parent).and_then(|parent| TraceContext::parse(parent, text(state))),
             replayed,
             part,
+            metadata,
         };
         Self { schema, notes }
     }
@@ -114,6 +118,12 @@ impl<'a> Headers<'a> {
 /// number.
 fn said(value: &[u8]) -> Option<Box<str>> {
     let text = str::from_utf8(value).unwrap_or("?");
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// A text that the answer can do without: an empty one, or one that is not UTF-8, says nothing.
+fn remark(value: &[u8]) -> Option<Box<str>> {
+    let text = str::from_utf8(value).ok()?;
     (!text.is_empty()).then(|| text.into())
 }
 
@@ -138,6 +148,11 @@ pub(crate) fn answer(
         part,
         body,
         position,
+        metadata: notes
+            .metadata
+            .as_deref()
+            .map(AnswerMetadata::new)
+            .or(decoded.metadata),
         replayed: notes.replayed,
     })
 }
@@ -229,6 +244,7 @@ mod tests {
             part: None,
             is_final: None,
             attempt: None,
+            metadata: None,
         }
     }
 
@@ -245,6 +261,7 @@ mod tests {
                 part: AnswerPart::Whole,
                 body: AnswerBody::Text(AnswerText::new("yes")),
                 position: AT,
+                metadata: None,
                 replayed: false,
             }
         );
@@ -267,6 +284,23 @@ mod tests {
         let answer = answer(decoded(), &read.notes, AT).unwrap();
         assert_eq!(answer.question_id, QuestionIdEcho::Echoed(id()));
         assert!(answer.replayed);
+    }
+
+    #[test]
+    fn metadata_is_told_by_the_header_before_the_field() {
+        let field = |text: Option<&str>| DecodedAnswer {
+            metadata: text.map(AnswerMetadata::new),
+            ..decoded()
+        };
+        let said = |decoded, header: Option<&[u8]>| {
+            let read = headers(&[("answer-metadata", header)]);
+            let metadata = answer(decoded, &read.notes, AT).unwrap().metadata;
+            metadata.map(|metadata| metadata.expose().to_owned())
+        };
+        assert_eq!(said(field(Some("1")), Some(b"2")).as_deref(), Some("2"));
+        assert_eq!(said(field(Some("1")), Some(b"")).as_deref(), Some("1"));
+        assert_eq!(said(field(Some("1")), None).as_deref(), Some("1"));
+        assert_eq!(said(field(None), Some(b"\xff")), None);
     }
 
     #[test]

@@ -98,6 +98,9 @@ impl Registry {
             // Decided once the past is known.
             return recovering.held.push(answer, max_bytes);
         }
+        if let Some(stream) = question.stream.as_deref_mut() {
+            stream.metadata = answer.metadata.or(stream.metadata.take());
+        }
         let text = match answer.body {
             AnswerBody::Text(text) => text,
             AnswerBody::Failed(_) => return self.finish(now, id, Finish::Failed),
@@ -297,6 +300,7 @@ impl Registry {
         let Some(course) = self.course(&question.key.id) else {
             return;
         };
+        let metadata = stream.metadata.take();
         let stretch = stream.number(course, text);
         course.seq = course.seq.max(stream.seen);
         if let Some((base, carried)) = carried {
@@ -306,6 +310,7 @@ impl Registry {
         if let Some((mut stretch, resume)) = stretch.zip(resume) {
             stretch.end = Some(End {
                 resume,
+                metadata,
                 publish,
                 total,
             });

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use types::{Answer, AnswerBody, AnswerPart, AnswerText, AskId, PartOrder};
+use types::{Answer, AnswerBody, AnswerMetadata, AnswerPart, AnswerText, AskId, PartOrder};
 
 use crate::course::Course;
 use crate::cut::cut;
@@ -21,6 +21,8 @@ pub(crate) struct Stream {
     pub(crate) parts: u64,
     /// The client has the parts up to this number.
     pub(crate) seen: u64,
+    /// What the answering side has said of its answer last.
+    pub(crate) metadata: Option<AnswerMetadata>,
     /// Set until it is known what was written of its answer before it was resumed.
     pub(crate) recovering: Option<Recovering>,
 }
@@ -60,6 +62,7 @@ impl Stream {
             part_bytes,
             parts: 0,
             seen: base,
+            metadata: None,
             recovering: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use types::{AnswerFloor, AnswerText, AskId, QuestionId, SessionId, WireId};
+use types::{AnswerFloor, AnswerMetadata, AnswerText, AskId, QuestionId, SessionId, WireId};
 
 use crate::cut::cut;
 
@@ -65,6 +65,8 @@ pub struct Stretch {
 pub struct End {
     /// What the client's next token says.
     pub resume: ResumePoint,
+    /// What the answering side says of its answer.
+    pub metadata: Option<AnswerMetadata>,
     /// From [`crate::Input::Ask`] to the delivery report; `None` when the answer came first, or the
     /// question was resumed.
     pub publish: Option<Duration>,
@@ -193,6 +195,7 @@ mod tests {
                 question: None,
                 answered: Vec::new(),
             },
+            metadata: None,
             publish: None,
             total: Duration::ZERO,
         })

@@ -1,6 +1,6 @@
 //! An answer as it was read from Kafka.
 
-use crate::{AnswerError, AnswerText, QuestionId, RecordPosition, WireId};
+use crate::{AnswerError, AnswerMetadata, AnswerText, QuestionId, RecordPosition, WireId};
 
 /// One decoded record of the answers' topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Answer {
     pub body: AnswerBody,
     /// Where it stands.
     pub position: RecordPosition,
+    /// What it says of itself.
+    pub metadata: Option<AnswerMetadata>,
     /// True when it was put back from the dead letters (header `replayed-from`).
     pub replayed: bool,
 }

@@ -45,6 +45,11 @@ private_text! {
 }
 
 private_text! {
+    /// What the answering side says of its answer, such as its sources: JSON text, unchecked.
+    AnswerMetadata
+}
+
+private_text! {
     /// What the answering side said went wrong. Its words may quote the question, so they are private too.
     AnswerError
 }

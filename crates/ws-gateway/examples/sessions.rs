@@ -52,6 +52,7 @@ fn echo_of(question: Question) -> Answer {
             partition: 0,
             offset: 0,
         },
+        metadata: None,
         replayed: false,
     }
 }

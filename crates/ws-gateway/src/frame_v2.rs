@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use session_core::{Cut, ErrorCode};
 use types::{AskId, QuestionText, UserName};
 
@@ -137,6 +138,8 @@ pub(crate) enum ServerFrame<'a> {
         is_final: bool,
         data: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
+        metadata: Option<Metadata<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         resume_token: Option<&'a str>,
     },
     /// Something is refused, or a question ended without an answer.
@@ -162,6 +165,20 @@ pub(crate) enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         resume_token: Option<&'a str>,
     },
+}
+
+/// What the answering side says of its answer: its JSON as it is, or what is none as a string.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Metadata<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
+}
+
+impl<'a> Metadata<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
+    }
 }
 
 /// What a client may count on.
@@ -192,13 +209,19 @@ pub(crate) enum Code {
 
 impl<'a> ServerFrame<'a> {
     /// One part of the answer to `id`.
-    pub(crate) fn part(id: &'a AskId, cut: Cut<'a>, resume_token: Option<&'a str>) -> Self {
+    pub(crate) fn part(
+        id: &'a AskId,
+        cut: Cut<'a>,
+        metadata: Option<Metadata<'a>>,
+        resume_token: Option<&'a str>,
+    ) -> Self {
         Self::Answer {
             id: id.as_str(),
             seq: cut.seq,
             part: cut.part,
             is_final: cut.is_final,
             data: cut.data,
+            metadata,
             resume_token,
         }
     }
@@ -431,8 +454,12 @@ mod tests {
         let after = Some(Duration::from_millis(7));
         for (frame, json) in [
             (
-                ServerFrame::part(&question, cut, Some("t")),
-                r#"{"type":"answer","id":"q1","seq":4,"part":1,"final":true,"data":"ação \"x\"","resume_token":"t"}"#,
+                ServerFrame::part(&question, cut, Some(Metadata::of("[1.50]")), Some("t")),
+                r#"{"type":"answer","id":"q1","seq":4,"part":1,"final":true,"data":"ação \"x\"","metadata":[1.50],"resume_token":"t"}"#,
+            ),
+            (
+                ServerFrame::part(&question, cut, Some(Metadata::of("not JSON")), None),
+                r#"{"type":"answer","id":"q1","seq":4,"part":1,"final":true,"data":"ação \"x\"","metadata":"not JSON"}"#,
             ),
             (
                 ServerFrame::error(Some(&question), Code::Busy, None, None),

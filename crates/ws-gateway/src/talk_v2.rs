@@ -10,7 +10,7 @@ use types::AskId;
 
 use crate::close::Close;
 use crate::events::{Ended, Resumption};
-use crate::frame_v2::{self, Code, Limits, Question, Refused, Said, ServerFrame, millis};
+use crate::frame_v2::{self, Code, Limits, Metadata, Question, Refused, Said, ServerFrame, millis};
 use crate::opening::{minted_id, now};
 use crate::outbox::Queued;
 use crate::presence::Presence;
@@ -207,12 +207,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
         }
     }
 
-    /// The last of the parts carries a token.
+    /// The last of the parts carries a token, and what the answering side says of its answer.
     fn send_parts(&mut self, stretch: &Stretch) {
         let token = stretch.end.as_ref().map(|end| self.mint(&end.resume));
+        let metadata = stretch.end.as_ref().and_then(|end| end.metadata.as_ref());
+        let metadata = metadata.map(|metadata| Metadata::of(metadata.expose()));
         for cut in stretch.parts() {
             let token = token.as_deref().filter(|_| cut.is_final);
-            self.send(ServerFrame::part(&stretch.id, cut, token).encode());
+            let metadata = metadata.filter(|_| cut.is_final);
+            self.send(ServerFrame::part(&stretch.id, cut, metadata, token).encode());
         }
     }
 

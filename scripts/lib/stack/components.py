@@ -10,7 +10,7 @@ from pathlib import Path
 import java
 from common import output_of, run
 from stack import certificates
-from stack.state import State
+from stack.state import BROKERS, State
 
 # Halves the work of a start, of which fault tests need many; a broker at a few thousand records/s lacks nothing.
 _QUICK_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -202,6 +202,10 @@ class Proxy(Component):
 
 def all_of(state: State) -> list[Component]:
     """Every component, in the order in which they are stopped last to first."""
+    if state.cluster:
+        from stack import cluster
+
+        return [*(cluster.Broker(state, number) for number in BROKERS), Registry(state), cluster.Toxiproxy(state)]
     return [Kafka(state), Registry(state), Proxy(state)]
 
 

@@ -15,15 +15,16 @@ NAMES = ("kafka", "registry", "proxy")
 _POLL = 0.1
 
 
-def up(directory: Path, chosen_ports: dict[str, int]) -> State:
-    """Starts what does not run yet. If that fails, what this call started is stopped again."""
-    state = State.load(directory) or State.new(directory, chosen_ports)
+def up(directory: Path, chosen_ports: dict[str, int], *, cluster: bool = False) -> State:
+    """Starts what does not run yet. If that fails, what this call started is stopped again. `cluster`: three brokers
+    behind proxies instead of one."""
+    state = State.load(directory) or State.new(directory, chosen_ports, cluster=cluster)
     for port, number in chosen_ports.items():
         if state.ports[port] != number:
             raise Failure(
                 f"the stack in {directory} has port {state.ports[port]}, not {number}; scripts/stack down first"
             )
-    start(state, NAMES)
+    start(state, names_of(state))
     return state
 
 
@@ -76,6 +77,11 @@ def describe(state: State) -> list[tuple[str, str, bool]]:
 
 def _named(state: State, names: Iterable[str]) -> list[Component]:
     return [component for component in all_of(state) if component.name in names]
+
+
+def names_of(state: State) -> tuple[str, ...]:
+    """The names of a stack's components."""
+    return tuple(component.name for component in all_of(state))
 
 
 def _launch(state: State, component: Component) -> None:

@@ -17,6 +17,18 @@ _HOST = "127.0.0.1"
 _PORTS = range(20_000, 32_000)
 
 PORT_NAMES = ("kafka", "kafka_sasl", "kafka_controller", "registry", "registry_auth")
+# Of a cluster: each broker's listener for the tests, that for gateways and its proxy, and its controller.
+BROKERS = (1, 2, 3)
+GATEWAYS = (1, 2, 3)
+_CLUSTER_PORT_NAMES = (
+    *(f"{listener}_{number}" for number in BROKERS for listener in ("direct", "inner", "outer", "controller")),
+    *(f"front_{number}" for number in GATEWAYS),
+    *(f"gateway_{number}" for number in GATEWAYS),
+    "registry",
+    "registry_faults",
+    "registry_outer",
+    "toxiproxy",
+)
 
 
 @dataclass
@@ -28,6 +40,7 @@ class State:
     kafka_password: str
     registry_password: str
     processes: dict[str, str] = field(default_factory=dict)
+    cluster: bool = False
 
     KAFKA_USER = "gateway"
     REGISTRY_USER = "registry-user"
@@ -44,12 +57,13 @@ class State:
         return cls(directory=directory, **values)
 
     @classmethod
-    def new(cls, directory: Path, chosen: dict[str, int]) -> "State":
+    def new(cls, directory: Path, chosen: dict[str, int], *, cluster: bool = False) -> "State":
         """A stack that was never started, on the chosen ports and otherwise random free ones."""
         if directory.exists() and any(directory.iterdir()):
             raise Failure(f"{directory} is not empty and holds no stack; choose another folder with --dir")
         directory.mkdir(parents=True, exist_ok=True)
-        state = cls(directory, _ports(chosen), secrets.token_urlsafe(18), secrets.token_urlsafe(18))
+        ports = _ports(chosen, _CLUSTER_PORT_NAMES if cluster else PORT_NAMES)
+        state = cls(directory, ports, secrets.token_urlsafe(18), secrets.token_urlsafe(18), cluster=cluster)
         state.save()
         return state
 
@@ -72,6 +86,13 @@ class State:
 
     def environment(self) -> dict[str, str]:
         """The variables of `scripts/stack env`."""
+        if self.cluster:
+            return {
+                "AG_STACK_DIR": str(self.directory),
+                "AG_STACK_BOOTSTRAP": ",".join(self.address(f"direct_{number}") for number in BROKERS),
+                "AG_STACK_REGISTRY_URL": self.registry_url(),
+                "AG_STACK_PORTS": json.dumps(self.ports),
+            }
         return {
             "AG_STACK_DIR": str(self.directory),
             "AG_STACK_BOOTSTRAP": self.address("kafka"),
@@ -103,9 +124,9 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _ports(chosen: dict[str, int]) -> dict[str, int]:
+def _ports(chosen: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:
     ports = dict(chosen)
-    while missing := [name for name in PORT_NAMES if name not in ports]:
+    while missing := [name for name in names if name not in ports]:
         port = secrets.choice(_PORTS)
         if port not in ports.values() and is_free(port):
             ports[missing[0]] = port

@@ -101,6 +101,8 @@ fn expected(read: &Accepted) -> Result<DecodedAnswer, DecodeError> {
             _ => None,
         },
         attempt: field(read, "attempt").and_then(integer),
+        // The grammar has no such field.
+        metadata: None,
     })
 }
 

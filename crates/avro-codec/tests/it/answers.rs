@@ -308,3 +308,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn metadata_is_a_text_and_anything_else_says_nothing() {
+    let schema = |kind: &str| {
+        let field = format!(r#",{{"name":"metadata","type":{kind}}}]}}"#);
+        MINIMAL_ANSWER.replace("]}", &field)
+    };
+    let said = |kind: &str, bytes: &[u8]| {
+        let value = [&minimal("s", "t")[..], bytes].concat();
+        let answer = decode(&value, &schema(kind)).unwrap();
+        answer.metadata.map(|metadata| metadata.expose().to_owned())
+    };
+    assert_eq!(said(r#""string""#, &[4, b'{', b'}']).as_deref(), Some("{}"));
+    assert_eq!(said(r#"["null","string"]"#, &[0]), None);
+    assert_eq!(said(r#""int""#, &[8]), None, "it means something else");
+    assert_eq!(said(r#""bytes""#, &[2, 0xff]), None, "no UTF-8");
+}

@@ -101,6 +101,7 @@ fn said(case: &Value) -> DecodedAnswer {
         part: says["part"].as_i64(),
         is_final: says["final"].as_bool(),
         attempt: says["attempt"].as_i64(),
+        metadata: None,
     }
 }
 

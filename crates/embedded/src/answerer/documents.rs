@@ -19,9 +19,14 @@ pub(super) const DOCUMENTS: &[(&str, &str)] = &[
         "docs/configuration.md",
         include_str!("../../../../docs/configuration.md"),
     ),
+    ("docs/chaos.md", include_str!("../../../../docs/chaos.md")),
     (
         "docs/protocol-v1.md",
         include_str!("../../../../docs/protocol-v1.md"),
+    ),
+    (
+        "docs/protocol-v2.md",
+        include_str!("../../../../docs/protocol-v2.md"),
     ),
     (
         "docs/adr/0006-embedded-demo.md",

@@ -159,6 +159,7 @@ mod tests {
             part: AnswerPart::Whole,
             body: AnswerBody::Text(AnswerText::new("x")),
             position,
+            metadata: None,
             replayed: false,
         }
     }

@@ -34,9 +34,9 @@ use session_core::{
     Start, WireIdMode,
 };
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, AskId, Generation, PartOrder,
-    QuestionId, QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, Suffix,
-    WireId,
+    Answer, AnswerBody, AnswerFloor, AnswerMetadata, AnswerPart, AnswerText, AskId, Generation,
+    PartOrder, QuestionId, QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey,
+    Suffix, WireId,
 };
 
 mod told;
@@ -280,6 +280,7 @@ impl Run {
                 partition: option(words, "in=").map_or(0, |at| at.parse().unwrap()),
                 offset,
             },
+            metadata: option(words, "metadata=").map(AnswerMetadata::new),
             replayed: words.contains(&"replayed"),
         };
         self.records.push(answer.clone());

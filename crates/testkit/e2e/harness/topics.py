@@ -33,10 +33,10 @@ class Topics:
         }
 
 
-def create(access: Access, *names: str, partitions: int = PARTITIONS) -> None:
+def create(access: Access, *names: str, partitions: int = PARTITIONS, replication: int = 1) -> None:
     """Creates topics and waits until the broker has them."""
     admin = AdminClient(dict(access.kafka))
-    wanted = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names]
+    wanted = [NewTopic(name, num_partitions=partitions, replication_factor=replication) for name in names]
     for done in admin.create_topics(wanted, operation_timeout=20).values():
         done.result(30)
 
@@ -46,9 +46,9 @@ def register(access: Access, subject: str, schema: str) -> int:
     return SchemaRegistryClient(dict(access.registry)).register_schema(subject, Schema(schema, "AVRO"))
 
 
-def prepared(access: Access, question_schema: str = PERGUNTA) -> Topics:
+def prepared(access: Access, question_schema: str = PERGUNTA, *, replication: int = 1) -> Topics:
     """Fresh topics that exist, with the question schema registered: what the gateway expects to find."""
     topics = Topics.fresh()
-    create(access, topics.questions, topics.answers)
+    create(access, topics.questions, topics.answers, replication=replication)
     register(access, f"{topics.questions}-value", question_schema)
     return topics

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -37,7 +37,13 @@ class Verdict:
     # What must never be.
     wrong: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    # Questions that got no answer in time.
+    timed_out: list[str] = field(default_factory=list)
     slowest_resume: float = 0.0
+
+
+# Every right answer to a question.
+Answers = Callable[[str], set[str]]
 
 
 class LostSocketError(Exception):
@@ -51,8 +57,9 @@ class LostSocketError(Exception):
 class Wanderer:
     """One session: asks one question after the other, wherever it finds a replica."""
 
-    def __init__(self, ports: Sequence[int], verdict: Verdict, seed: int, answer_timeout: float):
+    def __init__(self, ports: Sequence[int], verdict: Verdict, seed: int, answer_timeout: float, answers_to: Answers):
         self.ports = ports
+        self.answers_to = answers_to
         self.verdict = verdict
         self.random = random.Random(seed)
         self.answer_timeout = answer_timeout
@@ -181,7 +188,7 @@ class Wanderer:
         self.seq = frame["seq"]
         self.parts.append(frame["data"])
         if frame["final"]:
-            if "".join(self.parts) != texts.answer_to(self.open[1]):
+            if "".join(self.parts) not in self.answers_to(self.open[1]):
                 self._wrong(f"the answer to another question under {self.open[0]}")
             self.verdict.answered += 1
             self.open = None
@@ -195,6 +202,7 @@ class Wanderer:
                 await asyncio.sleep(0.05 + self.random.random() * 0.2)
                 await self._send_open(client)
             case "timeout":
+                self.verdict.timed_out.append(self.open[1])
                 self.open = None
             case code:
                 self._wrong(f"an unexpected error {code}")
@@ -221,9 +229,13 @@ class Wanderers:
         pause: float = 0.0,
         seed: int = 0,
         answer_timeout: float = 120.0,
+        answers_to: Answers = lambda question: {texts.answer_to(question)},
     ):
         self.verdict = Verdict()
-        self._sessions = [Wanderer(ports, self.verdict, seed * 100_003 + n, answer_timeout) for n in range(sessions)]
+        self._sessions = [
+            Wanderer(ports, self.verdict, seed * 100_003 + number, answer_timeout, answers_to)
+            for number in range(sessions)
+        ]
         self._questions_each = questions_each
         self._pause = pause
         self._ending = threading.Event()

@@ -137,6 +137,9 @@ section! {
         is_final: String = kind::AVRO_NAME, Default::Is("final");
         /// Which attempt at the answer the part belongs to; also the header `answer-attempt`.
         attempt: String = kind::AVRO_NAME, Default::Is("attempt");
+        /// JSON text about the answer, such as its sources, handed on to clients of version 2; also
+        /// the header `answer-metadata`.
+        metadata: String = kind::AVRO_NAME, Default::Is("metadata");
     }
 }
 

@@ -320,6 +320,7 @@ impl Run {
                 partition: i32::try_from(record.partition).unwrap(),
                 offset,
             },
+            metadata: None,
             replayed: record.replayed,
         }
     }

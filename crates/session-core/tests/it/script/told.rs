@@ -30,10 +30,13 @@ impl Run {
                     })
                     .collect();
                 let id = stretch.id.as_str().to_owned();
-                let token = stretch
-                    .end
-                    .map_or(String::new(), |end| self.token(end.resume));
-                format!("answer {id}: {}{token}", parts.join(", "))
+                let end = stretch.end.map_or(String::new(), |end| {
+                    let metadata = end.metadata.map_or(String::new(), |metadata| {
+                        format!(" ({})", metadata.expose())
+                    });
+                    metadata + &self.token(end.resume)
+                });
+                format!("answer {id}: {}{end}", parts.join(", "))
             }
             Told::Error { id, code, resume } => {
                 let token = resume.map_or(String::new(), |point| self.token(point));

@@ -146,6 +146,7 @@ impl Answerer {
                 partition: 0,
                 offset: 0,
             },
+            metadata: None,
             replayed: false,
         };
         if !self.manner.parts {

@@ -63,7 +63,7 @@ impl World {
             }
             Effect::Tell { key, told } => {
                 self.assert_not_lost(replica, &key, &told);
-                (key, Frame::Told(*told))
+                (key, Frame::Told(told))
             }
             Effect::Send { key, reply } => (key, Frame::Reply(reply)),
             Effect::Close { key, .. } => (key, Frame::Close),

@@ -8,7 +8,7 @@ use types::{AskId, Generation};
 /// What a client is sent.
 #[derive(Debug)]
 pub(super) enum Frame {
-    Told(Told),
+    Told(Box<Told>),
     Reply(Reply),
     Close,
 }
@@ -113,7 +113,7 @@ impl Client {
                 Seen::Closed
             }
             Frame::Reply(reply) => self.take_reply(reply),
-            Frame::Told(told) => self.take_told(told),
+            Frame::Told(told) => self.take_told(*told),
         }
     }
 

@@ -327,3 +327,32 @@ fn a_whole_answer_after_parts_were_seen_contradicts_them() {
         "#]],
     );
 }
+
+#[test]
+fn metadata_comes_with_the_last_part() {
+    check(
+        "
+        start a1
+        ask a1 q1 named
+        published q1
+        answer a~q1 part=0 text=ab metadata=[1]
+        answer a~q1 part=1 final text=cd
+        ",
+        expect![[r#"
+            > start a1
+              tell a1 hello fresh, nothing pending [t1: seq 0]
+            > ask a1 q1 named
+              publish q1 as a~q1
+            > published q1
+              a1 accepted 0ns
+              tell a1 accepted q1 [t2: seq 0 waits q1 until 120s]
+            > answer a~q1 part=0 text=ab metadata=[1]
+              tell a1 answer q1: 1/0 ab
+              record: part
+            > answer a~q1 part=1 final text=cd
+              tell a1 answer q1: 2/1 cd. ([1]) [t3: seq 2 answered q1]
+              a1 ended: answered 0ns
+              record: delivered
+        "#]],
+    );
+}

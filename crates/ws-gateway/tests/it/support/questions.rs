@@ -91,6 +91,7 @@ pub(crate) fn answer_to(asked: &Asked, body: AnswerBody) -> Answer {
             partition: 0,
             offset: 0,
         },
+        metadata: None,
         replayed: false,
     }
 }

@@ -1,0 +1,182 @@
+"""The answering side: one after the other in each of its modes."""
+
+import heapq
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from chaos.modes import MODES, Mode
+from harness.schemas import RESPOSTA
+from harness.texts import answer_to
+from harness.topics import Topics
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(order=True)
+class Due:
+    """A record to be written at its time."""
+
+    at: float
+    number: int
+    mode: Mode = field(compare=False)
+    value: bytes = field(compare=False)
+    key: bytes | None = field(compare=False)
+    headers: Headers = field(compare=False)
+    timestamp: int = field(compare=False)
+
+
+def other_answer(text: str) -> str:
+    """Another right answer."""
+    return f"{answer_to(text)} (outra)"
+
+
+class AnsweringSide:
+    """Reads every question once and answers as the mode of the moment says."""
+
+    def __init__(self, bootstrap: str, registry_url: str, topics: Topics, partitions: int, seed: int, turn: float):
+        self.topics = topics
+        self.turn = turn
+        # How each question was answered, by its text, and those that never are.
+        self.modes: dict[str, Mode] = {}
+        self.silent: set[str] = set()
+        self._random = random.Random(seed)
+        registry = SchemaRegistryClient({"url": registry_url})
+        self._read = AvroDeserializer(registry)
+        self._write = AvroSerializer(registry, RESPOSTA)
+        kafka = {"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True}
+        self._producers = {
+            name: Producer({**kafka, "partitioner": name}) for name in ("consistent_random", "murmur2_random")
+        }
+        self._transactional = Producer({**kafka, "transactional.id": f"answering-{topics.answers}"})
+        self._open_since: float | None = None
+        reading = {"bootstrap.servers": bootstrap, "group.id": "answering", "enable.auto.commit": False}
+        self._consumer = Consumer({**reading, "fetch.wait.max.ms": 20, "isolation.level": "read_committed"})
+        starts = [TopicPartition(topics.questions, number, OFFSET_BEGINNING) for number in range(partitions)]
+        self._consumer.assign(starts)
+        self._due: list[Due] = []
+        self._written = 0
+        self._began = time.monotonic()
+        self._failure: BaseException | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="answering")
+
+    @contextmanager
+    def running(self) -> Iterator["AnsweringSide"]:
+        """Answers until the block ends."""
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._ending.set()
+            self._thread.join()
+            self._consumer.close()
+        if self._failure:
+            raise self._failure
+
+    @property
+    def mode(self) -> Mode:
+        """The mode of the moment."""
+        return MODES[int((time.monotonic() - self._began) / self.turn) % len(MODES)]
+
+    def _work(self) -> None:
+        try:
+            self._transactional.init_transactions(60)
+            while not self._ending.is_set():
+                for record in self._consumer.consume(num_messages=200, timeout=0.02):
+                    if not record.error():
+                        self._take(record)
+                self._write_due()
+                for producer in self._producers.values():
+                    producer.poll(0)
+                self._commit(patience=0.3)
+        except BaseException as failure:
+            self._failure = failure
+
+    def _take(self, record: Message) -> None:
+        context = SerializationContext(self.topics.questions, MessageField.VALUE)
+        fields = self._read(record.value(), context)
+        text, wire_id, mode = fields["pergunta"], fields["session_id"], self.mode
+        self.modes[text] = mode
+        if mode.silent_one_in and self._random.randrange(mode.silent_one_in) == 0:
+            self.silent.add(text)
+            return
+        self.silent.discard(text)
+        headers = list(record.headers() or []) if mode.echoes_headers else []
+        keys = {None: None, "wire_id": wire_id.encode(), "json": json.dumps({"session_id": wire_id}).encode()}
+        timestamp = record.timestamp()[1] if mode.copies_timestamp else 0
+        answers = [answer_to(text)]
+        if mode.repeats:
+            answers.append(other_answer(text) if mode.repeats_differ else answer_to(text))
+        for answer in answers:
+            at = time.monotonic() + self._random.random() * mode.longest_delay
+            for piece, more in self._pieces(mode, answer):
+                self._written += 1
+                context = SerializationContext(self.topics.answers, MessageField.VALUE)
+                value = self._write({"session_id": wire_id, "resposta": piece}, context)
+                due = Due(at, self._written, mode, value, keys[mode.key], headers + more, timestamp)
+                heapq.heappush(self._due, due)
+                at += 0.02
+
+    def _pieces(self, mode: Mode, answer: str) -> Iterator[tuple[str, Headers]]:
+        if not mode.parts:
+            yield answer, []
+            return
+        third = len(answer) // 3
+        pieces = [answer[:third], answer[third : 2 * third], answer[2 * third :]]
+        crashes = self._random.randrange(4) == 0
+        for attempt in range(1 + crashes):
+            for number, piece in enumerate(pieces):
+                final = number == len(pieces) - 1
+                yield (
+                    piece,
+                    [
+                        ("answer-part", str(number).encode()),
+                        ("answer-final", str(final).lower().encode()),
+                        ("answer-attempt", str(attempt).encode()),
+                    ],
+                )
+                if crashes and attempt == 0:
+                    break
+
+    def _write_due(self) -> None:
+        while self._due and self._due[0].at <= time.monotonic():
+            due = heapq.heappop(self._due)
+            if due.mode.transactions:
+                self._begin()
+                producer = self._transactional
+            else:
+                producer = self._producers[due.mode.partitioner]
+            options = {"timestamp": due.timestamp} if due.timestamp else {}
+            try:
+                producer.produce(self.topics.answers, value=due.value, key=due.key, headers=due.headers, **options)
+            except BufferError:
+                heapq.heappush(self._due, due)
+                producer.poll(0.05)
+                return
+
+    def _begin(self) -> None:
+        if self._open_since is None:
+            self._transactional.begin_transaction()
+            # Some stay open for a while: what is behind them waits.
+            self._open_since = time.monotonic() + (2.0 if self._random.randrange(5) == 0 else 0.0)
+
+    def _commit(self, patience: float) -> None:
+        if self._open_since is None or time.monotonic() < self._open_since + patience:
+            return
+        self._open_since = None
+        try:
+            self._transactional.commit_transaction(30)
+        except KafkaException as problem:
+            if not problem.args[0].retriable():
+                raise
+            self._transactional.commit_transaction(30)

@@ -1,0 +1,123 @@
+"""The links between the parts, and what can be done to them."""
+
+import http.client
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Links:
+    """Toxiproxy's API."""
+
+    def __init__(self, port: int):
+        self._url = f"http://127.0.0.1:{port}"
+
+    @contextmanager
+    def cut(self, *links: str) -> Iterator[None]:
+        """Nobody gets through, and who is connected is not any more."""
+        for link in links:
+            self._ask("POST", f"/proxies/{link}", {"enabled": False})
+        try:
+            yield
+        finally:
+            for link in links:
+                self._ask("POST", f"/proxies/{link}", {"enabled": True})
+
+    @contextmanager
+    def throttled(self, *links: str, kilobytes: int, latency: int) -> Iterator[None]:
+        """So many kilobytes a second get through in each direction, and each so many milliseconds later."""
+        for link in links:
+            for stream in ("upstream", "downstream"):
+                self._toxic(link, f"narrow-{stream}", "bandwidth", stream, {"rate": kilobytes})
+            self._toxic(link, "late", "latency", "downstream", {"latency": latency, "jitter": latency // 2})
+        try:
+            yield
+        finally:
+            for link in links:
+                for toxic in ("narrow-upstream", "narrow-downstream", "late"):
+                    self._ask("DELETE", f"/proxies/{link}/toxics/{toxic}", None)
+
+    def _toxic(self, link: str, name: str, kind: str, stream: str, attributes: dict[str, int]) -> None:
+        toxic = {"name": name, "type": kind, "stream": stream, "toxicity": 1.0, "attributes": attributes}
+        self._ask("POST", f"/proxies/{link}/toxics", toxic)
+
+    def _ask(self, method: str, path: str, body: object) -> None:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, data=data, method=method)
+        request.add_header("Content-Type", "application/json")
+        with _OPENER.open(request, timeout=10) as answer:
+            answer.read()
+
+
+class RegistryFaults:
+    """A proxy before the real registry that answers as told: what the registry itself cannot be made to."""
+
+    def __init__(self, port: int, registry_port: int):
+        self.answer: int | None = None
+        self.delay = 0.0
+        faults = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                faults._serve(self, registry_port)
+
+            do_POST = do_GET  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="registry faults", daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def answering(self, status: int) -> Iterator[None]:
+        """Whatever is asked, this is the answer."""
+        self.answer = status
+        try:
+            yield
+        finally:
+            self.answer = None
+
+    @contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        """Every answer takes so long."""
+        self.delay = seconds
+        try:
+            yield
+        finally:
+            self.delay = 0.0
+
+    def close(self) -> None:
+        """Ends it."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _serve(self, handler: BaseHTTPRequestHandler, registry_port: int) -> None:
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", "0")))
+        time.sleep(self.delay)
+        if self.answer is not None:
+            status, kind, answer = self.answer, "application/json", b'{"error_code":0,"message":"a fault"}'
+        else:
+            registry = http.client.HTTPConnection("127.0.0.1", registry_port, timeout=30)
+            kept = {
+                name: value for name, value in handler.headers.items() if name.lower() in ("accept", "content-type")
+            }
+            registry.request(handler.command, handler.path, body, kept)
+            reply = registry.getresponse()
+            status, kind, answer = reply.status, reply.headers.get("Content-Type", ""), reply.read()
+            registry.close()
+        handler.send_response(status)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(answer)))
+        handler.end_headers()
+        handler.wfile.write(answer)

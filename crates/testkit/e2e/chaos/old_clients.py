@@ -1,0 +1,106 @@
+"""Clients of version 1: one question, one frame. Whoever loses his socket comes back under another id."""
+
+import asyncio
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+
+from harness import texts
+from harness.wait import PATIENCE
+from harness.ws import FAILED, TIMED_OUT, message
+
+
+@dataclass
+class Shown:
+    """A frame that was shown under a question, in a session that has asked these before."""
+
+    session: str
+    question: str
+    earlier: list[str]
+    data: str
+
+
+@dataclass
+class OldVerdict:
+    """What the clients saw."""
+
+    shown: list[Shown] = field(default_factory=list)
+    timed_out: list[str] = field(default_factory=list)
+    failed: Counter = field(default_factory=Counter)
+    closed: Counter = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+
+class OldClients:
+    """Many of them, on a thread of their own."""
+
+    def __init__(self, ports: Sequence[int], sessions: int, pause: float, seed: int):
+        self.verdict = OldVerdict()
+        self._ports = ports
+        self._sessions = sessions
+        self._pause = pause
+        self._seed = seed
+        self.ending = threading.Event()
+        self._failure: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, name="old clients")
+
+    def join(self) -> None:
+        """Waits until every open question has its end."""
+        self.thread.join()
+        if self._failure:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._everybody())
+        except BaseException as failure:
+            self._failure = failure
+
+    async def _everybody(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(self._sessions):
+                tasks.create_task(self._somebody(random.Random(self._seed * 100_003 + number)))
+
+    async def _somebody(self, chance: random.Random) -> None:
+        while not self.ending.is_set():
+            session = texts.session_id()
+            url = f"ws://127.0.0.1:{chance.choice(self._ports)}/ws/{session}"
+            options = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None}
+            try:
+                async with await connect(url, open_timeout=PATIENCE, close_timeout=1, **options) as client:
+                    await self._talk(client, session, chance)
+            except ConnectionClosed as closed:
+                self.verdict.closed[closed.rcvd.code if closed.rcvd else 1006] += 1
+            except (OSError, InvalidHandshake, InvalidMessage, TimeoutError, EOFError):
+                self.verdict.closed["no connection"] += 1
+            await asyncio.sleep(0.1 + chance.random() * 0.4)
+
+    async def _talk(self, client: ClientConnection, session: str, chance: random.Random) -> None:
+        earlier: list[str] = []
+        while not self.ending.is_set():
+            question = texts.question("v1")
+            await client.send(message(question))
+            frame = json.loads(await asyncio.wait_for(client.recv(), 600))
+            if frame == FAILED:
+                self.verdict.failed["not sent"] += 1
+            elif frame == TIMED_OUT:
+                self.verdict.timed_out.append(question)
+            elif frame.get("type") == "response":
+                self.verdict.shown.append(Shown(session, question, earlier[-20:], frame["data"]))
+            else:
+                self.verdict.wrong.append(f"{session}: {frame.get('type')} is no answer")
+            earlier.append(question)
+            await asyncio.sleep(self._pause * chance.random() * 2)
+
+
+def started(clients: OldClients) -> float:
+    """Starts them; since when they run."""
+    clients.thread.start()
+    return time.monotonic()

@@ -1,0 +1,141 @@
+"""Three gateways behind their proxies: started, killed, restarted, watched."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.gateway import Gateway
+from harness.ledger import ledger
+from harness.wait import eventually
+
+GRACE = 10.0
+NUMBERS = (1, 2, 3)
+
+
+@dataclass
+class Life:
+    """One process: its memory over time, and its account when it was last looked at."""
+
+    number: int
+    pid: int
+    memory: list[tuple[float, int]] = field(default_factory=list)
+    account: dict[str, float] = field(default_factory=dict)
+    end: str = ""
+
+    @property
+    def growth(self) -> float:
+        """How much memory it has at the end for each byte it had after its first third; 1 is flat."""
+        settled = [used for _, used in self.memory[len(self.memory) // 3 :]]
+        return settled[-1] / settled[0] if len(settled) > 1 else 1.0
+
+
+class Replicas:
+    """The gateways of a run."""
+
+    def __init__(self, ports: dict[str, int], topics: dict[str, str], folder: Path, settings: dict[str, str]):
+        self._ports = ports
+        self._folder = folder
+        self._settings = {
+            "KAFKA_BOOTSTRAP_SERVERS": ",".join(f"127.0.0.1:{ports[f'outer_{number}']}" for number in NUMBERS),
+            "KAFKA_SCHEMA_REGISTRY_URL": f"http://127.0.0.1:{ports['registry_outer']}/apis/ccompat/v7",
+            "GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-run",
+            "GATEWAY__DRAIN__ACCEPT_FOR": "1s",
+            "GATEWAY__DRAIN__BUDGET": "3s",
+            "GATEWAY__DRAIN__GRACE_PERIOD": f"{GRACE:g}s",
+            "RUST_LOG": "info",
+            **topics,
+            **settings,
+        }
+        self._gateways: dict[int, Gateway] = {}
+        self._began = time.monotonic()
+        self.lives: list[Life] = []
+        self._alive: dict[int, Life] = {}
+
+    @property
+    def fronts(self) -> list[int]:
+        """Where clients connect."""
+        return [self._ports[f"front_{number}"] for number in NUMBERS]
+
+    @contextmanager
+    def running(self) -> Iterator["Replicas"]:
+        """All of them, until the block ends."""
+        try:
+            for number in NUMBERS:
+                self._start(number)
+            for number in NUMBERS:
+                self._gateways[number].wait_ready()
+            yield self
+        finally:
+            for gateway in self._gateways.values():
+                gateway.kill()
+
+    def kill(self, number: int) -> None:
+        """SIGKILL, and a new one in its place."""
+        self._gateways[number].crash()
+        self._gateways[number].check_canaries()
+        self._alive[number].end = "killed"
+        self._start(number)
+
+    def roll(self) -> None:
+        """SIGTERM to one after the other, the next once the new one is ready."""
+        for number in NUMBERS:
+            gateway = self._gateways[number]
+            gateway.terminate()
+            status = gateway.wait_end(GRACE + 5)
+            gateway.check_canaries()
+            assert status == 0, f"gateway {number} ended with {status}:\n{gateway.tail()}"
+            self._alive[number].end = "drained"
+            self._start(number)
+            self._gateways[number].wait_ready()
+
+    @contextmanager
+    def clock_moved(self, number: int, seconds: int) -> Iterator[None]:
+        """The wall clock of one of them is wrong; its monotonic clock is not."""
+        self._clock(number).write_text(f"{seconds:+d}")
+        try:
+            yield
+        finally:
+            self._clock(number).write_text("+0")
+
+    def watch(self) -> None:
+        """Notes memory and accounts."""
+        for number, life in self._alive.items():
+            with suppress(OSError, AssertionError, ValueError, StopIteration):
+                status = Path(f"/proc/{life.pid}/status").read_text().splitlines()
+                used = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+                life.memory.append((time.monotonic() - self._began, used))
+                life.account = ledger(self._gateways[number])
+
+    def settle(self) -> None:
+        """Ends all of them as an orchestrator does; each account has to balance when nobody asks any more."""
+        for number, gateway in self._gateways.items():
+            eventually(lambda one=gateway: one.metrics().value("answer_gateway_sessions") == 0, "nobody is connected")
+            self._alive[number].account = ledger(gateway)
+            gateway.stop()
+            self._alive[number].end = "ended"
+
+    def _start(self, number: int) -> None:
+        clock = self._clock(number)
+        clock.write_text("+0")
+        # A clock that can be moved while the process runs.
+        moved = {
+            "LD_PRELOAD": os.environ["AG_FAKETIME"],
+            "FAKETIME_TIMESTAMP_FILE": str(clock),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+        settings = {**self._settings, "PORT": str(self._ports[f"gateway_{number}"])}
+        if number == NUMBERS[-1]:
+            settings |= moved
+        log = self._folder / f"gateway-{number}-{len(self.lives)}.log"
+        gateway = Gateway(settings, log)
+        self._gateways[number] = gateway
+        self._alive[number] = Life(number, gateway.process.pid)
+        self.lives.append(self._alive[number])
+
+    def _clock(self, number: int) -> Path:
+        return self._folder / f"clock-{number}"

@@ -1,0 +1,51 @@
+"""What happened in a run, for people (Markdown) and for machines (JSON)."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Report:
+    """All of a run."""
+
+    seed: int
+    seconds: float = 0.0
+    questions: int = 0
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    modes: dict[str, int] = field(default_factory=dict)
+    version_1: dict[str, Any] = field(default_factory=dict)
+    version_2: dict[str, Any] = field(default_factory=dict)
+    replicas: list[dict[str, Any]] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+    def write(self, folder: Path) -> Path:
+        """Writes both forms; the one for people."""
+        (folder / "report.json").write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        page = folder / "report.md"
+        page.write_text("\n".join(self._lines()) + "\n")
+        return page
+
+    def _lines(self) -> list[str]:
+        verdict = "nothing lost, nothing misplaced" if not self.violations else f"{len(self.violations)} violations"
+        lines = [
+            "# Fault suite",
+            "",
+            f"Seed {self.seed}, {self.seconds:.0f} s, {self.questions} questions answered: **{verdict}**.",
+            "",
+        ]
+        lines += [f"- {what}" for what in self.violations[:50]]
+        lines += ["", "## What was done", "", "| at (s) | fault | on | for (s) |", "|---|---|---|---|"]
+        lines += [f"| {one['at']} | {one['fault']} | {one['target']} | {one['lasts']} |" for one in self.faults]
+        lines += ["", "## What the answering side did", "", "| mode | questions |", "|---|---|"]
+        lines += [f"| {mode} | {count} |" for mode, count in self.modes.items()]
+        for name, seen in (("Version 1", self.version_1), ("Version 2", self.version_2)):
+            lines += ["", f"## {name}", "", "| what | how often |", "|---|---|"]
+            lines += [f"| {what} | {count} |" for what, count in seen.items()]
+        lines += ["", "## Replicas", ""]
+        lines += ["| replica | end | memory (MiB): first, last | account |", "|---|---|---|---|"]
+        for one in self.replicas:
+            account = ", ".join(f"{name} {count:.0f}" for name, count in one["account"].items())
+            lines.append(f"| {one['number']} | {one['end']} | {one['first']:.0f}, {one['last']:.0f} | {account} |")
+        return lines

@@ -1,0 +1,52 @@
+"""Which fault happens when: decided by a seed. Pure."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Everything that can go wrong, and for how long, in seconds; 0: what happens happens at once.
+FAULTS = {
+    "kill a gateway": 0.0,
+    "restart every gateway, one after the other": 0.0,
+    "kill the leader of a partition": 4.0,
+    "kill every broker": 3.0,
+    "registry down": 4.0,
+    "registry slow": 4.0,
+    "registry answers 500": 4.0,
+    "registry answers 404": 3.0,
+    "cut a gateway from the brokers": 3.0,
+    "throttle a gateway's brokers": 4.0,
+    "cut the clients of a gateway": 2.0,
+    "throttle the clients of a gateway": 4.0,
+    "wall clock jumps": 5.0,
+    "clients vanish": 0.0,
+    "clients stop reading": 0.0,
+    "a partition is added": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One fault."""
+
+    at: float
+    fault: str
+    lasts: float
+    # Which gateway or broker, from 1 on.
+    target: int
+
+
+def schedule(seed: int, rounds: int, gap: float, chosen: tuple[str, ...] = tuple(FAULTS)) -> list[Planned]:
+    """Every chosen fault once a round, in an order of its own, never two at a time."""
+    return list(_plan(random.Random(seed), rounds, gap, chosen))
+
+
+def _plan(chance: random.Random, rounds: int, gap: float, chosen: tuple[str, ...]) -> Iterator[Planned]:
+    now = gap
+    for _ in range(rounds):
+        order = list(chosen)
+        chance.shuffle(order)
+        for fault in order:
+            lasts = FAULTS[fault] * chance.uniform(0.5, 1.5)
+            yield Planned(round(now, 1), fault, round(lasts, 1), chance.randint(1, 3))
+            now += lasts + gap * chance.uniform(0.5, 1.5)
