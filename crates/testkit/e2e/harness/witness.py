@@ -17,7 +17,9 @@ def judge(exchanges: Sequence[Exchange], questions: Sequence[Record], answers: S
     written = Counter(_written(record) for record in answers)
     shown = Counter((one.session, one.frame.get("data")) for one in exchanges if one.frame)
 
-    _same(Counter(asked), published, "questions asked", "questions in the topic")
+    unlike = Counter(str(one.frame)[:60] for one in exchanges if not one.answered)
+    told = f"questions asked (told otherwise than an answer: {dict(unlike)})"
+    _same(Counter(asked), published, told, "questions in the topic")
     _same(Counter({(session, answer_to(text)): 1 for session, text in asked}), shown, "answers due", "answers shown")
     _same(written, shown, "answers in the topic", "answers shown")
     wrong = [one for one in exchanges if not one.answered]
