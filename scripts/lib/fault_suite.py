@@ -71,5 +71,13 @@ def run_once(binary: Path, stack: Path, folder: Path, seed: int, length: Length,
         own.unlink(missing_ok=True)
 
 
+def test(binary: Path, stack: Path, folder: Path, seed: int, length: Length) -> None:
+    """One run as a test: when it fails, its report is shown."""
+    if run_once(binary, stack, folder, seed, length) != 0:
+        report = folder / "report.md"
+        say(report.read_text() if report.is_file() else tail_of(next(iter(sorted(folder.glob("*.log")))), 40))
+        raise Failure(f"something was lost or misplaced; again: scripts/chaos --seed {seed}")
+
+
 def _with(environment: dict[str, str]) -> dict[str, str]:
     return {**os.environ, **environment}

@@ -15,6 +15,7 @@ from chaos import judge
 from chaos.answering import AnsweringSide
 from chaos.links import Links, RegistryFaults
 from chaos.mishaps import Mishaps
+from chaos.modes import MODES
 from chaos.old_clients import OldClients, started
 from chaos.replicas import Replicas
 from chaos.report import Report
@@ -24,6 +25,8 @@ from harness.topics import PARTITIONS, prepared
 from harness.wanderers import Wanderers
 
 WATCH = 2.0
+# In how many questions clients leave in the middle, and come back elsewhere.
+RESTLESS = 0.03
 
 
 def parse() -> argparse.Namespace:
@@ -59,7 +62,8 @@ class Run:
             "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "3s",
         }
         self.replicas = Replicas(self.ports, self.topics.gateway(), wanted.folder, settings)
-        turn = max(4.0, self._length() / 12)
+        # Every mode has its turn a few times.
+        turn = min(10.0, max(2.0, self._length() / (3 * len(MODES))))
         self.answering = AnsweringSide(self.bootstrap, registry_url, self.topics, PARTITIONS, wanted.seed, turn)
         sessions = wanted.sessions
         pause = 0.05
@@ -70,8 +74,9 @@ class Run:
             seed=wanted.seed,
             answer_timeout=wanted.answer_timeout,
             answers_to=judge.answers_to,
+            restless=RESTLESS,
         )
-        self.old = OldClients(self.replicas.fronts, sessions - sessions * 2 // 3, pause, wanted.seed)
+        self.old = OldClients(self.replicas.fronts, sessions - sessions * 2 // 3, pause, wanted.seed, RESTLESS)
 
     def _length(self) -> float:
         return self.plan[-1].at + self.plan[-1].lasts
@@ -161,6 +166,7 @@ class Run:
         }
         report.version_2 = {
             "answered": new.answered,
+            "left in the middle": new.left,
             "resumed": new.resumed,
             "not resumed": new.not_resumed,
             "slowest resumption (s)": round(new.slowest_resume, 2),

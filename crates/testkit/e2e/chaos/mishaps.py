@@ -41,8 +41,8 @@ class Mishaps:
             "registry slow": lambda one: self._registry.slow(6.0),
             "registry answers 500": lambda one: self._registry.answering(500),
             "registry answers 404": lambda one: self._registry.answering(404),
-            "cut a gateway from the brokers": lambda one: self._links.cut(f"broker-{one.target}"),
-            "throttle a gateway's brokers": lambda one: self._links.throttled(
+            "cut a broker from the gateways": lambda one: self._links.cut(f"broker-{one.target}"),
+            "throttle the brokers": lambda one: self._links.throttled(
                 *(f"broker-{number}" for number in NUMBERS), kilobytes=100, latency=150
             ),
             "cut the clients of a gateway": lambda one: self._links.cut(f"clients-{one.target}"),

@@ -41,7 +41,8 @@ class OldVerdict:
 class OldClients:
     """Many of them, on a thread of their own."""
 
-    def __init__(self, ports: Sequence[int], sessions: int, pause: float, seed: int):
+    def __init__(self, ports: Sequence[int], sessions: int, pause: float, seed: int, restless: float):
+        self._restless = restless
         self.verdict = OldVerdict()
         self._ports = ports
         self._sessions = sessions
@@ -97,6 +98,8 @@ class OldClients:
             else:
                 self.verdict.wrong.append(f"{session}: {frame.get('type')} is no answer")
             earlier.append(question)
+            if chance.random() < self._restless:
+                return
             await asyncio.sleep(self._pause * chance.random() * 2)
 
 

@@ -40,6 +40,8 @@ class Verdict:
     # Questions that got no answer in time.
     timed_out: list[str] = field(default_factory=list)
     slowest_resume: float = 0.0
+    # How often a client left by itself.
+    left: int = 0
 
 
 # Every right answer to a question.
@@ -57,7 +59,17 @@ class LostSocketError(Exception):
 class Wanderer:
     """One session: asks one question after the other, wherever it finds a replica."""
 
-    def __init__(self, ports: Sequence[int], verdict: Verdict, seed: int, answer_timeout: float, answers_to: Answers):
+    def __init__(
+        self,
+        ports: Sequence[int],
+        verdict: Verdict,
+        seed: int,
+        *,
+        answer_timeout: float,
+        answers_to: Answers,
+        restless: float,
+    ):
+        self.restless = restless
         self.ports = ports
         self.answers_to = answers_to
         self.verdict = verdict
@@ -103,6 +115,7 @@ class Wanderer:
                 while self.open or not self._is_done(questions, ending):
                     if not self.open:
                         await self._ask(client)
+                        self._perhaps_leave(client)
                     await self._take(client)
                     if not self.open and pause:
                         await asyncio.sleep(pause * self.random.random() * 2)
@@ -115,6 +128,12 @@ class Wanderer:
             except TimeoutError as silence:
                 self.verdict.closed["silence"] += 1
                 raise LostSocketError() from silence
+
+    def _perhaps_leave(self, client: ClientConnection) -> None:
+        if self.random.random() < self.restless:
+            self.verdict.left += 1
+            client.transport.abort()
+            raise LostSocketError(0.05)
 
     async def _receive(self, client: ClientConnection) -> frames.Frame:
         frame = frames.decode(await asyncio.wait_for(client.recv(), SILENCE))
@@ -168,6 +187,7 @@ class Wanderer:
             case "accepted":
                 self._about(frame)
                 self.accepted = True
+                self._perhaps_leave(client)
             case "answer":
                 await self._take_part(client, frame)
             case "error":
@@ -230,12 +250,13 @@ class Wanderers:
         seed: int = 0,
         answer_timeout: float = 120.0,
         answers_to: Answers = lambda question: {texts.answer_to(question)},
+        restless: float = 0.0,
     ):
+        """`restless`: in how many questions a client leaves in the middle, and comes back elsewhere."""
         self.verdict = Verdict()
-        self._sessions = [
-            Wanderer(ports, self.verdict, seed * 100_003 + number, answer_timeout, answers_to)
-            for number in range(sessions)
-        ]
+        options = {"answer_timeout": answer_timeout, "answers_to": answers_to, "restless": restless}
+        seeds = [seed * 100_003 + number for number in range(sessions)]
+        self._sessions = [Wanderer(ports, self.verdict, one, **options) for one in seeds]
         self._questions_each = questions_each
         self._pause = pause
         self._ending = threading.Event()
