@@ -98,7 +98,11 @@ async fn another_member_is_named_and_what_it_leaves_is_taken_over() {
         reading
             .until("shared", move |status| status.shared == shared)
             .await;
-        assert!(reading.count("answer_gateway_errors_total", "group_shared") >= 1.0);
+        // It is counted after it is told.
+        eventually("it is counted", || {
+            reading.count("answer_gateway_errors_total", "group_shared") >= 1.0
+        })
+        .await;
     }
     second.handle.stop().await;
     first

@@ -1,0 +1,193 @@
+"""What a start among many answers, a million foreign answers, and a thousand resumptions a second cost.
+
+`scripts/measure` runs it on the optimised binary.
+"""
+
+import argparse
+import asyncio
+import re
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from confluent_kafka import Producer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from websockets.asyncio.client import ClientConnection, connect
+
+from harness import frames, texts
+from harness.answerer import Answerer, held
+from harness.gateway import Gateway
+from harness.schemas import RESPOSTA
+from harness.stack import Access, Stack
+from harness.topics import Topics, prepared
+from harness.v2 import PROTOCOL
+from harness.wait import eventually
+
+KEY = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-run", "RUST_LOG": "info"}
+
+
+class Bench:
+    """A stack, topics of its own, and gateways."""
+
+    def __init__(self, folder: Path):
+        self.access: Access = Stack.from_environment().open_access()
+        self.topics: Topics = prepared(self.access)
+        self._folder = folder
+        self._gateways: list[Gateway] = []
+
+    def gateway(self, **settings: str) -> Gateway:
+        """A gateway that is ready."""
+        log = self._folder / f"{len(self._gateways)}.log"
+        gateway = Gateway({**self.access.gateway, **self.topics.gateway(), **KEY, **settings}, log)
+        self._gateways.append(gateway)
+        return gateway.wait_ready()
+
+    def close(self) -> None:
+        """Ends every gateway."""
+        for gateway in self._gateways:
+            gateway.kill()
+
+    def write_foreign(self, count: int) -> float:
+        """Writes so many answers to sessions that nobody has; how long that took."""
+        write = AvroSerializer(SchemaRegistryClient(dict(self.access.registry)), RESPOSTA)
+        context = SerializationContext(self.topics.answers, MessageField.VALUE)
+        producer = Producer({**self.access.kafka, "linger.ms": 50, "queue.buffering.max.messages": 500_000})
+        text = "x" * 900
+        began = time.monotonic()
+        for number in range(count):
+            value = write({"session_id": f"somebody-{number:08}-else~k2j4h5g6f7d8s9a0", "resposta": text}, context)
+            while True:
+                try:
+                    producer.produce(self.topics.answers, value=value)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        producer.flush(120)
+        return time.monotonic() - began
+
+
+def resident(gateway: Gateway) -> float:
+    """Memory in MiB."""
+    status = Path(f"/proc/{gateway.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+def cpu(gateway: Gateway) -> float:
+    """Seconds of CPU used so far."""
+    fields = Path(f"/proc/{gateway.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def index(bench: Bench, count: int) -> None:
+    """A start among many recent answers, and as many foreign ones while it runs."""
+    written = bench.write_foreign(count)
+    print(f"{count} answers of 1 KiB written in {written:.1f} s")
+    gateway = bench.gateway()
+    line = eventually(
+        lambda: re.search(r'"answers from before.*?"records":(\d+),"took":([0-9.]+)', gateway.log.read_text()),
+        "the past is indexed",
+        patience=90,
+    )
+    print(f"indexed at the start: {line[1]} answers in {float(line[2]):.2f} s; {resident(gateway):.0f} MiB resident")
+    before, used = cpu(gateway), resident(gateway)
+    bench.write_foreign(count)
+    gateway.wait_metric("answer_gateway_answers_total", count, outcome="foreign", patience=120)
+    spent = (cpu(gateway) - before) / count * 1e6
+    print(f"{count} foreign answers while it runs: {spent:.2f} µs CPU each, librdkafka included")
+    print(f"resident {used:.0f} MiB before, {resident(gateway):.0f} MiB after")
+    size = gateway.metrics().value("answer_gateway_recent_records_size_bytes", kind="index")
+    records = gateway.metrics().value("answer_gateway_recent_records", kind="records")
+    print(f"index: {records:.0f} records, {size / records:.1f} bytes each")
+
+
+async def _open(gateway: Gateway) -> ClientConnection:
+    url = f"ws://127.0.0.1:{gateway.port}/ws"
+    return await connect(url, subprotocols=[PROTOCOL], proxy=None, compression=None, ping_interval=None)
+
+
+async def _asked(gateway: Gateway, number: int) -> tuple[ClientConnection, str, str]:
+    client = await _open(gateway)
+    await client.send(frames.encode({"type": "start"}))
+    frames.decode(await client.recv())
+    text = texts.question(str(number))
+    await client.send(frames.encode({"type": "ask", "id": "q", "content": text}))
+    return client, frames.decode(await client.recv())["resume_token"], text
+
+
+async def _resumed(client: ClientConnection, token: str, text: str, wait: float) -> float:
+    await asyncio.sleep(wait)
+    began = time.monotonic()
+    await client.send(frames.encode({"type": "start", "resume_token": token, "last_seq": 0}))
+    hello = frames.decode(await client.recv())
+    assert hello["resumed"], hello
+    answer = frames.decode(await client.recv())
+    assert answer["data"] == texts.answer_to(text)
+    return time.monotonic() - began
+
+
+def resume(bench: Bench, count: int, rate: int) -> None:
+    """Sessions of a replica that was killed, all back within seconds at another one."""
+    first, second = bench.gateway(), bench.gateway()
+    answerer = Answerer(bench.access, bench.topics, held)
+
+    async def everybody() -> list[float]:
+        asked = []
+        for start in range(0, count, 200):
+            numbers = range(start, min(start + 200, count))
+            asked += await asyncio.gather(*(_asked(first, number) for number in numbers))
+        first.crash()
+        by_text = await asyncio.to_thread(_answer_all, answerer, [text for _, _, text in asked])
+        assert by_text == count
+        sockets = []
+        for start in range(0, count, 200):
+            sockets += await asyncio.gather(*(_open(second) for _ in range(start, min(start + 200, count))))
+        back = (
+            _resumed(socket, token, text, number / rate)
+            for number, (socket, (_, token, text)) in enumerate(zip(sockets, asked, strict=True))
+        )
+        return await asyncio.gather(*back)
+
+    with answerer.running():
+        took = sorted(asyncio.run(everybody()))
+    p99 = took[int(len(took) * 0.99)]
+    print(f"{count} sessions resumed at {rate}/s: p50 {statistics.median(took) * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms")
+
+
+def _answer_all(answerer: Answerer, asked: list[str]) -> int:
+    wanted = set(asked)
+    questions = eventually(
+        lambda: len(found := [one for one in answerer.questions if one.text in wanted]) == len(wanted) and found,
+        "every question is read",
+        patience=60,
+    )
+    for question in questions:
+        answerer.write({"session_id": question.wire_id, "resposta": texts.answer_to(question.text)})
+    answerer.flush()
+    return len(questions)
+
+
+def main() -> int:
+    """Measures what was named."""
+    parser = argparse.ArgumentParser(prog="scripts/measure", description=__doc__)
+    parser.add_argument("what", choices=("index", "resume"))
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--rate", type=int, default=1_000, help="resumptions a second")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="answer-gateway-measure-") as folder:
+        bench = Bench(Path(folder))
+        try:
+            if wanted.what == "index":
+                index(bench, wanted.count or 600_000)
+            else:
+                resume(bench, wanted.count or 3_000, wanted.rate)
+        finally:
+            bench.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
