@@ -4,7 +4,7 @@ import importlib.util
 import os
 import shutil
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +33,11 @@ class Purpose:
     rust: bool = True
 
 
-def ensure(purpose_name: str) -> None:
-    """Installs what is missing for a purpose and says so first; says nothing when everything is there."""
+def ensure(purpose_name: str, without: Collection[str] = ()) -> None:
+    """Installs what is missing for a purpose and says so first; says nothing when everything is there. `without`
+    names tools that this once are not wanted."""
     purpose = PURPOSES[purpose_name]
+    wanted = [tool for tool in purpose.tools if tool not in without]
     missing = [need for need in purpose.needs if not need.is_there()]
     by_hand = [need for need in missing if not need.debian]
     if by_hand:
@@ -44,10 +46,10 @@ def ensure(purpose_name: str) -> None:
     _install_packages(missing)
     if purpose.rust:
         _install_toolchain()
-    lacking = [tool for tool in purpose.tools if not cache.is_installed(tools.installed_name(tool))]
+    lacking = [tool for tool in wanted if not cache.is_installed(tools.installed_name(tool))]
     if lacking:
         say(f"to be installed into {cache.root()}: {', '.join(tools.installed_name(tool) for tool in lacking)}")
-    for tool in purpose.tools:
+    for tool in wanted:
         tools.INSTALLERS[tool]()
 
 
