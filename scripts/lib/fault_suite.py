@@ -30,7 +30,7 @@ class Length:
 
 
 SHORT = Length(rounds=1, gap=0.5, questions=0, sessions=60, answer_timeout=20)
-LONG = Length(rounds=10, gap=6.0, questions=100_000, sessions=240, answer_timeout=60)
+LONG = Length(rounds=6, gap=3.0, questions=100_000, sessions=240, answer_timeout=60)
 
 
 def faults() -> list[str]:

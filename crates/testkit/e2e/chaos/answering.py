@@ -53,13 +53,15 @@ class AnsweringSide:
         registry = SchemaRegistryClient({"url": registry_url})
         self._read = AvroDeserializer(registry)
         self._write = AvroSerializer(registry, RESPOSTA)
-        kafka = {"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True}
+        # Brokers that are away are part of the run, and no news.
+        quiet = {"log_level": 0}
+        kafka = {"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True, **quiet}
         self._producers = {
             name: Producer({**kafka, "partitioner": name}) for name in ("consistent_random", "murmur2_random")
         }
         self._transactional = Producer({**kafka, "transactional.id": f"answering-{topics.answers}"})
         self._open_since: float | None = None
-        reading = {"bootstrap.servers": bootstrap, "group.id": "answering", "enable.auto.commit": False}
+        reading = {"bootstrap.servers": bootstrap, "group.id": "answering", "enable.auto.commit": False, **quiet}
         self._consumer = Consumer({**reading, "fetch.wait.max.ms": 20, "isolation.level": "read_committed"})
         starts = [TopicPartition(topics.questions, number, OFFSET_BEGINNING) for number in range(partitions)]
         self._consumer.assign(starts)
