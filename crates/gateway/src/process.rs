@@ -7,16 +7,18 @@ use std::sync::Arc;
 use anyhow::Context;
 use gateway::cli::Settings;
 use gateway::config::{Command, Config, Environment, Inputs, Loaded, LogFormat};
+use telemetry::LogLevel;
 use tokio::sync::Notify;
 
 use crate::panics;
-use crate::run::{self, Ports};
+use crate::run::{self, Ports, Telling};
 
 /// A process that has its configuration, its logs and its ports.
 pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) ports: Ports,
     warnings: Vec<String>,
+    log_level: LogLevel,
     panicked: Arc<Notify>,
 }
 
@@ -54,9 +56,14 @@ pub(crate) async fn serve(prepared: Prepared, on_ready: impl FnOnce()) -> anyhow
         config,
         ports,
         warnings,
+        log_level,
         panicked,
     } = prepared;
-    run::serve(config, ports, &warnings, panicked, on_ready).await
+    let telling = Telling {
+        warnings,
+        log_level,
+    };
+    run::serve(config, ports, telling, panicked, on_ready).await
 }
 
 fn prepare(loaded: Loaded) -> anyhow::Result<Prepared> {
@@ -66,12 +73,14 @@ fn prepare(loaded: Loaded) -> anyhow::Result<Prepared> {
         LogFormat::Human => telemetry::LogFormat::Human,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
-    telemetry::init_logs(format, &config.log.level).context("logs cannot be set up")?;
+    let log_level =
+        telemetry::init_logs(format, &config.log.level).context("logs cannot be set up")?;
     let panicked = panics::watch();
     Ok(Prepared {
         ports: Ports::take(&config)?,
         config,
         warnings,
+        log_level,
         panicked,
     })
 }

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use gateway::config::Config;
 use kafka_ingest::{ConsumerHandle, KafkaResponseConsumer, QuestionPublisher};
-use telemetry::{Instruments, Metrics};
+use telemetry::{Instruments, LogLevel, Metrics};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use ws_gateway::{
-    AdminSources, BindError, BoundAdmin, BoundServer, Health, Readiness, RunningAdmin,
-    RunningServer, WebSocketSessionManager,
+    AdminChanges, AdminSources, BindError, BoundAdmin, BoundServer, Health, Readiness,
+    RunningAdmin, RunningServer, WebSocketSessionManager,
 };
 
 use crate::readiness::Judge;
@@ -28,6 +28,12 @@ use crate::{events, translate};
 pub(crate) struct Ports {
     public: BoundServer,
     admin: BoundAdmin,
+}
+
+/// What is said at the start, and how much from then on.
+pub(crate) struct Telling {
+    pub(crate) warnings: Vec<String>,
+    pub(crate) log_level: LogLevel,
 }
 
 /// Everything that runs.
@@ -80,12 +86,12 @@ impl Ports {
 pub(crate) async fn serve(
     config: Config,
     ports: Ports,
-    warnings: &[String],
+    telling: Telling,
     panicked: Arc<Notify>,
     on_ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let running = Running::start(config, ports, warnings)?;
+    let running = Running::start(config, ports, telling)?;
     let beat = tokio::spawn({
         let health = running.health.clone();
         async move { health.beat().await }
@@ -130,10 +136,10 @@ pub(crate) async fn serve(
 }
 
 impl Running {
-    fn start(config: Config, ports: Ports, warnings: &[String]) -> anyhow::Result<Self> {
+    fn start(config: Config, ports: Ports, telling: Telling) -> anyhow::Result<Self> {
         let metrics = Metrics::new().context("metrics cannot be set up")?;
         let instruments = metrics.instruments();
-        events::starting(&instruments, warnings);
+        events::starting(&instruments, &telling.warnings);
         events::state(&instruments, "starting");
         events::listening(ports.public(), ports.admin());
         let health = Health::starting();
@@ -172,6 +178,12 @@ impl Running {
             manager: manager.clone(),
             metrics: Box::new(move || metrics.render()),
             metrics_type: Metrics::CONTENT_TYPE,
+            changes: (config.admin.allow_changes).then(|| AdminChanges {
+                log_level: Box::new(move |filter| {
+                    let set = telling.log_level.set(filter);
+                    set.map_err(|error| error.to_string())
+                }),
+            }),
         });
         Ok(Self {
             config,

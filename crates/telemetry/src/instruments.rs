@@ -50,7 +50,8 @@ instruments! {
     questions_adopted: Count = "answer_gateway.questions.adopted", "version", "{question}",
         "Accepted questions that came with a resumed session";
 
-    /// Resume tokens shown, by `result` (`resumed`, `not_resumed`, `stale_token`, `invalid_token`).
+    /// Resume tokens shown, by `result` (`resumed`, `not_resumed`, `stale_token`, `invalid_token`,
+    /// `foreign_token`).
     resumptions: Count = "answer_gateway.resumptions", "result", "{session}",
         "Sessions that came with a resume token";
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import texts, ws
+from harness import texts, v2, ws
 from harness.answerer import held
 from harness.wait import eventually
 
@@ -93,3 +93,29 @@ def test_the_ledger_adds_up(start_gateway, topics, start_answerer):
     assert metrics.value("answer_gateway_questions_total", outcome="expired") == 1
     assert metrics.value("answer_gateway_questions_total", outcome="undeliverable") == 1
     assert metrics.value("answer_gateway_questions_pending") == 0
+
+
+def test_nothing_is_changed_from_the_admin_port_unless_that_is_allowed(gateway):
+    with ws.connect(gateway.url(texts.session_id())) as socket:
+        gateway.wait_sessions(1)
+        refused = gateway.change("DELETE", "/sessions?subject=")
+        assert refused.status == 403
+        assert "admin.allow_changes" in refused.body
+        assert gateway.change("PUT", "/log-level", "debug").status == 403
+        ws.assert_nothing_more(socket)
+
+
+def test_an_operator_ends_every_session_and_changes_the_log_level(start_gateway, topics):
+    gateway = start_gateway(topics, GATEWAY__ADMIN__ALLOW_CHANGES="true", RUST_LOG="warn").wait_ready()
+    assert gateway.change("PUT", "/log-level", "nonsense=nonsense").status == 400
+    assert gateway.change("PUT", "/log-level", "info").json() == {"status": "ok"}
+    with ws.connect(gateway.url(texts.session_id())) as old, v2.connect(gateway) as new:
+        new.start()
+        gateway.wait_sessions(2)
+        assert gateway.change("DELETE", "/sessions").status == 400
+        assert gateway.change("DELETE", "/sessions?subject=somebody").json() == {"closed": 0}
+        assert gateway.change("DELETE", "/sessions?subject=").json() == {"closed": 2}
+        assert ws.close_code(old) == 4503
+        assert new.close_code() == 4503
+    gateway.wait_sessions(0)
+    assert "sessions ended by an operator" in gateway.log.read_text()

@@ -1,6 +1,7 @@
 //! The admin port: probes, metrics and counts, on a thread and a runtime of its own, so that it still
 //! answers when the others do not.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -8,14 +9,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io, thread};
 
+use bytes::Bytes;
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warp::Filter;
 use warp::http::StatusCode;
+use warp::{Filter, Rejection};
 
 use crate::accept::{AcceptLoop, Bounds};
 use crate::bind::{BindError, bind};
@@ -48,7 +50,18 @@ pub struct AdminSources {
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// The content type of that text.
     pub metrics_type: &'static str,
+    /// What may be changed (`admin.allow_changes`); `None`: nothing.
+    pub changes: Option<AdminChanges>,
 }
+
+/// What an operator may change while the process runs.
+pub struct AdminChanges {
+    /// `PUT /log-level`: takes a filter, or says what is wrong with it.
+    pub log_level: SetLogLevel,
+}
+
+/// Takes a filter, or says what is wrong with it.
+pub type SetLogLevel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 /// For a few probes and scrapers; nobody else belongs here.
 const BOUNDS: Bounds = Bounds {
@@ -101,6 +114,12 @@ impl RunningAdmin {
     }
 }
 
+impl fmt::Debug for AdminChanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminChanges").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for AdminSources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdminSources").finish_non_exhaustive()
@@ -130,6 +149,7 @@ fn run(runtime: &Runtime, listener: TcpListener, sources: AdminSources, stop: Ca
 fn routes(
     sources: Arc<AdminSources>,
 ) -> impl Filter<Extract = (Reply,), Error = Infallible> + Clone {
+    let changing = Arc::clone(&sources);
     let sources = warp::get().map(move || Arc::clone(&sources));
     let reply = |path: &'static str, reply: fn(&AdminSources) -> Reply| {
         warp::path(path)
@@ -147,8 +167,85 @@ fn routes(
             .or(metrics)
             .unify()
             .or(sessions)
+            .unify()
+            .or(changes(changing))
             .unify(),
     )
+}
+
+/// What changes something, each only where that is allowed.
+fn changes(
+    sources: Arc<AdminSources>,
+) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone {
+    const LONGEST_FILTER: u64 = 1024;
+    let sources = warp::any().map(move || Arc::clone(&sources));
+    let force_out = warp::path!("sessions")
+        .and(warp::delete())
+        .and(warp::query::<HashMap<String, String>>())
+        .and(sources.clone())
+        .map(
+            |query: HashMap<String, String>, sources: Arc<AdminSources>| {
+                force_out(&sources, query.get("subject").map(String::as_str))
+            },
+        );
+    let log_level = warp::path!("log-level")
+        .and(warp::put())
+        .and(warp::body::content_length_limit(LONGEST_FILTER))
+        .and(warp::body::bytes())
+        .and(sources)
+        .map(|body: Bytes, sources: Arc<AdminSources>| log_level(&sources, &body));
+    force_out.or(log_level).unify()
+}
+
+fn not_allowed() -> Reply {
+    let words =
+        "set admin.allow_changes (GATEWAY__ADMIN__ALLOW_CHANGES) to change anything from here";
+    http::error(StatusCode::FORBIDDEN, words)
+}
+
+/// Without authentication there is one subject, the empty one: everybody's.
+fn force_out(sources: &AdminSources, subject: Option<&str>) -> Reply {
+    #[derive(Serialize)]
+    struct Body {
+        closed: usize,
+    }
+    if sources.changes.is_none() {
+        return not_allowed();
+    }
+    match subject {
+        None => http::error(
+            StatusCode::BAD_REQUEST,
+            "say whose: ?subject=…; without authentication ?subject= is everybody",
+        ),
+        Some("") => {
+            let closed = sources.manager.force_out();
+            http::json(StatusCode::OK, &Body { closed })
+        }
+        Some(_) => http::json(StatusCode::OK, &Body { closed: 0 }),
+    }
+}
+
+fn log_level(sources: &AdminSources, body: &[u8]) -> Reply {
+    let Some(changes) = &sources.changes else {
+        return not_allowed();
+    };
+    let Ok(filter) = str::from_utf8(body) else {
+        return http::error(
+            StatusCode::BAD_REQUEST,
+            "a filter is text, such as info,ws_gateway=debug",
+        );
+    };
+    match (changes.log_level)(filter.trim()) {
+        Ok(()) => {
+            sources
+                .manager
+                .shared()
+                .events
+                .log_level_changed(filter.trim());
+            http::json(StatusCode::OK, &Status { status: "ok" })
+        }
+        Err(problem) => http::error(StatusCode::BAD_REQUEST, &problem),
+    }
 }
 
 /// 200 while the process can do its work at all; else the orchestrator is to start it anew.

@@ -31,6 +31,10 @@ pub enum Close {
     BadRequest,
     /// No `start` in time (version 2).
     NoStart,
+    /// An operator ended the session.
+    ForcedOut,
+    /// The token belongs to another subject (version 2).
+    Forbidden,
     /// A newer connection has the same session id.
     Superseded,
     /// A version of the protocol that this server does not speak.
@@ -48,7 +52,7 @@ pub enum Reconnect {
 
 impl Close {
     /// Every row of the table, by code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ProtocolError,
         Self::Binary,
         Self::InvalidText,
@@ -61,6 +65,8 @@ impl Close {
         Self::InvalidToken,
         Self::BadRequest,
         Self::NoStart,
+        Self::ForcedOut,
+        Self::Forbidden,
         Self::Superseded,
         Self::UnknownVersion,
     ];
@@ -103,6 +109,8 @@ impl Close {
             Self::InvalidToken => (4500, "4500", "invalid resume token", No),
             Self::BadRequest => (4501, "4501", "the first frame must be start", No),
             Self::NoStart => (4502, "4502", "no start in time", No),
+            Self::ForcedOut => (4503, "4503", "ended by an operator", No),
+            Self::Forbidden => (4507, "4507", "the token belongs to somebody else", No),
             Self::Superseded => (4509, "4509", "replaced by a newer connection", No),
             Self::UnknownVersion => (
                 4510,

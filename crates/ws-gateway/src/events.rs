@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use session_core::{Event, Stats, Version};
 use telemetry::Instruments;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 use types::{QuestionOutcome, SessionKey};
 
 use crate::clock;
@@ -48,6 +48,8 @@ pub(crate) enum Resumption {
     StaleToken,
     /// It was tampered with, or is no token.
     InvalidToken,
+    /// It belongs to another subject.
+    ForeignToken,
 }
 
 impl Resumption {
@@ -57,6 +59,7 @@ impl Resumption {
             Self::NotResumed => "not_resumed",
             Self::StaleToken => "stale_token",
             Self::InvalidToken => "invalid_token",
+            Self::ForeignToken => "foreign_token",
         }
     }
 }
@@ -240,6 +243,16 @@ impl Events {
     }
 
     // === the process ===
+
+    /// An operator has ended so many sessions.
+    pub(crate) fn forced_out(&self, sessions: usize) {
+        info!(sessions, "sessions ended by an operator");
+    }
+
+    /// An operator has changed what is logged.
+    pub(crate) fn log_level_changed(&self, filter: &str) {
+        info!(filter, "log level changed by an operator");
+    }
 
     /// How much there is of what.
     pub(crate) fn stats(&self, stats: &Stats, pending_of_v2: u64, max_owed: usize) {

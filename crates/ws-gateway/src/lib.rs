@@ -45,7 +45,7 @@ mod token;
 mod trace;
 mod upgrade;
 
-pub use admin::{AdminSources, BoundAdmin, RunningAdmin};
+pub use admin::{AdminChanges, AdminSources, BoundAdmin, RunningAdmin, SetLogLevel};
 pub use answer_history::{AnswerHistory, NoHistory, RecoveryReport, WantedAnswer};
 pub use bind::BindError;
 pub use close::{Close, Reconnect};

@@ -15,7 +15,7 @@ use crate::close::Close;
 use crate::events::{Ended, Resumption};
 use crate::frame_v2::{self, Said};
 use crate::socket::{Failure, Socket, SocketEvent};
-use crate::token::{Now, Untaken};
+use crate::token::{Now, Subject, Untaken};
 
 /// How a session of version 2 begins.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl WebSocketSessionManager {
             let start = Start::Fresh;
             return Ok(Opening { id, start });
         };
-        match self.shared().tokens.read(&token, now()) {
+        match self.shared().tokens.read(Subject::ANYBODY, &token, now()) {
             Ok(point) => Ok(Opening {
                 id: point.session.clone(),
                 start: Start::Resume { point, last_seq },
@@ -75,6 +75,10 @@ impl WebSocketSessionManager {
                     id: minted_id(),
                     start: Start::Fresh,
                 })
+            }
+            Err(Untaken::Foreign) => {
+                self.shared().events.resumption(Resumption::ForeignToken);
+                Err(Close::Forbidden)
             }
             Err(Untaken::Invalid) => {
                 self.shared().events.resumption(Resumption::InvalidToken);

@@ -20,9 +20,10 @@ use types::{
 
 use crate::answer_history::{AnswerHistory, RecoveryReport, WantedAnswer};
 use crate::clock;
+use crate::close::Close;
 use crate::effects::{self, Deferred, Live, Request, Sockets};
 use crate::events::Events;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Outgoing};
 use crate::panics::PanicSignal;
 use crate::question_sink::{PublishFailure, PublishReport, QuestionSink};
 use crate::settings::SessionSettings;
@@ -152,6 +153,23 @@ impl WebSocketSessionManager {
         let of_v2 = state.registry.pending_of(Version::V2);
         drop(state);
         self.0.events.stats(&stats, of_v2, self.0.max_owed);
+    }
+
+    /// Ends every session of this process with 4503; how many there were. Their clients are asked not
+    /// to come back.
+    pub fn force_out(&self) -> usize {
+        let Some(state) = self.lock() else { return 0 };
+        for live in state.sockets.values() {
+            // One that overflows with it ends for that.
+            live.outbox.push(Outgoing::Close {
+                why: Close::ForcedOut,
+                resume: None,
+            });
+        }
+        let sessions = state.sockets.len();
+        drop(state);
+        self.0.events.forced_out(sessions);
+        sessions
     }
 
     /// Resolves when a task of this crate has panicked. The process is to stop then, not ready first.

@@ -19,6 +19,7 @@ use crate::rate::Rate;
 use crate::session_task::{SessionTask, Step};
 use crate::sessions::Asked;
 use crate::settings::SessionSettings;
+use crate::token::Subject;
 use crate::trace;
 
 /// What a session of version 2 knows of its own talking.
@@ -267,6 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
         if let Some(talk) = self.talk_v2() {
             talk.minted_at = now.monotonic;
         }
-        self.presence.manager.shared().tokens.mint(point, now)
+        let tokens = &self.presence.manager.shared().tokens;
+        tokens.mint(Subject::ANYBODY, point, now)
     }
 }

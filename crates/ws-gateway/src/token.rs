@@ -84,6 +84,22 @@ pub(crate) struct Tokens {
     pub(crate) longest_wait: Duration,
 }
 
+/// Whose a token is. Without authentication everybody is the same, empty, subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subject<'a>(pub(crate) &'a str);
+
+impl Subject<'_> {
+    /// Everybody, where nobody says who he is.
+    pub(crate) const ANYBODY: Self = Self("");
+
+    fn hash(self) -> [u8; 8] {
+        let hash = Sha256::digest(self.0);
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash[..8]);
+        first
+    }
+}
+
 /// The present moment on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
@@ -99,6 +115,8 @@ pub(crate) enum Untaken {
     Stale,
     /// No process that knows the key has made it.
     Invalid,
+    /// It was made for another subject.
+    Foreign,
 }
 
 impl Tokens {
@@ -110,9 +128,10 @@ impl Tokens {
     const MAX_FLOOR: usize = 256;
 
     /// A token that says this.
-    pub(crate) fn mint(&self, point: &ResumePoint, now: Now) -> String {
+    pub(crate) fn mint(&self, subject: Subject<'_>, point: &ResumePoint, now: Now) -> String {
         let payload = Payload {
             session: point.session.as_str(),
+            subject: subject.hash(),
             seq: point.seq,
             expires: millis(now.wall + self.lifetime),
             question: point
@@ -134,7 +153,12 @@ impl Tokens {
     /// # Errors
     ///
     /// [`Untaken`], which says whether anything is wrong with who sends it.
-    pub(crate) fn read(&self, token: &str, now: Now) -> Result<ResumePoint, Untaken> {
+    pub(crate) fn read(
+        &self,
+        subject: Subject<'_>,
+        token: &str,
+        now: Now,
+    ) -> Result<ResumePoint, Untaken> {
         if token.len() > Self::MAX_LEN {
             return Err(Untaken::Invalid);
         }
@@ -154,6 +178,9 @@ impl Tokens {
         verified.map_err(|_| Untaken::Invalid)?;
         let payload = signed.get(1 + Key::ID_LEN..).ok_or(Untaken::Invalid)?;
         let payload: Payload<'_> = postcard::from_bytes(payload).map_err(|_| Untaken::Invalid)?;
+        if payload.subject != subject.hash() {
+            return Err(Untaken::Foreign);
+        }
         if payload.expires < millis(now.wall) {
             return Err(Untaken::Stale);
         }
@@ -166,6 +193,8 @@ impl Tokens {
 #[derive(Serialize, Deserialize)]
 struct Payload<'a> {
     session: &'a str,
+    /// The beginning of its SHA-256.
+    subject: [u8; 8],
     seq: u64,
     /// Milliseconds since 1970.
     expires: u64,
@@ -291,13 +320,15 @@ mod tests {
     #[test]
     fn what_is_minted_is_read_elsewhere_with_what_is_left_of_the_deadline() {
         let minted_at = now();
-        let token = tokens(KEY, None).mint(&point(minted_at), minted_at);
+        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
         assert_eq!(
-            tokens(KEY, None).read(&token, minted_at),
+            tokens(KEY, None).read(Subject::ANYBODY, &token, minted_at),
             Ok(point(minted_at))
         );
         let read_at = later(minted_at, Duration::from_secs(40));
-        let read = tokens(KEY, None).read(&token, read_at).unwrap();
+        let read = tokens(KEY, None)
+            .read(Subject::ANYBODY, &token, read_at)
+            .unwrap();
         let deadline = read.question.unwrap().deadline;
         assert_eq!(deadline, read_at.monotonic + Duration::from_secs(60));
     }
@@ -305,12 +336,14 @@ mod tests {
     #[test]
     fn a_clock_that_jumped_gives_no_question_longer_than_the_longest() {
         let minted_at = now();
-        let token = tokens(KEY, None).mint(&point(minted_at), minted_at);
+        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
         let back = Now {
             wall: minted_at.wall - Duration::from_secs(86_400),
             ..minted_at
         };
-        let read = tokens(KEY, None).read(&token, back).unwrap();
+        let read = tokens(KEY, None)
+            .read(Subject::ANYBODY, &token, back)
+            .unwrap();
         let deadline = read.question.unwrap().deadline;
         assert_eq!(deadline, minted_at.monotonic + LONGEST_WAIT);
     }
@@ -318,29 +351,50 @@ mod tests {
     #[test]
     fn a_token_is_good_until_it_expires() {
         let minted_at = now();
-        let token = tokens(KEY, None).mint(&point(minted_at), minted_at);
+        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
         let last = later(minted_at, LIFETIME);
-        assert!(tokens(KEY, None).read(&token, last).is_ok());
+        assert!(
+            tokens(KEY, None)
+                .read(Subject::ANYBODY, &token, last)
+                .is_ok()
+        );
         let expired = later(minted_at, LIFETIME + Duration::from_millis(1));
-        assert_eq!(tokens(KEY, None).read(&token, expired), Err(Untaken::Stale));
+        assert_eq!(
+            tokens(KEY, None).read(Subject::ANYBODY, &token, expired),
+            Err(Untaken::Stale)
+        );
     }
 
     #[test]
     fn keys_are_changed_by_way_of_the_previous_one() {
         let (old, new) = (b"the old key", b"the new key");
         let minted_at = now();
-        let token = tokens(old, None).mint(&point(minted_at), minted_at);
-        assert!(tokens(new, Some(old)).read(&token, minted_at).is_ok());
+        let token = tokens(old, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
+        assert!(
+            tokens(new, Some(old))
+                .read(Subject::ANYBODY, &token, minted_at)
+                .is_ok()
+        );
         assert_eq!(
-            tokens(new, None).read(&token, minted_at),
+            tokens(new, None).read(Subject::ANYBODY, &token, minted_at),
             Err(Untaken::Stale)
         );
     }
 
     #[test]
+    fn a_token_of_another_subject_is_told_apart() {
+        let (tokens, now) = (tokens(KEY, None), now());
+        let token = tokens.mint(Subject("ana"), &point(now), now);
+        assert!(tokens.read(Subject("ana"), &token, now).is_ok());
+        for other in [Subject("rui"), Subject::ANYBODY] {
+            assert_eq!(tokens.read(other, &token, now), Err(Untaken::Foreign));
+        }
+    }
+
+    #[test]
     fn every_bit_counts() {
         let minted_at = now();
-        let good = tokens(KEY, None).mint(&point(minted_at), minted_at);
+        let good = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
         let bytes = URL_SAFE_NO_PAD.decode(&good).unwrap();
         for bit in 0..bytes.len() * 8 {
             let mut bytes = bytes.clone();
@@ -350,7 +404,7 @@ mod tests {
                 true => Untaken::Stale,
                 false => Untaken::Invalid,
             };
-            let read = tokens(KEY, None).read(&token, minted_at);
+            let read = tokens(KEY, None).read(Subject::ANYBODY, &token, minted_at);
             assert_eq!(read, Err(expected), "bit {bit}");
         }
     }
@@ -364,7 +418,7 @@ mod tests {
             &"A".repeat(9_000),
             &"AQ".repeat(18),
         ] {
-            let read = tokens(KEY, None).read(token, now());
+            let read = tokens(KEY, None).read(Subject::ANYBODY, token, now());
             assert!(read.is_err(), "{token:.20}");
         }
     }
@@ -376,9 +430,11 @@ mod tests {
         let floor = |partitions: usize| AnswerFloor::new(vec![5; partitions]);
         for (partitions, kept) in [(256, 256), (257, 0)] {
             point.question.as_mut().unwrap().floor = floor(partitions);
-            let token = tokens(KEY, None).mint(&point, now);
+            let token = tokens(KEY, None).mint(Subject::ANYBODY, &point, now);
             assert!(token.len() < Tokens::MAX_LEN);
-            let read = tokens(KEY, None).read(&token, now).unwrap();
+            let read = tokens(KEY, None)
+                .read(Subject::ANYBODY, &token, now)
+                .unwrap();
             assert_eq!(read.question.unwrap().floor, floor(kept));
         }
     }

@@ -167,6 +167,12 @@ impl Pipeline {
             }
             Err(NoAnswer::Part) => return Err(PART),
         };
+        if !concerns(&*self.sink, answer.wire_id.as_str(), notes) {
+            // Of another replica, and only to be counted: no span, which would cost more than all else.
+            self.sink.deliver(answer, None);
+            self.events.record_delivered(at);
+            return Ok(());
+        }
         let parent = notes.trace.clone();
         let RecordPosition { partition, offset } = at;
         let span = spans::process(&self.topic, partition, offset, parent.map(trace::remote));

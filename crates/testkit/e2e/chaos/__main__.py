@@ -76,7 +76,14 @@ class Run:
             answers_to=judge.answers_to,
             restless=RESTLESS,
         )
-        self.old = OldClients(self.replicas.fronts, sessions - sessions * 2 // 3, pause, wanted.seed, RESTLESS)
+        self.old = OldClients(
+            self.replicas.fronts,
+            sessions - sessions * 2 // 3,
+            pause,
+            wanted.seed,
+            restless=RESTLESS,
+            answer_timeout=wanted.answer_timeout,
+        )
 
     def _length(self) -> float:
         return self.plan[-1].at + self.plan[-1].lasts

@@ -89,6 +89,10 @@ class Gateway:
         """GET on the admin port."""
         return http.get(self.admin_port, path)
 
+    def change(self, method: str, path: str, body: str = "") -> http.Reply:
+        """A change by the admin port."""
+        return http.request(self.admin_port, method, path, body)
+
     def metrics(self) -> Metrics:
         """What `/metrics` says now."""
         reply = self.admin("/metrics")

@@ -21,9 +21,14 @@ class Reply:
 
 def get(port: int, path: str, headers: dict[str, str] | None = None) -> Reply:
     """GET on loopback."""
+    return request(port, "GET", path, headers=headers)
+
+
+def request(port: int, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> Reply:
+    """Any request on loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", path, headers=headers or {})
+        connection.request(method, path, body or None, headers or {})
         answer = connection.getresponse()
         body = answer.read().decode()
         return Reply(answer.status, {key.lower(): value for key, value in answer.getheaders()}, body)

@@ -28,6 +28,9 @@ section! {
         address: IpAddr = kind::ADDRESS, Default::Is("127.0.0.1");
         /// Port to listen on.
         port: u16 = kind::PORT, Default::Is("9090");
+        /// Whether an operator may change things there: `PUT /log-level` with a filter as its body,
+        /// `DELETE /sessions?subject=` to end every session with 4503.
+        allow_changes: bool = kind::SWITCH, Default::Is("false");
     }
 }
 
