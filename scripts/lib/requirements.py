@@ -61,6 +61,14 @@ def _library(what: str, module: str, package: str) -> Need:
     return Need(what, lambda: output_of(["pkg-config", "--exists", module]) is not None, (package,))
 
 
+def _go_is_new_enough() -> bool:
+    # go version go1.26.8 linux/amd64
+    words = (output_of(["go", "version"]) or "").split()
+    version = words[2].removeprefix("go").split(".") if len(words) > 2 else []
+    numbers = [int(word) for word in version[:2] if word.isdigit()]
+    return numbers >= [1, 24]
+
+
 def _node_is_new_enough() -> bool:
     major = (output_of(["node", "--version"]) or "v0").removeprefix("v").split(".")[0]
     return major.isdigit() and int(major) >= 20
@@ -93,7 +101,7 @@ _OUTSIDE_TESTS = (
 )
 
 _CHAOS = (
-    _program("go", "golang", advice="Go 1.24 or newer from https://go.dev"),
+    Need("Go 1.24 or newer", _go_is_new_enough, advice="from https://go.dev; Debian 12 has 1.19 only"),
     Need("libfaketime", lambda: faketime() is not None, ("faketime",)),
 )
 
