@@ -29,7 +29,7 @@ class Length:
     answer_timeout: int
 
 
-SHORT = Length(rounds=1, gap=0.5, questions=0, sessions=60, answer_timeout=20)
+SHORT = Length(rounds=1, gap=0.5, questions=0, sessions=60, answer_timeout=45)
 LONG = Length(rounds=6, gap=3.0, questions=100_000, sessions=240, answer_timeout=60)
 
 

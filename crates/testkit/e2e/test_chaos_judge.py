@@ -26,6 +26,10 @@ def old(verdict: OldVerdict, mode=EXACT, silent=(), wire_id="plain") -> list[str
     return list(judge.judge_old(verdict, modes, set(silent), wire_id))
 
 
+def modes_of_a_shift() -> dict:
+    return {"first?": TWICE, "before?": EXACT, "now?": EXACT}
+
+
 def test_an_own_answer_is_right_in_either_text():
     assert not old(shown(answer_to("now?")))
     assert not old(shown(other_answer("now?")))
@@ -41,6 +45,10 @@ def test_an_answer_to_another_question_of_the_session_is_wrong_where_the_right_o
     assert old(verdict, EXACT)
     assert old(verdict, TWICE, wire_id="question")
     assert not old(verdict, TWICE), "the first duplicate may slip through under the plain id"
+    shifted = list(
+        judge.judge_old(shown(answer_to("before?"), "first?", "before?"), modes_of_a_shift(), set(), "plain")
+    )
+    assert not shifted, "and puts the answers after it under the next question"
     assert judge.slipped(verdict) == 1
 
 
