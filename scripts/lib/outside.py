@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import requirements
 import tools
 from common import REPOSITORY, Failure, run, say, tail_of
 from stack import control
@@ -46,5 +47,10 @@ def pytest(
 ) -> None:
     """Runs outside tests of a tree against a binary; its own closing line stays the last thing seen."""
     command = [tools.e2e_python(), "-m", "pytest", "-p", "no:cacheprovider", "--quiet", *arguments]
-    environment = {**env, "AG_GATEWAY_BIN": str(binary), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **env,
+        "AG_GATEWAY_BIN": str(binary),
+        "AG_FAKETIME": str(requirements.faketime()),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     run(command, cwd=tree / "crates" / "testkit" / "e2e", env=environment, limit=limit)

@@ -122,7 +122,7 @@ PURPOSES = {
 
 def faketime() -> Path | None:
     """The library that gives a process another wall clock."""
-    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 
 
 def _install_packages(missing: list[Need]) -> None:

@@ -75,6 +75,11 @@ pub(crate) fn unflushed() {
     warn!("questions are left without a delivery report");
 }
 
+/// A part of the process that did not end in its time, most often because Kafka does not answer.
+pub(crate) fn left_behind(what: &str) {
+    warn!(what, "not ended in time: it ends with the process");
+}
+
 pub(crate) fn failed(why: &dyn Display) {
     error!(%why, "the process cannot go on and ends");
 }

@@ -90,7 +90,7 @@ fn run(command: Command, prepared: Prepared) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the runtime does not start")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match command {
             Command::Run => serve(prepared, || ()).await,
             #[cfg(feature = "demo")]
@@ -98,5 +98,8 @@ fn run(command: Command, prepared: Prepared) -> anyhow::Result<()> {
             #[cfg(not(feature = "demo"))]
             Command::Demo => Err(anyhow::anyhow!("built without the feature `demo`")),
         }
-    })
+    });
+    // A call to Kafka that is under way may last longer than the process has left.
+    runtime.shutdown_background();
+    ended
 }

@@ -258,7 +258,8 @@ impl Running {
         }
     }
 
-    /// The drain, in its order, within `drain.grace_period`.
+    /// The drain, in its order, within `drain.grace_period`: what has not ended by then is named, and
+    /// ends with the process.
     async fn end(self) {
         let drain = &self.config.drain;
         let steps = EndSteps::until(Instant::now() + drain.grace_period);
@@ -269,15 +270,19 @@ impl Running {
         self.health.close();
         let drained = self.manager.drain(translate::drain(&self.config)).await;
         events::drained(&drained);
-        self.server.stop(steps.next()).await;
-        if !self.publisher.flush(steps.next()).await {
+        steps
+            .take("sessions", self.server.stop(steps.for_one() / 2))
+            .await;
+        if !self.publisher.flush(steps.for_one()).await {
             events::unflushed();
         }
         if let Some(consumer) = self.consumer.get() {
-            drop(timeout(steps.next(), consumer.stop()).await);
+            steps.take("the consumer of answers", consumer.stop()).await;
         }
-        drop(timeout(steps.next(), self.publisher.stop()).await);
-        self.admin.stop().await;
+        steps
+            .take("the publisher of questions", self.publisher.stop())
+            .await;
+        steps.take("the admin port", self.admin.stop()).await;
     }
 }
 
@@ -291,6 +296,8 @@ impl EndSteps {
     const EACH: Duration = Duration::from_secs(3);
     /// Left for what takes no time.
     const MARGIN: Duration = Duration::from_secs(1);
+    /// What a step gets even when nothing is left: enough for one that has nothing to wait for.
+    const LEAST: Duration = Duration::from_millis(100);
 
     fn until(grace_ends: Instant) -> Self {
         Self {
@@ -298,9 +305,15 @@ impl EndSteps {
         }
     }
 
-    fn next(&self) -> Duration {
+    fn for_one(&self) -> Duration {
         let left = self.by.saturating_duration_since(Instant::now());
-        left.min(Self::EACH)
+        left.clamp(Self::LEAST, Self::EACH)
+    }
+
+    async fn take(&self, what: &'static str, step: impl Future<Output = ()>) {
+        if timeout(self.for_one(), step).await.is_err() {
+            events::left_behind(what);
+        }
     }
 }
 

@@ -49,6 +49,7 @@ mod reporting;
 mod schema_fetcher;
 mod shortcut;
 pub mod status;
+mod steady_consumer;
 mod stop;
 mod supervisor;
 mod throttle;

@@ -19,7 +19,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::consumer::BaseConsumer;
 use types::{Answer, AnswerFloor, QuestionId, WireId};
 
 use crate::StartError;
@@ -27,6 +26,7 @@ use crate::client_context::Context;
 use crate::events::Client;
 use crate::recent::Recent;
 use crate::reporting::Reporting;
+use crate::steady_consumer::SteadyConsumer;
 use crate::stop::{Stop, StopAsked, stop};
 pub(crate) use reader::Reader;
 
@@ -220,23 +220,20 @@ impl Looking {
     }
 
     /// The client, made when it is first needed, or again after it failed.
-    fn client<'a>(
-        &self,
-        client: &'a mut Option<BaseConsumer<Context>>,
-    ) -> Option<&'a BaseConsumer<Context>> {
+    fn client<'a>(&self, client: &'a mut Option<SteadyConsumer>) -> Option<&'a SteadyConsumer> {
         if client.as_ref().is_some_and(has_failed) {
             *client = None;
         }
         if client.is_none() {
             let Reporting { topic, events, .. } = &*self.reporting;
             let context = Context::new(Client::Recall, Arc::clone(topic), Arc::clone(events));
-            *client = self.config.create_with_context(context).ok();
+            *client = SteadyConsumer::create(&self.config, context).ok();
         }
         client.as_ref()
     }
 }
 
-fn has_failed(client: &BaseConsumer<Context>) -> bool {
+fn has_failed(client: &SteadyConsumer) -> bool {
     use rdkafka::consumer::Consumer;
     client.context().has_failed()
 }

@@ -6,7 +6,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaResult;
 
 use crate::StartError;
@@ -17,6 +16,7 @@ use crate::events::Client;
 use crate::pipeline::Pipeline;
 use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
+use crate::steady_consumer::SteadyConsumer;
 use crate::stop::{Stop, StopAsked, stop};
 use crate::worker::{End, Worker};
 
@@ -70,7 +70,7 @@ impl Supervisor {
         Ok((asked, thread))
     }
 
-    fn run(self, first: BaseConsumer<Context>, stop: &Stop) {
+    fn run(self, first: SteadyConsumer, stop: &Stop) {
         // Declared first, so that it is dropped last: when it speaks everything else is gone.
         let _ended = Ended(Arc::clone(&self.reporting));
         let mut this = self;
@@ -99,13 +99,10 @@ impl Supervisor {
         }
     }
 
-    fn client(&self) -> KafkaResult<BaseConsumer<Context>> {
+    fn client(&self) -> KafkaResult<SteadyConsumer> {
         let Reporting { topic, events, .. } = &*self.reporting;
-        self.config.create_with_context(Context::new(
-            Client::Consumer,
-            Arc::clone(topic),
-            Arc::clone(events),
-        ))
+        let context = Context::new(Client::Consumer, Arc::clone(topic), Arc::clone(events));
+        SteadyConsumer::create(&self.config, context)
     }
 }
 

@@ -9,14 +9,13 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use types::RecordPosition;
 
 use crate::assignment::{Assignment, Read};
 use crate::backoff::Backoff;
-use crate::client_context::Context;
 use crate::native;
 use crate::pipeline::Fate;
 use crate::positions::{self, READ, Unready};
@@ -24,13 +23,14 @@ use crate::record::{Headers, Record};
 use crate::reporting::Reporting;
 use crate::schema_fetcher::FetchEvent;
 use crate::status::{KeyBelief, Missing};
+use crate::steady_consumer::SteadyConsumer;
 use crate::stop::Stop;
 use crate::supervisor::Reading;
 use crate::topic_watch::TopicWatch;
 
 /// A client, and what concerns it alone.
 pub(crate) struct Worker<'a> {
-    consumer: BaseConsumer<Context>,
+    consumer: SteadyConsumer,
     reporting: &'a Reporting,
     stop: &'a Stop,
     backoff: Backoff,
@@ -67,11 +67,7 @@ enum Halt {
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(
-        consumer: BaseConsumer<Context>,
-        reporting: &'a Reporting,
-        stop: &'a Stop,
-    ) -> Self {
+    pub(crate) fn new(consumer: SteadyConsumer, reporting: &'a Reporting, stop: &'a Stop) -> Self {
         Self {
             consumer,
             reporting,

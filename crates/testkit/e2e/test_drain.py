@@ -1,5 +1,6 @@
 """SIGTERM: nobody is left without a word, and the process ends in time."""
 
+import socket
 import time
 from contextlib import ExitStack
 
@@ -120,3 +121,12 @@ def test_a_rolling_restart_of_three_replicas_loses_nothing_of_version_2(start_ga
     assert verdict.failed["timeout"] == 0
     for gateway in gateways:
         assert_balanced(gateway)
+
+
+def test_it_ends_in_time_when_a_broker_takes_connections_and_never_answers(start_gateway, topics):
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as deaf:
+        bootstrap = f"127.0.0.1:{deaf.getsockname()[1]}"
+        gateway = start_gateway(topics, **DRAIN, KAFKA_BOOTSTRAP_SERVERS=bootstrap)
+        eventually(lambda: deaf.accept(), "it has connected")
+        gateway.terminate()
+        assert gateway.wait_end(GRACE) == 0, gateway.tail()

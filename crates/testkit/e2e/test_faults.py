@@ -7,6 +7,7 @@ import pytest
 
 from harness import schemas, texts, ws
 from harness.answerer import held
+from harness.clock import MovableClock
 from harness.crowd import Crowd
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(300)]
@@ -98,6 +99,16 @@ def test_sessions_outlive_a_broker_that_goes_away_under_load(start_gateway, topi
     gateway.wait_sessions(0)
 
 
+def test_a_wall_clock_that_jumps_back_holds_nothing_up(start_gateway, topics, tmp_path):
+    clock = MovableClock(tmp_path / "clock")
+    gateway = start_gateway(topics, RUST_LOG="info", **clock.environment).wait_ready()
+    for _ in range(5_000):  # Some of them while a thread is about to wait.
+        clock.move(3_600)
+        clock.move(0)
+    gateway.stop()
+    assert "consumer stopped" in gateway.log.read_text(), gateway.tail()
+
+
 def test_a_question_that_waits_while_the_broker_goes_away_gets_its_answer_afterwards(gateway, start_answerer, without):
     answerer = start_answerer(held)
     with ws.connect(gateway.url(texts.session_id())) as socket:
@@ -109,3 +120,12 @@ def test_a_question_that_waits_while_the_broker_goes_away_gets_its_answer_afterw
             ws.assert_nothing_more(socket)
         answerer.answer(question, texts.answer_to(asked))
         assert ws.receive(socket, timeout=60) == ws.response(texts.answer_to(asked))
+
+
+def test_it_ends_in_its_grace_period_while_kafka_is_away(start_gateway, topics, without):
+    grace = 12.0
+    gateway = start_gateway(topics, GATEWAY__DRAIN__GRACE_PERIOD=f"{grace:g}s").wait_ready()
+    with without("kafka"):
+        gateway.wait_readyz(200, naming="kafka")
+        gateway.terminate()
+        assert gateway.wait_end(grace) == 0, gateway.tail()

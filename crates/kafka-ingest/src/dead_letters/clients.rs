@@ -18,6 +18,7 @@ use crate::dead_letter::{DeadLetter, Mark};
 use crate::events::Client;
 use crate::reporting::Reporting;
 use crate::status::DeadLetterTrouble;
+use crate::steady_consumer::SteadyConsumer;
 use crate::{KafkaSettings, StartError, client_config};
 
 /// What the clients are created from.
@@ -31,7 +32,7 @@ pub(super) struct Configs {
 /// The clients at work. All are polled by one thread.
 pub(super) struct Clients {
     pub(super) election: BaseConsumer<Election>,
-    pub(super) tail: BaseConsumer<Context>,
+    pub(super) tail: SteadyConsumer,
     pub(super) producer: Arc<BaseProducer<Copies>>,
 }
 
@@ -88,7 +89,7 @@ impl Clients {
         election.subscribe(&[&reporting.topic])?;
         Ok(Self {
             election,
-            tail: configs.tail.create_with_context(context())?,
+            tail: SteadyConsumer::create(&configs.tail, context())?,
             producer,
         })
     }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::Offset;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::Looking;
 use super::reader::{self, Patience};
 use super::segments::{Segment, Segments};
-use crate::client_context::Context;
 use crate::record;
+use crate::steady_consumer::SteadyConsumer;
 
 /// How long it may take. Whoever is resumed waits, or has what he needs looked through by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ const ASK: Duration = Duration::from_secs(5);
 
 impl Looking {
     /// Waits until partitions are read, then goes through what stands before.
-    pub(super) fn fill(&mut self, client: &mut Option<BaseConsumer<Context>>) {
+    pub(super) fn fill(&mut self, client: &mut Option<SteadyConsumer>) {
         const STEP: Duration = Duration::from_millis(20);
         let mut beginnings = self.recent.beginnings();
         while beginnings.is_empty() {
@@ -84,7 +84,7 @@ impl Looking {
 
 /// Where records of at least that time begin; partitions without any are left out.
 fn starts(
-    client: &BaseConsumer<Context>,
+    client: &SteadyConsumer,
     topic: &str,
     beginnings: &[(i32, i64)],
     oldest: SystemTime,

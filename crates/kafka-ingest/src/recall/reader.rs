@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use avro_codec::{AnswerDecoder, DecodeError, DecodedAnswer, SchemaRef, SchemaSet};
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use types::RecordPosition;
 
 use super::LostCause;
 use super::segments::{Round, Segments};
-use crate::client_context::Context;
 use crate::native;
 use crate::positions;
 use crate::record::Headers;
 use crate::schema_fetcher::{FetchEvent, SchemaFetcher};
+use crate::steady_consumer::SteadyConsumer;
 use crate::stop::Stop;
 
 /// How records are decoded, with schemas of its own.
@@ -52,7 +52,7 @@ impl Patience<'_> {
 ///
 /// Why it ended before all was read.
 pub(super) fn read(
-    client: &BaseConsumer<Context>,
+    client: &SteadyConsumer,
     topic: &str,
     segments: &mut Segments,
     patience: &Patience<'_>,

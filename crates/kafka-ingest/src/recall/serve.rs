@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 
 use super::plan::Plan;
 use super::reader::{self, Patience};
 use super::{Looking, LostCause, Recovered, Wish};
-use crate::client_context::Context;
 use crate::recent::Mark;
 use crate::record;
+use crate::steady_consumer::SteadyConsumer;
 
 /// How long a wish may take, from when it was made.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ASK: Duration = Duration::from_secs(2);
 
 impl Looking {
-    pub(super) fn serve(&mut self, client: &mut Option<BaseConsumer<Context>>, batch: Vec<Wish>) {
+    pub(super) fn serve(&mut self, client: &mut Option<SteadyConsumer>, batch: Vec<Wish>) {
         let now = Instant::now();
         let (batch, late): (Vec<Wish>, Vec<Wish>) = batch
             .into_iter()
@@ -47,7 +47,7 @@ impl Looking {
 
     fn look(
         &mut self,
-        client: &mut Option<BaseConsumer<Context>>,
+        client: &mut Option<SteadyConsumer>,
         until: Instant,
         plan: &mut Plan,
     ) -> Result<(), LostCause> {

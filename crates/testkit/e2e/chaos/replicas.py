@@ -1,12 +1,12 @@
 """Three gateways behind their proxies: started, killed, restarted, watched."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.clock import MovableClock
 from harness.gateway import Gateway
 from harness.ledger import ledger
 from harness.wait import eventually
@@ -50,6 +50,7 @@ class Replicas:
             **settings,
         }
         self._gateways: dict[int, Gateway] = {}
+        self._clocks: dict[int, MovableClock] = {}
         self._began = time.monotonic()
         self.lives: list[Life] = []
         self._alive: dict[int, Life] = {}
@@ -94,11 +95,12 @@ class Replicas:
     @contextmanager
     def clock_moved(self, number: int, seconds: int) -> Iterator[None]:
         """The wall clock of one of them is wrong; its monotonic clock is not."""
-        self._clock(number).write_text(f"{seconds:+d}")
+        clock = self._clocks[number]
+        clock.move(seconds)
         try:
             yield
         finally:
-            self._clock(number).write_text("+0")
+            clock.move(0)
 
     def watch(self) -> None:
         """Notes memory and accounts."""
@@ -118,24 +120,12 @@ class Replicas:
             self._alive[number].end = "ended"
 
     def _start(self, number: int) -> None:
-        clock = self._clock(number)
-        clock.write_text("+0")
-        # A clock that can be moved while the process runs.
-        moved = {
-            "LD_PRELOAD": os.environ["AG_FAKETIME"],
-            "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-        }
+        self._clocks[number] = MovableClock(self._folder / f"clock-{number}")
         settings = {**self._settings, "PORT": str(self._ports[f"gateway_{number}"])}
         if number == NUMBERS[-1]:
-            settings |= moved
+            settings |= self._clocks[number].environment
         log = self._folder / f"gateway-{number}-{len(self.lives)}.log"
         gateway = Gateway(settings, log)
         self._gateways[number] = gateway
         self._alive[number] = Life(number, gateway.process.pid)
         self.lives.append(self._alive[number])
-
-    def _clock(self, number: int) -> Path:
-        return self._folder / f"clock-{number}"

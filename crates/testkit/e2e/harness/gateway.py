@@ -153,8 +153,9 @@ class Gateway:
         try:
             status = self.wait_end(GRACE + 5)
         except subprocess.TimeoutExpired:
+            threads = self.threads()
             self.kill()
-            raise AssertionError(f"still there after its grace period\n{self.tail()}") from None
+            raise AssertionError(f"still there after its grace period\n{threads}\n{self.tail()}") from None
         finally:
             self.check_canaries()
         assert status == 0, f"ended with {status}\n{self.tail()}"
@@ -176,6 +177,16 @@ class Gateway:
         for canary in (*TEXT_CANARIES, *self.secrets):
             place = shown.find(canary)
             assert place < 0, f"{canary!r} has leaked: …{shown[max(0, place - 300) : place + 60]}…"
+
+    def threads(self) -> str:
+        """What each of its threads does at the moment, as the kernel has it."""
+        shown = []
+        for thread in sorted(Path(f"/proc/{self.process.pid}/task").iterdir()):
+            with suppress(OSError):
+                words = [(thread / name).read_text().strip() or "-" for name in ("comm", "wchan")]
+                state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+                shown.append(f"thread {thread.name} {words[0]}: state {state}, waits in {words[1]}")
+        return "\n".join(shown)
 
     def tail(self, lines: int = 25) -> str:
         """The end of its log."""

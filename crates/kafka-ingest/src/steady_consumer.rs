@@ -1,0 +1,144 @@
+//! A consumer whose waits end in time whatever the wall clock does.
+//!
+//! librdkafka waits until a time of the wall clock. When that is set back, a wait that has begun lasts
+//! longer by as much, and whoever called with a patience of 100 ms comes back after an hour. So
+//! nothing here waits inside librdkafka: it rings when something has come, and the wait for that runs
+//! on the monotonic clock.
+
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaResult;
+use rdkafka::message::BorrowedMessage;
+
+use crate::client_context::Context;
+
+/// A Kafka consumer to be polled by one thread.
+pub(crate) struct SteadyConsumer {
+    consumer: BaseConsumer<Context>,
+    bell: Arc<Bell>,
+}
+
+impl SteadyConsumer {
+    /// What librdkafka has to say of itself ends a poll without a record, and that many may stand
+    /// before one.
+    const ASIDES: usize = 3;
+
+    /// Creates the client.
+    ///
+    /// # Errors
+    ///
+    /// When librdkafka refuses its configuration.
+    pub(crate) fn create(config: &ClientConfig, context: Context) -> KafkaResult<Self> {
+        let mut consumer: BaseConsumer<Context> = config.create_with_context(context)?;
+        let bell = Arc::new(Bell::default());
+        let rung = Arc::clone(&bell);
+        consumer.set_nonempty_callback(move || rung.ring());
+        Ok(Self { consumer, bell })
+    }
+
+    /// The next record or error; `None` when nothing came for `patience`.
+    pub(crate) fn poll(
+        &self,
+        patience: Duration,
+    ) -> Option<Result<BorrowedMessage<'_>, rdkafka::error::KafkaError>> {
+        self.now().or_else(|| {
+            self.bell.wait(patience);
+            self.now()
+        })
+    }
+
+    fn now(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        (0..Self::ASIDES).find_map(|_| self.consumer.poll(Duration::ZERO))
+    }
+}
+
+impl Deref for SteadyConsumer {
+    type Target = BaseConsumer<Context>;
+
+    fn deref(&self) -> &BaseConsumer<Context> {
+        &self.consumer
+    }
+}
+
+/// Rung by one thread, waited for by another; a ring is not missed.
+#[derive(Debug, Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    heard: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.heard.notify_one();
+    }
+
+    fn wait(&self, patience: Duration) {
+        if patience.is_zero() {
+            return;
+        }
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.heard.wait_timeout_while(rung, patience, |rung| !*rung);
+        let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *rung = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use rdkafka::Message;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+    use telemetry::Metrics;
+
+    use super::*;
+    use crate::assignment::Start;
+    use crate::events::{Client, Events};
+    use crate::positions;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_ring_before_the_wait_is_heard_once() {
+        let bell = Bell::default();
+        bell.ring();
+        bell.ring();
+        let begun = Instant::now();
+        bell.wait(LONG);
+        assert!(begun.elapsed() < LONG);
+        bell.wait(Duration::from_millis(1));
+        assert!(begun.elapsed() >= Duration::from_millis(1));
+    }
+
+    #[test]
+    fn a_record_ends_the_wait() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("respostas", 1, 1).unwrap();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.bootstrap_servers());
+        let events = Arc::new(Events::new(Metrics::new().unwrap().instruments()));
+        let context = Context::new(Client::Consumer, "respostas".into(), events);
+        let consumer =
+            SteadyConsumer::create(config.clone().set("group.id", "g"), context).unwrap();
+        let start = [(0, Start::Beginning)];
+        let list = positions::list("respostas", start.into_iter()).unwrap();
+        rdkafka::consumer::Consumer::assign(&*consumer, &list).unwrap();
+        let producer: BaseProducer = config.create().unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let message = consumer.poll(LONG).expect("a record").unwrap();
+                message.payload().unwrap().to_vec()
+            });
+            let record = BaseRecord::<(), _>::to("respostas").payload(b"here");
+            producer.send(record).unwrap();
+            producer.flush(LONG).unwrap();
+            assert_eq!(waiting.join().unwrap(), b"here");
+        });
+    }
+}
