@@ -51,6 +51,7 @@ def pytest(
         **env,
         "AG_GATEWAY_BIN": str(binary),
         "AG_FAKETIME": str(requirements.faketime()),
+        "AG_COLLECTOR": str(tools.collector()),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     run(command, cwd=tree / "crates" / "testkit" / "e2e", env=environment, limit=limit)

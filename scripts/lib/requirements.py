@@ -107,7 +107,7 @@ _CHAOS = (
 
 _VERIFY_TOOLS = ("lint", "cargo-deny")
 _CHAOS_TOOLS = ("kafka", "apicurio", "e2e-python", "toxiproxy")
-_TEST_TOOLS = (*_VERIFY_TOOLS, *_CHAOS_TOOLS, "e2e-node", "cargo-fuzz")
+_TEST_TOOLS = (*_VERIFY_TOOLS, *_CHAOS_TOOLS, "e2e-node", "cargo-fuzz", "collector")
 _TEST_NEEDS = (_GIT, *_COMPILER, *_STACK, *_OUTSIDE_TESTS, *_CHAOS)
 
 PURPOSES = {

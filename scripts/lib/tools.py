@@ -13,6 +13,8 @@ from common import E2E, REPOSITORY, SCRIPTS, run
 
 _CARGO_TOOLS = {"cargo-deny": "0.20.2", "cargo-fuzz": "0.13.2", "cargo-mutants": "27.1.0"}
 _TOXIPROXY = "v2.12.0"
+_COLLECTOR = "v0.161.0"
+_COLLECTOR_PARTS = E2E / "collector" / "builder.yaml"
 _CARGO_MINUTES = {"cargo-deny": 2, "cargo-fuzz": 1, "cargo-mutants": 2}
 
 
@@ -66,6 +68,27 @@ def toxiproxy() -> Path:
     return cache.install(f"toxiproxy-{_TOXIPROXY}", build, "builds for about 1 min") / "server"
 
 
+def collector() -> Path:
+    """The OpenTelemetry Collector, with the parts that the outside tests use."""
+
+    def build(folder: Path) -> None:
+        log, hint = folder / "install.log", "Is the Go proxy reachable?"
+        environment = {"GOBIN": str(folder), "GOFLAGS": "-modcacherw", "CGO_ENABLED": "0"}
+        source = f"go.opentelemetry.io/collector/cmd/builder@{_COLLECTOR}"
+        run(["go", "install", source], env=environment, log=log, hint=hint)
+        sources = folder / "sources"
+        run([folder / "builder", "--config", _COLLECTOR_PARTS], cwd=folder, env=environment, log=log, hint=hint)
+        shutil.move(sources / "collector", folder / "collector")
+        shutil.rmtree(sources)
+        (folder / "builder").unlink()
+
+    return cache.install(_collector_name(), build, "builds for about 3 min") / "collector"
+
+
+def _collector_name() -> str:
+    return f"collector-{_COLLECTOR}-{_hash(_COLLECTOR_PARTS)}"
+
+
 def cargo_target() -> Path:
     """Where checks and tests compile: `CARGO_TARGET_DIR`, else one for all checkouts, so that a clean one is warm."""
     named = os.environ.get("CARGO_TARGET_DIR")
@@ -110,6 +133,7 @@ INSTALLERS = {
     "cargo-fuzz": lambda: cargo_tool("cargo-fuzz"),
     "cargo-mutants": lambda: cargo_tool("cargo-mutants"),
     "toxiproxy": toxiproxy,
+    "collector": collector,
 }
 
 
@@ -124,6 +148,7 @@ def installed_name(tool: str) -> str:
         "e2e-python": lambda: _venv_name("e2e", E2E / "requirements.txt"),
         "e2e-node": lambda: f"node-{_hash(E2E / 'package-lock.json')}",
         "toxiproxy": lambda: f"toxiproxy-{_TOXIPROXY}",
+        "collector": _collector_name,
     }
     return names[tool]()
 

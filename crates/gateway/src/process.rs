@@ -7,18 +7,18 @@ use std::sync::Arc;
 use anyhow::Context;
 use gateway::cli::Settings;
 use gateway::config::{Command, Config, Environment, Inputs, Loaded, LogFormat};
-use telemetry::LogLevel;
+use telemetry::{Exporting, Metrics, Traces};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::Notify;
 
-use crate::panics;
 use crate::run::{self, Ports, Telling};
+use crate::{events, panics};
 
 /// A process that has its configuration, its logs and its ports.
 pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) ports: Ports,
-    warnings: Vec<String>,
-    log_level: LogLevel,
+    telling: Telling,
     panicked: Arc<Notify>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn main(command: Command, settings: &Settings) -> io::Result<ExitCode
             return Ok(ExitCode::FAILURE);
         }
     };
-    match prepare(loaded).and_then(|prepared| run(command, prepared)) {
+    match runtime().and_then(|runtime| run(command, loaded, runtime)) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             writeln!(io::stderr(), "error: {error:#}")?;
@@ -55,14 +55,9 @@ pub(crate) async fn serve(prepared: Prepared, on_ready: impl FnOnce()) -> anyhow
     let Prepared {
         config,
         ports,
-        warnings,
-        log_level,
+        telling,
         panicked,
     } = prepared;
-    let telling = Telling {
-        warnings,
-        log_level,
-    };
     run::serve(config, ports, telling, panicked, on_ready).await
 }
 
@@ -73,24 +68,38 @@ fn prepare(loaded: Loaded) -> anyhow::Result<Prepared> {
         LogFormat::Human => telemetry::LogFormat::Human,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
-    let log_level =
-        telemetry::init_logs(format, &config.log.level).context("logs cannot be set up")?;
+    let exporting = Exporting::from_variables(|name| std::env::var(name).ok())?;
+    let resource = telemetry::resource(events::VERSION, uuid::Uuid::new_v4().to_string());
+    let metrics = Metrics::exported(exporting, resource.clone());
+    let metrics = metrics.context("metrics cannot be set up")?;
+    let traces = Traces::new(exporting, resource, metrics.instruments());
+    let traces = traces.context("traces cannot be set up")?;
+    let log_level = telemetry::init_logs(format, &config.log.level, &traces)
+        .context("logs cannot be set up")?;
     let panicked = panics::watch();
     Ok(Prepared {
         ports: Ports::take(&config)?,
         config,
-        warnings,
-        log_level,
+        telling: Telling {
+            warnings,
+            log_level,
+            metrics,
+            traces,
+        },
         panicked,
     })
 }
 
-fn run(command: Command, prepared: Prepared) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+fn runtime() -> anyhow::Result<Runtime> {
+    runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the runtime does not start")?;
+        .context("the runtime does not start")
+}
+
+fn run(command: Command, loaded: Loaded, runtime: Runtime) -> anyhow::Result<()> {
     let ended = runtime.block_on(async {
+        let prepared = prepare(loaded)?;
         match command {
             Command::Run => serve(prepared, || ()).await,
             #[cfg(feature = "demo")]

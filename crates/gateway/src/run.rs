@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use gateway::config::Config;
 use kafka_ingest::{ConsumerHandle, KafkaResponseConsumer, QuestionPublisher};
-use telemetry::{Instruments, LogLevel, Metrics};
+use telemetry::{Instruments, LogLevel, Metrics, Traces};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{interval, timeout};
 use ws_gateway::{
     AdminChanges, AdminSources, BindError, BoundAdmin, BoundServer, Health, Readiness,
     RunningAdmin, RunningServer, WebSocketSessionManager,
@@ -34,6 +35,8 @@ pub(crate) struct Ports {
 pub(crate) struct Telling {
     pub(crate) warnings: Vec<String>,
     pub(crate) log_level: LogLevel,
+    pub(crate) metrics: Metrics,
+    pub(crate) traces: Traces,
 }
 
 /// Everything that runs.
@@ -46,6 +49,8 @@ struct Running {
     consumer: Arc<OnceLock<ConsumerHandle>>,
     server: RunningServer,
     admin: RunningAdmin,
+    metrics: Metrics,
+    traces: Traces,
 }
 
 impl Ports {
@@ -100,6 +105,10 @@ pub(crate) async fn serve(
         let manager = running.manager.clone();
         async move { manager.run_deadlines().await }
     });
+    let stats = tokio::spawn({
+        let manager = running.manager.clone();
+        async move { record_stats(&manager).await }
+    });
     let ended = tokio::select! {
         biased;
         () = panicked.notified() => Err(anyhow!("something panicked")),
@@ -128,6 +137,7 @@ pub(crate) async fn serve(
     };
     beat.abort();
     deadlines.abort();
+    stats.abort();
     match &result {
         Ok(()) => events::ended(),
         Err(error) => events::failed(error),
@@ -135,17 +145,43 @@ pub(crate) async fn serve(
     result
 }
 
+fn publisher(
+    config: &Config,
+    instruments: &Arc<Instruments>,
+) -> anyhow::Result<Arc<QuestionPublisher>> {
+    QuestionPublisher::start(translate::publisher(config), Arc::clone(instruments))
+        .map(Arc::new)
+        .context("questions cannot be published")
+}
+
+/// What an operator may change by the admin port.
+fn changes(log_level: LogLevel) -> AdminChanges {
+    AdminChanges {
+        log_level: Box::new(move |filter| {
+            let set = log_level.set(filter);
+            set.map_err(|error| error.to_string())
+        }),
+    }
+}
+
+/// Keeps the gauges of sessions up to date for readers that are not the admin port's.
+async fn record_stats(manager: &WebSocketSessionManager) {
+    const EVERY: Duration = Duration::from_secs(5);
+    let mut ticks = interval(EVERY);
+    loop {
+        ticks.tick().await;
+        manager.record_stats();
+    }
+}
+
 impl Running {
     fn start(config: Config, ports: Ports, telling: Telling) -> anyhow::Result<Self> {
-        let metrics = Metrics::new().context("metrics cannot be set up")?;
-        let instruments = metrics.instruments();
+        let instruments = telling.metrics.instruments();
         events::starting(&instruments, &telling.warnings);
         events::state(&instruments, "starting");
         events::listening(ports.public(), ports.admin());
         let health = Health::starting();
-        let publisher =
-            QuestionPublisher::start(translate::publisher(&config), Arc::clone(&instruments));
-        let publisher = Arc::new(publisher.context("questions cannot be published")?);
+        let publisher = publisher(&config, &instruments)?;
         let consumer = Arc::new(OnceLock::new());
         let questions = Questions {
             publisher: Arc::clone(&publisher),
@@ -161,29 +197,29 @@ impl Running {
             Arc::new(history),
             Arc::clone(&instruments),
         );
-        let answers = Arc::new(Answers(manager.clone()));
         let consuming = KafkaResponseConsumer::new(
             translate::consumer(&config),
-            answers,
+            Arc::new(Answers(manager.clone())),
             Arc::clone(&instruments),
         );
-        let handle = consuming.start().context("answers cannot be read")?;
-        drop(consumer.set(handle));
+        drop(consumer.set(consuming.start().context("answers cannot be read")?));
         let server = ports
             .public
             .serve(&translate::server(&config), manager.clone(), health.clone())
             .context("the public port cannot be served")?;
+        let Telling {
+            log_level,
+            metrics,
+            traces,
+            ..
+        } = telling;
+        let shown = metrics.clone();
         let admin = ports.admin.serve(AdminSources {
             health: health.clone(),
             manager: manager.clone(),
-            metrics: Box::new(move || metrics.render()),
+            metrics: Box::new(move || shown.render()),
             metrics_type: Metrics::CONTENT_TYPE,
-            changes: (config.admin.allow_changes).then(|| AdminChanges {
-                log_level: Box::new(move |filter| {
-                    let set = telling.log_level.set(filter);
-                    set.map_err(|error| error.to_string())
-                }),
-            }),
+            changes: (config.admin.allow_changes).then(|| changes(log_level)),
         });
         Ok(Self {
             config,
@@ -194,6 +230,8 @@ impl Running {
             consumer,
             server,
             admin: admin.context("the admin port cannot be served")?,
+            metrics,
+            traces,
         })
     }
 
@@ -281,6 +319,14 @@ impl Running {
         }
         steps
             .take("the publisher of questions", self.publisher.stop())
+            .await;
+        let (metrics, traces, patience) = (self.metrics, self.traces, steps.for_one() / 2);
+        let sent = spawn_blocking(move || {
+            traces.shut_down(patience);
+            metrics.shut_down(patience);
+        });
+        steps
+            .take("the export of telemetry", async { drop(sent.await) })
             .await;
         steps.take("the admin port", self.admin.stop()).await;
     }

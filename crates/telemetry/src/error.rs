@@ -16,4 +16,18 @@ pub enum TelemetryError {
     /// The Prometheus reader refused its set-up.
     #[error("the metrics reader cannot be set up")]
     Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
+    /// A standard variable asks for what is not built in.
+    #[error("{name}: there is no exporter `{value}`; use otlp or none")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// What it asks for.
+        value: String,
+    },
+    /// The OTLP exporter refused what the standard variables say.
+    #[error(
+        "nothing can be sent by OTLP with these settings; see OTEL_EXPORTER_OTLP_ENDPOINT, \
+         OTEL_EXPORTER_OTLP_PROTOCOL (grpc or http/protobuf) and OTEL_EXPORTER_OTLP_HEADERS"
+    )]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
 }

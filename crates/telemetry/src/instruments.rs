@@ -5,20 +5,34 @@
 use opentelemetry::metrics::Meter;
 
 use crate::kinds::{Count, Gauge, Seconds};
+use crate::row::Row;
 
-/// One line of documentation, the field, its kind, and what the meter is told.
+/// Documentation, the field, its kind, its label with everything it can say, and what the meter is told.
 macro_rules! instruments {
-    ($($(#[$doc:meta])* $field:ident: $kind:ident = $name:literal, $label:literal, $unit:literal, $text:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $field:ident: $kind:ident = $name:literal, $label:literal in [$($value:expr),*], $unit:literal, $text:literal;)*) => {
         /// All instruments. Made by [`crate::Metrics::new`] and shared behind an `Arc`.
         #[derive(Debug)]
         pub struct Instruments {
-            $($(#[$doc])* pub $field: $kind,)*
+            $($(#[doc = $doc])* pub $field: $kind,)*
         }
 
         impl Instruments {
+            /// Every instrument, in the order of the fields.
+            pub const TABLE: &[Row] = &[$(Row {
+                name: $name,
+                kind: $kind::KIND,
+                label: $label,
+                values: &[$($value),*],
+                unit: $unit,
+                text: $text,
+                doc: concat!($($doc),*),
+            },)*];
+
             /// Defines every instrument on `meter`.
             pub(crate) fn new(meter: &Meter) -> Self {
-                Self { $($field: $kind::new(meter, $name, $label, $unit, $text),)* }
+                let mut rows = Self::TABLE.iter();
+                let mut row = || rows.next().expect("a row for each field");
+                Self { $($field: $kind::new(meter, row()),)* }
             }
         }
     };
@@ -27,153 +41,162 @@ macro_rules! instruments {
 instruments! {
     /// Processing rate: records of the answers' topic by `result` (`ok`, `error`, `skipped`,
     /// `passed_over`).
-    records: Count = "answer_gateway.records", "result", "{record}",
+    records: Count = "answer_gateway.records", "result" in ["ok", "error", "skipped", "passed_over"], "{record}",
         "Records of the answers' topic that were processed";
 
     /// Error rate: everything that went wrong, by `kind` (each crate's `events.rs` has the values).
-    errors: Count = "answer_gateway.errors", "kind", "{error}",
+    errors: Count = "answer_gateway.errors", "kind" in ["accept_failed", "answer_lost", "answer_parts", "answer_restarted", "answer_too_large", "consumer_error", "consumer_failed", "consumer_panicked", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "dead_letters_failed", "duplicates_seen", "group_shared", "kafka_down", "log_went_back", "missing", "owed_table_full", "producer_failed", "publisher_panicked", "question_schema_unusable", "registry_down", "state_lost", "topic_gone", "no_producer", "no_schema", "publish_failed", "publish_timeout", "queue_full", "answer_part", "field_type", "magic", "malformed", "missing_field", "schema_not_avro", "schema_not_found", "schema_references", "schema_too_large", "schema_unusable", "too_large", "trailing", "truncated", "unknown_schema", "utf8"], "{error}",
         "Everything that went wrong";
 
     /// Delivery success: answers for sessions that are here, by `result` (`success`, `failure`).
-    deliveries: Count = "answer_gateway.deliveries", "result", "{answer}",
+    deliveries: Count = "answer_gateway.deliveries", "result" in ["success", "failure"], "{answer}",
         "Answers for sessions that are here, handed to their socket or not";
 
     /// Session count by `state` (`idle`, `waiting`).
-    sessions: Gauge = "answer_gateway.sessions", "state", "{session}",
+    sessions: Gauge = "answer_gateway.sessions", "state" in ["idle", "waiting"], "{session}",
         "Sessions connected";
 
     /// Questions taken by Kafka, by `version` of the WebSocket protocol (`1`, `2`).
-    questions_accepted: Count = "answer_gateway.questions.accepted", "version", "{question}",
+    questions_accepted: Count = "answer_gateway.questions.accepted", "version" in ["1", "2"], "{question}",
         "Questions that Kafka has taken";
 
     /// Questions that came with a resumed session, by `version` (`2`): the ledger's `adopted`.
-    questions_adopted: Count = "answer_gateway.questions.adopted", "version", "{question}",
+    questions_adopted: Count = "answer_gateway.questions.adopted", "version" in ["1", "2"], "{question}",
         "Accepted questions that came with a resumed session";
 
     /// Resume tokens shown, by `result` (`resumed`, `not_resumed`, `stale_token`, `invalid_token`,
     /// `foreign_token`).
-    resumptions: Count = "answer_gateway.resumptions", "result", "{session}",
+    resumptions: Count = "answer_gateway.resumptions", "result" in ["resumed", "not_resumed", "stale_token", "invalid_token", "foreign_token"], "{session}",
         "Sessions that came with a resume token";
 
     /// Acknowledgements of parts by clients, by `version` (`2`).
-    acknowledgements: Count = "answer_gateway.acknowledgements", "version", "{frame}",
+    acknowledgements: Count = "answer_gateway.acknowledgements", "version" in ["1", "2"], "{frame}",
         "Acknowledgements of answer parts by clients";
 
     /// Questions that ended, by `outcome` (`types::QuestionOutcome`).
-    questions: Count = "answer_gateway.questions", "outcome", "{question}",
+    questions: Count = "answer_gateway.questions", "outcome" in ["answered", "expired", "cancelled", "failed", "undeliverable", "handed_off", "publish_failed"], "{question}",
         "Questions that ended";
 
     /// Records of the answers' topic by `outcome` (`types::AnswerOutcome`).
-    answers: Count = "answer_gateway.answers", "outcome", "{record}",
+    answers: Count = "answer_gateway.answers", "outcome" in ["delivered", "part", "foreign", "late", "duplicate", "undeliverable", "handed_off", "invalid"], "{record}",
         "Records of the answers' topic by what was decided";
 
     /// Time of a question by `part`: `publish` (ask to delivery report), `wait` (report to the
     /// record being read), `consume` (read to decided), `deliver` (decided to written), `total`.
-    question_time: Seconds = "answer_gateway.question.duration", "part", "s",
+    question_time: Seconds = "answer_gateway.question.duration", "part" in ["publish", "wait", "consume", "deliver", "total"], "s",
         "Time of answered questions and of their parts";
 
     /// Sockets accepted, by `version`.
-    sockets_opened: Count = "answer_gateway.sockets.opened", "version", "{socket}",
+    sockets_opened: Count = "answer_gateway.sockets.opened", "version" in ["1", "2"], "{socket}",
         "WebSockets accepted";
 
     /// Sockets closed, by `code`.
-    sockets_closed: Count = "answer_gateway.sockets.closed", "code", "{socket}",
+    sockets_closed: Count = "answer_gateway.sockets.closed", "code" in ["1000", "1001", "1002", "1003", "1005", "1006", "1007", "1009", "4001", "4004", "4008", "4012", "4013", "4500", "4501", "4502", "4503", "4507", "4509", "4510", "other"], "{socket}",
         "WebSockets closed, by close code";
 
     /// Upgrades refused before a socket existed, by `reason`.
-    upgrades_refused: Count = "answer_gateway.upgrades.refused", "reason", "{request}",
+    upgrades_refused: Count = "answer_gateway.upgrades.refused", "reason" in ["session_id", "handshake", "origin", "not_ready", "draining", "connections", "connections_per_address", "connects_per_second"], "{request}",
         "Upgrades refused with an HTTP status";
 
     /// Frames of clients that were refused, by `reason`.
-    frames_refused: Count = "answer_gateway.frames.refused", "reason", "{frame}",
+    frames_refused: Count = "answer_gateway.frames.refused", "reason" in ["malformed", "question_too_long", "rate"], "{frame}",
         "Frames of clients that were refused";
 
     /// Departed sessions that may still be owed an answer, by `bound` (`used`, `limit`).
-    owed_sessions: Gauge = "answer_gateway.sessions.owed", "bound", "{session}",
+    owed_sessions: Gauge = "answer_gateway.sessions.owed", "bound" in ["used", "limit"], "{session}",
         "Departed sessions that may still be owed an answer";
 
     /// Accepted questions still waiting, by `version`: the ledger's `pending`.
-    questions_pending: Gauge = "answer_gateway.questions.pending", "version", "{question}",
+    questions_pending: Gauge = "answer_gateway.questions.pending", "version" in ["1", "2"], "{question}",
         "Accepted questions that wait for their answer";
 
     /// Records between the consumer's position and the high watermark, by `scope` (`sum`, `max` over partitions).
-    consumer_lag: Gauge = "answer_gateway.consumer.lag", "scope", "{record}",
+    consumer_lag: Gauge = "answer_gateway.consumer.lag", "scope" in ["sum", "max"], "{record}",
         "Records between the consumer's position and the high watermark";
 
     /// Partitions of the answers' topic by `state` (`assigned`, `paused`).
-    consumer_partitions: Gauge = "answer_gateway.consumer.partitions", "state", "{partition}",
+    consumer_partitions: Gauge = "answer_gateway.consumer.partitions", "state" in ["assigned", "paused"], "{partition}",
         "Partitions of the answers' topic";
 
     /// Connections to Kafka lost and made again, by `client` (`consumer`, `producer`, `dead_letters`,
     /// `recall`).
-    kafka_reconnects: Count = "answer_gateway.kafka.reconnects", "client", "{connection}",
+    kafka_reconnects: Count = "answer_gateway.kafka.reconnects", "client" in ["consumer", "producer", "dead_letters", "recall"], "{connection}",
         "Connections to Kafka that were lost and made again";
 
     /// Whether Kafka answers, by `client`: 1 or 0.
-    kafka_up: Gauge = "answer_gateway.kafka.up", "client", "1",
+    kafka_up: Gauge = "answer_gateway.kafka.up", "client" in ["consumer", "producer", "dead_letters", "recall"], "{client}",
         "Whether Kafka answers";
 
     /// Records parked until the registry answers, by `bound` (`used`, `limit`).
-    parked_records: Gauge = "answer_gateway.parked_records", "bound", "{record}",
+    parked_records: Gauge = "answer_gateway.parked_records", "bound" in ["used", "limit"], "{record}",
         "Records that wait for their schema";
 
     /// How far the keys of answers are believed, by `belief` (`unused`, `proving`, `proven`,
     /// `refuted`): 1 or 0.
-    key_belief: Gauge = "answer_gateway.keys", "belief", "1",
+    key_belief: Gauge = "answer_gateway.keys", "belief" in ["unused", "proving", "proven", "refuted"], "{belief}",
         "How far a record's key is taken for its session id";
 
     /// Second looks at records passed over by their keys, by `cause` (`refuted`, `quiet`, `waiting`).
-    second_looks: Count = "answer_gateway.second_looks", "cause", "{look}",
+    second_looks: Count = "answer_gateway.second_looks", "cause" in ["refuted", "quiet", "waiting"], "{look}",
         "Times that records passed over by their keys were looked at again";
 
     /// Records of the answers' topic remembered for resumed sessions, by `kind` (`records`).
-    recent_records: Gauge = "answer_gateway.recent_records", "kind", "{record}",
+    recent_records: Gauge = "answer_gateway.recent_records", "kind" in ["records"], "{record}",
         "Records of the answers' topic remembered for resumed sessions";
 
     /// Memory of what is remembered of them, by `kind` (`index`).
-    recent_records_size: Gauge = "answer_gateway.recent_records.size", "kind", "By",
+    recent_records_size: Gauge = "answer_gateway.recent_records.size", "kind" in ["index"], "By",
         "Memory of the index of recent records";
 
     /// Looks for what was written before a session was resumed, by `result` (`found`, `nothing`,
     /// and why nobody can know: `group`, `busy`, `late`, `deleted`, `registry`, `stopped`).
-    recoveries: Count = "answer_gateway.recoveries", "result", "{look}",
+    recoveries: Count = "answer_gateway.recoveries", "result" in ["found", "nothing", "group", "busy", "late", "deleted", "registry", "stopped"], "{look}",
         "Looks for what was written before a session was resumed";
 
     /// Time of such a look, by `result`.
-    recovery_time: Seconds = "answer_gateway.recovery.duration", "result", "s",
+    recovery_time: Seconds = "answer_gateway.recovery.duration", "result" in ["found", "nothing", "group", "busy", "late", "deleted", "registry", "stopped"], "s",
         "Time of looks for what was written before a session was resumed";
 
     /// Dead letters by `result`: `written` by this replica, `elsewhere` (by another), `refused` by
     /// Kafka for good, `no_room` (not kept by this replica).
-    dead_letters: Count = "answer_gateway.dead_letters", "result", "{record}",
+    dead_letters: Count = "answer_gateway.dead_letters", "result" in ["written", "elsewhere", "refused", "no_room"], "{record}",
         "Undecodable records by what became of their dead letter";
 
     /// Dead letters that wait until they are written or their copy is seen, by `bound` (`used`, `limit`).
-    dead_letters_held: Gauge = "answer_gateway.dead_letters.held", "bound", "{record}",
+    dead_letters_held: Gauge = "answer_gateway.dead_letters.held", "bound" in ["used", "limit"], "{record}",
         "Dead letters that are not known to be written yet";
 
     /// Questions handed to the producer that have no delivery report yet, by `bound` (`used`, `limit`).
-    producer_queue: Gauge = "answer_gateway.producer.queue", "bound", "{question}",
+    producer_queue: Gauge = "answer_gateway.producer.queue", "bound" in ["used", "limit"], "{question}",
         "Questions without a delivery report yet";
 
     /// Look-ups at the schema registry by `result` (`ok`, `not_found`, `unavailable`, `unauthorized`, `invalid`).
-    registry_lookups: Count = "answer_gateway.registry.lookups", "result", "{request}",
+    registry_lookups: Count = "answer_gateway.registry.lookups", "result" in ["ok", "not_found", "unavailable", "unauthorized", "invalid"], "{request}",
         "Requests to the schema registry";
 
     /// Whether the schema registry answers, by `client` (`gateway`): 1 or 0.
-    registry_up: Gauge = "answer_gateway.registry.up", "client", "1",
+    registry_up: Gauge = "answer_gateway.registry.up", "client" in ["gateway"], "{client}",
         "Whether the schema registry answers";
 
+    /// Sampled spans by `result`: `ended`, then `exported` or `failed`. What neither left nor failed
+    /// found no room in the queue.
+    spans: Count = "answer_gateway.traces.spans", "result" in ["ended", "exported", "failed"], "{span}",
+        "Sampled spans by what became of them";
+
+    /// Exports by OTLP that failed, by `signal` (`traces`, `metrics`).
+    export_failures: Count = "answer_gateway.telemetry.export_failures", "signal" in ["traces", "metrics"], "{export}",
+        "Exports of telemetry by OTLP that failed";
+
     /// Log lines held back by the rate limits, by `event`.
-    logs_held_back: Count = "answer_gateway.logs.held_back", "event", "{line}",
+    logs_held_back: Count = "answer_gateway.logs.held_back", "event" in ["accept_failed", "answer_lost", "duplicates_seen", "owed_table_full", "missing", "librdkafka", "consumer_error", "log_went_back", "record_undecodable", "schema_refused", "registry_down", "publish_failed", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error"], "{line}",
         "Log lines held back by rate limits";
 
     /// Always 1; the label carries the `version`.
-    build_info: Gauge = "answer_gateway.build_info", "version", "1",
+    build_info: Gauge = "answer_gateway.build_info", "version" in [env!("CARGO_PKG_VERSION")], "{build}",
         "The running version";
 
     /// Whether this process takes traffic, by `state` (`starting`, `serving`,
     /// `not_ready`, `draining`): 1 or 0.
-    readiness: Gauge = "answer_gateway.readiness", "state", "1",
+    readiness: Gauge = "answer_gateway.readiness", "state" in ["starting", "serving", "not_ready", "draining"], "{replica}",
         "Which state of readiness this process is in";
 }

@@ -6,14 +6,24 @@
 
 mod error;
 mod events;
+mod exporting;
+mod exports;
 mod instruments;
 mod kinds;
 mod logs;
 mod metrics;
+mod process;
+mod reference;
+mod row;
 pub mod spans;
+mod traces;
 
 pub use error::TelemetryError;
+pub use exporting::Exporting;
 pub use instruments::Instruments;
 pub use kinds::{Count, Gauge, Seconds};
 pub use logs::{LogFormat, LogLevel, init_logs};
 pub use metrics::Metrics;
+pub use reference::reference;
+pub use row::{Kind, Row};
+pub use traces::{Traces, resource};

@@ -3,14 +3,12 @@
 
 use std::io::IsTerminal;
 
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
-use crate::{TelemetryError, events, spans};
+use crate::{TelemetryError, Traces, events, spans};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +37,17 @@ impl LogLevel {
     }
 }
 
-/// Sets up logging and tracing for the process. Panics are logged too, with their place.
+/// Sets up logging and tracing for the process; spans go where `traces` sends them. Panics are logged too, with their place.
 ///
 /// # Errors
 ///
 /// [`TelemetryError::LogLevel`] for a filter that is not valid, [`TelemetryError::LogsSetUpAlready`]
 /// on a second call.
-pub fn init_logs(format: LogFormat, filter: &str) -> Result<LogLevel, TelemetryError> {
+pub fn init_logs(
+    format: LogFormat,
+    filter: &str,
+    traces: &Traces,
+) -> Result<LogLevel, TelemetryError> {
     let (filter, handle) = reload::Layer::new(EnvFilter::try_new(filter)?);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
@@ -53,12 +55,8 @@ pub fn init_logs(format: LogFormat, filter: &str) -> Result<LogLevel, TelemetryE
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Auto | LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // Without an exporter the provider only gives each question a trace identity to carry.
-    let tracer = SdkTracerProvider::builder()
-        .build()
-        .tracer("answer-gateway");
     let traces = tracing_opentelemetry::layer()
-        .with_tracer(tracer)
+        .with_tracer(traces.tracer())
         .with_filter(filter_fn(|metadata| metadata.target() == spans::TARGET));
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))

@@ -1,12 +1,19 @@
 //! The meter provider and its Prometheus reader: instruments in, text out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_otlp::MetricExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};
 use prometheus::{Encoder, TextEncoder};
 
-use crate::{Instruments, TelemetryError};
+use crate::exports::Exports;
+use crate::{Exporting, Instruments, TelemetryError, events, process};
 
 /// The instruments of one process (or one test) and the reader of them.
 #[derive(Debug, Clone)]
@@ -20,20 +27,45 @@ impl Metrics {
     /// The content type of [`Self::render`].
     pub const CONTENT_TYPE: &'static str = prometheus::TEXT_FORMAT;
 
-    /// Defines every instrument, read by Prometheus.
+    /// Defines every instrument, read by Prometheus alone.
     ///
     /// # Errors
     ///
-    /// [`TelemetryError::Metrics`] when the reader refuses its set-up.
+    /// As [`Self::exported`].
     pub fn new() -> Result<Self, TelemetryError> {
+        Self::exported(Exporting::default(), Resource::builder_empty().build())
+    }
+
+    /// Defines every instrument, read by Prometheus and, if `exporting` says so, sent by OTLP: a gRPC
+    /// exporter then needs the tokio runtime this is called in.
+    ///
+    /// # Errors
+    ///
+    /// [`TelemetryError::Metrics`] when the reader refuses its set-up, [`TelemetryError::Exporter`]
+    /// when the standard variables name nothing that can be sent to.
+    pub fn exported(exporting: Exporting, resource: Resource) -> Result<Self, TelemetryError> {
         let registry = prometheus::Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             .scope_info_enabled(false)
             .without_target_info()
             .build()?;
-        let provider = SdkMeterProvider::builder().with_reader(exporter).build();
-        let instruments = Arc::new(Instruments::new(&provider.meter("answer-gateway")));
+        let mut builder = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_reader(exporter);
+        let defined = Arc::new(OnceLock::new());
+        if exporting.metrics {
+            let sender = Sender {
+                next: MetricExporter::builder().build()?,
+                exports: Exports::new("metrics", Arc::clone(&defined)),
+            };
+            builder = builder.with_periodic_exporter(sender);
+        }
+        let provider = builder.build();
+        let meter = provider.meter("answer-gateway");
+        process::observe(&meter);
+        let instruments = Arc::new(Instruments::new(&meter));
+        let instruments = Arc::clone(defined.get_or_init(|| instruments));
         Ok(Self {
             instruments,
             registry,
@@ -76,17 +108,44 @@ impl Metrics {
         })
     }
 
-    /// Flushes what is buffered and ends the reader. Recording afterwards has no effect.
-    pub fn shut_down(&self) {
-        // The pull reader buffers nothing, so a failure here loses nothing.
-        drop(self.provider.shutdown());
+    /// Sends the last values, for at most `patience`, and ends the readers. Recording afterwards has no
+    /// effect. Blocks.
+    pub fn shut_down(&self, patience: Duration) {
+        if let Err(error) = self.provider.shutdown_with_timeout(patience) {
+            events::not_flushed("metrics", &error);
+        }
+    }
+}
+
+/// An exporter whose failures are counted.
+#[derive(Debug)]
+struct Sender {
+    next: MetricExporter,
+    exports: Exports,
+}
+
+impl PushMetricExporter for Sender {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let exported = self.next.export(metrics).await;
+        self.exports.on_export(&exported);
+        exported
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.next.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.next.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.next.temporality()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -111,13 +170,16 @@ mod tests {
             metrics.value("answer_gateway_records_total", "ok"),
             Some(1.0)
         );
-        assert_eq!(metrics.value("answer_gateway_records_total", "error"), None);
+        assert_eq!(
+            metrics.value("answer_gateway_records_total", "error"),
+            Some(0.0)
+        );
     }
 
     #[test]
     fn two_sets_of_metrics_share_nothing() {
         let (one, other) = (Metrics::new().unwrap(), Metrics::new().unwrap());
         one.instruments().records.one("ok");
-        assert_eq!(other.value("answer_gateway_records_total", "ok"), None);
+        assert_eq!(other.value("answer_gateway_records_total", "ok"), Some(0.0));
     }
 }

@@ -77,6 +77,12 @@ pub fn deliver(session: &impl Display, parent: Option<RemoteContext>) -> Span {
     span
 }
 
+/// Says that what `span` is about belongs to `other`, which is not its parent: an answer to its
+/// question, where the answering side did not carry the context on.
+pub fn link(span: &Span, other: RemoteContext) {
+    span.add_link(other.into());
+}
+
 /// Marks a span as failed.
 pub fn fail(span: &Span) {
     span.record("otel.status_code", "ERROR");
@@ -99,19 +105,22 @@ pub fn context_of(span: &Span) -> Option<RemoteContext> {
 
 fn adopt(span: &Span, parent: Option<RemoteContext>) {
     let Some(parent) = parent else { return };
-    let identity = SpanContext::new(
-        TraceId::from(parent.trace_id),
-        SpanId::from(parent.span_id),
-        TraceFlags::new(parent.flags),
-        true,
-        parent
-            .state
-            .as_deref()
-            .and_then(|state| state.parse().ok())
-            .unwrap_or(TraceState::NONE),
-    );
+    let parent = opentelemetry::Context::new().with_remote_span_context(parent.into());
     // Fails only on a disabled span, which has no parent either.
-    drop(span.set_parent(opentelemetry::Context::new().with_remote_span_context(identity)));
+    drop(span.set_parent(parent));
+}
+
+impl From<RemoteContext> for SpanContext {
+    fn from(context: RemoteContext) -> Self {
+        let state = context.state.as_deref().map(str::parse);
+        Self::new(
+            TraceId::from(context.trace_id),
+            SpanId::from(context.span_id),
+            TraceFlags::new(context.flags),
+            true,
+            state.and_then(Result::ok).unwrap_or(TraceState::NONE),
+        )
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ def two_gateways(start_gateway, topics):
 
 def belief(gateway, name):
     """1 when that is what the gateway believes of keys."""
-    return gateway.metrics().value("answer_gateway_keys_ratio", belief=name)
+    return gateway.metrics().value("answer_gateway_keys", belief=name)
 
 
 @pytest.mark.parametrize(

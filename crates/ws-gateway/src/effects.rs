@@ -178,7 +178,7 @@ fn send(
         deferred.push(Deferred::Timed { publish, total });
     }
     if ends_a_question(&reply) {
-        deferred.extend(asked(sockets, &key));
+        deferred.extend(asked(sockets, &key, trace.as_ref()));
     }
     let item = Outgoing::Reply(Queued {
         what: reply,
@@ -204,11 +204,11 @@ fn tell(
             if let Some(end) = &stretch.end {
                 let (publish, total) = (end.publish, end.total);
                 deferred.push(Deferred::Timed { publish, total });
-                deferred.extend(asked(sockets, &key));
+                deferred.extend(asked(sockets, &key, of_answer.as_ref()));
             }
         }
         Told::Error { code, .. } if code_ends_a_question(*code) => {
-            deferred.extend(asked(sockets, &key));
+            deferred.extend(asked(sockets, &key, None));
         }
         Told::Hello { .. } | Told::NotResumed | Told::Accepted { .. } | Told::Error { .. } => {}
     }
@@ -221,10 +221,23 @@ fn tell(
     deferred
 }
 
-/// The span of the socket's question, which has ended.
-fn asked(sockets: &mut Sockets, key: &SessionKey) -> Option<Deferred> {
+/// The span of the socket's question, which has ended with an answer of trace `answer`, if with one.
+fn asked(
+    sockets: &mut Sockets,
+    key: &SessionKey,
+    answer: Option<&TraceContext>,
+) -> Option<Deferred> {
     let socket = sockets.get_mut(&key.generation)?;
-    socket.asking.take().map(Deferred::Asked)
+    let span = socket.asking.take()?;
+    let question = spans::context_of(&span);
+    if let (Some(question), Some(answer)) = (question, answer)
+        && question.trace_id != answer.trace_id
+    {
+        // The answering side did not carry the context on. The span of the answer's record is the
+        // current one: whoever delivers an answer does so inside it.
+        spans::link(&Span::current(), question);
+    }
+    Some(Deferred::Asked(span))
 }
 
 fn push(sockets: &Sockets, key: SessionKey, item: Outgoing) -> Option<Deferred> {
