@@ -1,5 +1,6 @@
 """Which metrics the code defines, by the names Prometheus gives them, and which label values stand in it."""
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ class Metric:
         return [self.name + end for end in HISTOGRAM_ENDS] if self.kind == "Seconds" else [self.name]
 
 
+@functools.cache
 def defined() -> Mapping[str, Metric]:
     """Every metric, by the name of each of its series."""
     found = {}

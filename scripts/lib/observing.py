@@ -3,48 +3,25 @@
 import re
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import dashboards
+import expressions
 import grafana
 import instruments
+import pretended
 import prometheus
 from common import REPOSITORY, Failure, run, say
+from expressions import OTHERS, Query
 from prometheus import Prometheus
 
 RULES = REPOSITORY / "deploy" / "alerts" / "answer-gateway.yaml"
 TESTS = REPOSITORY / "deploy" / "alerts" / "tests"
 RUNBOOKS = REPOSITORY / "docs" / "runbooks.md"
 _HEALTHY = TESTS / "healthy.yaml"
-
-# What the Collector's connectors record, and what Prometheus does itself.
-_OTHERS = {
-    "ALERTS",
-    "up",
-    "traces_span_metrics_calls_total",
-    "traces_span_metrics_duration_milliseconds_bucket",
-    "traces_service_graph_request_total",
-}
-_METRIC = re.compile(r"(?<![\w:])(answer_gateway_\w+|traces_\w+|ALERTS|up)(?![\w:(])(\{[^}]*\})?")
-_RECORDED = re.compile(r"(?<![\w:])((?:replica|service):(answer_gateway_\w+):\w+)(\{[^}]*\})?")
-_MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
-_EVERYWHERE = {"job", "instance", "namespace", "le"}
-_COMPARES = re.compile(r"[<>]|==|!=(?!\")|absent\(|resets\(")
 _PATIENCE = 30.0
-
-
-@dataclass(frozen=True)
-class Query:
-    """An expression and where it stands."""
-
-    where: str
-    expression: str
-
-    def now(self) -> str:
-        """As Grafana would send it: everything chosen, a window that two scrapes fill."""
-        chosen = self.expression.replace("$__rate_interval", "1m").replace("$__range", "1h")
-        return re.sub(r'"\$\w+"', '".*"', chosen)
+_SEVERITIES = ("page", "ticket")
 
 
 def rules_below(url: str) -> str:
@@ -55,20 +32,22 @@ def rules_below(url: str) -> str:
 def check(page: str | None, *, partial: bool) -> str:
     """Everything that needs no process; `page` is what one shows at /metrics. Returns what was found in order."""
     run(["promtool", "check", "rules", RULES])
-    tests = sorted(TESTS.glob("*.yaml"))
-    run(["promtool", "test", "rules", *tests], cwd=TESTS)
+    problems = list(_failed_tests())
     with prometheus.running(RULES) as empty:
         rules = empty.rules()
         queries = [*_rule_queries(rules), *_panel_queries()]
-        problems = [
+        problems += [
             *_stale_dashboards(),
             *_careless_alerts(rules),
-            *_untested_alerts(rules, "\n".join(test.read_text() for test in tests)),
+            *_untested_alerts(rules),
             *_unknown_names(queries),
             *(_off_the_page(queries, page, partial=partial) if page is not None else ()),
             *_not_empty(empty, queries),
         ]
     _refuse(problems)
+    with pretended.serving(queries) as address, prometheus.running(RULES, address) as full:
+        found = _asked(full, queries, address)
+    _refuse([*found.problems, *found.unrecorded])
     alerts = sum(rule["type"] == "alerting" for rule in rules)
     return f"{alerts} alerts with tests and runbooks, {len(queries)} queries of rules and dashboards: all in order"
 
@@ -77,30 +56,17 @@ def live(address: str) -> str:
     """Every query on a Prometheus that scrapes the address. Returns how many gave series."""
     _refuse(_strangers(_page_at(address)))
     with prometheus.running(RULES, address) as server:
-        _await_scrapes(server, address)
-        rules = server.rules()
-        _await_recordings(server, rules)
-        queries = [*_rule_queries(rules), *_panel_queries()]
-        problems, silent, filled = [], [], 0
-        for query in queries:
-            try:
-                series = server.query(query.now())
-            except Failure as failure:
-                problems.append(f"{query.where}: {failure}")
-                continue
-            missing = _unrecorded(server, query.now())
-            if series:
-                filled += 1
-            elif missing:
-                silent.append(f"  {query.where}: never recorded: {', '.join(missing)}")
-            elif not _COMPARES.search(query.expression):
-                problems.append(f"{query.where} gives no series, though all it asks for is recorded: {query.now()}")
+        queries = [*_rule_queries(server.rules()), *_panel_queries()]
+        found = _asked(server, queries, address)
         firing = server.query('ALERTS{alertstate="firing"}')
-    _refuse(problems)
-    say("\n".join(["without series, for want of what they ask for:", *silent]))
+    say("\n".join(["no series, for want of what was never recorded:", *(f"  {one}" for one in found.unrecorded)]))
+    _refuse(found.problems)
     names = ", ".join(sorted({alert["metric"]["alertname"] for alert in firing})) or "none"
-    silence = f"{len(silent)} ask for what was never recorded"
-    return f"{len(queries)} queries ran, {filled} gave series, {silence}; firing: {names}"
+    counts = f"{found.filled} gave series, {found.silent} compare and had nothing to say"
+    return (
+        f"{len(queries)} queries ran: {counts}, {len(found.unrecorded)} want what was never recorded\n"
+        f"alerts that fire: {names}"
+    )
 
 
 def _refuse(problems: Iterable[str]) -> None:
@@ -114,7 +80,11 @@ def _refuse(problems: Iterable[str]) -> None:
 
 def _rule_queries(rules: Iterable[Mapping[str, object]]) -> Iterator[Query]:
     for rule in rules:
-        yield Query(f"{RULES.name}: {rule['name']}", str(rule["query"]))
+        yield _query_of(rule)
+
+
+def _query_of(rule: Mapping[str, object]) -> Query:
+    return Query(f"{RULES.name}: {rule['name']}", str(rule["query"]))
 
 
 def _panel_queries() -> Iterator[Query]:
@@ -123,7 +93,14 @@ def _panel_queries() -> Iterator[Query]:
             yield Query(f"{file.name}: {where}", expression)
 
 
-# === what is wrong with them ===
+# === what can be wrong with them ===
+
+
+def _failed_tests() -> Iterator[str]:
+    try:
+        run(["promtool", "test", "rules", *sorted(TESTS.glob("*.yaml"))], cwd=TESTS)
+    except Failure as failure:
+        yield str(failure)
 
 
 def _stale_dashboards() -> Iterator[str]:
@@ -133,75 +110,51 @@ def _stale_dashboards() -> Iterator[str]:
 
 def _careless_alerts(rules: Iterable[Mapping[str, object]]) -> Iterator[str]:
     runbooks = RUNBOOKS.read_text()
-    anchors = {_anchor(title) for title in re.findall(r"^#+ (.+)$", runbooks, re.MULTILINE)}
+    sections = {_anchor(title) for title in re.findall(r"^### (.+)$", runbooks, re.MULTILINE)}
+    index = dict(re.findall(r"^\| \[\w+\]\(#(\w+)\) \| (\w+) \|", runbooks, re.MULTILINE))
     alerts = [rule for rule in rules if rule["type"] == "alerting"]
     for alert in alerts:
-        name, labels, annotations = alert["name"], alert["labels"], alert["annotations"]
-        if labels.get("severity") not in ("page", "ticket"):
-            yield f"{name} has no severity, page or ticket"
+        name, annotations = alert["name"], alert["annotations"]
+        severity, anchor = alert["labels"].get("severity"), _anchor(name)
+        if severity not in _SEVERITIES:
+            yield f"{name} has no severity of {', '.join(_SEVERITIES)}"
         for wanted in ("summary", "description"):
             if not annotations.get(wanted):
                 yield f"{name} has no {wanted}"
-        file, _, anchor = annotations.get("runbook_url", "").partition("#")
-        if file != str(RUNBOOKS.relative_to(REPOSITORY)) or anchor not in anchors:
-            yield f"{name} leads to {file}#{anchor}, which is not there"
-        if f"](#{anchor})" not in runbooks:
-            yield f"{name} is not in the index of {RUNBOOKS.name}"
-    names = {_anchor(alert["name"]) for alert in alerts}
-    for title in re.findall(r"^### (.+)$", runbooks, re.MULTILINE):
-        if _anchor(title) not in names:
-            yield f"{RUNBOOKS.name} has a section {title} and no alert has that name"
+        link = f"{RUNBOOKS.relative_to(REPOSITORY)}#{anchor}"
+        if annotations.get("runbook_url") != link:
+            yield f"{name} has not the runbook_url {link}"
+        if anchor not in sections:
+            yield f"{name} has no section in {RUNBOOKS.name}"
+        if index.get(anchor) != severity:
+            yield f"{name} is not in the index of {RUNBOOKS.name} as a {severity}"
+    for stranger in sorted((sections | set(index)) - {_anchor(alert["name"]) for alert in alerts}):
+        yield f"{RUNBOOKS.name} speaks of {stranger}, and no alert has that name"
 
 
-def _untested_alerts(rules: Iterable[Mapping[str, object]], tests: str) -> Iterator[str]:
+def _untested_alerts(rules: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    tests = "\n".join(test.read_text() for test in sorted(TESTS.glob("*.yaml")))
+    expected = set(re.findall(r"labels: '\{alertname=\"(\w+)\"", tests))
     healthy = _HEALTHY.read_text()
-    recorded = {rule["name"]: str(rule["query"]) for rule in rules if rule["type"] == "recording"}
+    recorded = {rule["name"]: _query_of(rule) for rule in rules if rule["type"] == "recording"}
     for alert in (rule for rule in rules if rule["type"] == "alerting"):
-        if not re.search(rf'exp_samples:[^\n]*(?:\n\s+- [^\n]*)*alertname="{alert["name"]}"', tests):
+        if alert["name"] not in expected:
             yield f"{alert['name']} never fires in a test"
-        for metric in sorted(_metrics_below(str(alert["query"]), recorded)):
-            if f"{metric}{{" not in healthy:
+        for metric in sorted(expressions.below(_query_of(alert), recorded)):
+            if f"'{metric}{{" not in healthy:
                 yield f"{alert['name']} asks for {metric}, which {_HEALTHY.name} lacks: its silence there says nothing"
 
 
-def _metrics_below(expression: str, recorded: Mapping[str, str]) -> set[str]:
-    found = {name for name, _ in _METRIC.findall(expression)}
-    for name, _, _ in _RECORDED.findall(expression):
-        found |= _metrics_below(recorded[name], recorded)
-    return found
-
-
 def _unknown_names(queries: Iterable[Query]) -> Iterator[str]:
-    known, literals = instruments.defined(), instruments.label_values()
-    by_stem = {name.removesuffix("_total"): metric for name, metric in known.items()}
-    by_stem |= {metric.name: metric for metric in known.values()}
+    literals = instruments.label_values()
     for query in queries:
-        for name, selector in _METRIC.findall(query.expression):
-            if name in known:
-                yield from _unknown_labels(query, known[name], selector, literals)
-            elif name not in _OTHERS:
-                yield f"{query.where} asks for {name}, which nothing records"
-        for name, stem, selector in _RECORDED.findall(query.expression):
-            if selector and stem in by_stem:
-                yield from _unknown_labels(query, by_stem[stem], selector, literals)
-            elif selector:
-                yield f"{query.where} selects from {name}, whose name names no metric"
-
-
-def _unknown_labels(query: Query, metric: instruments.Metric, selector: str, literals: set[str]) -> Iterator[str]:
-    for label, values in _MATCHER.findall(selector):
-        if label != metric.label and label not in _EVERYWHERE:
-            yield f"{query.where}: {metric.name} has the label {metric.label} and not {label}"
-        for value in values.split("|") if label == metric.label else ():
-            if value not in literals:
-                yield f"{query.where}: {metric.name} never has {label}={value}"
+        yield from query.unknown(literals)
 
 
 def _off_the_page(queries: Iterable[Query], page: str, *, partial: bool) -> Iterator[str]:
-    there = _series_on(page)
     yield from _strangers(page)
-    asked = {name for query in queries for name, _ in _METRIC.findall(query.expression) if name not in _OTHERS}
-    for name in sorted(asked - there):
+    asked = set().union(*(query.metrics() for query in queries)) - OTHERS
+    for name in sorted(asked - _series_on(page)):
         if partial:
             say(f"  not on the page: {name}")
         else:
@@ -222,15 +175,61 @@ def _not_empty(empty: Prometheus, queries: Iterable[Query]) -> Iterator[str]:
         except Failure as failure:
             yield f"{query.where}: {failure}"
             continue
-        if series and not query.expression.startswith("absent("):
+        if series and not query.makes_up():
             yield f"{query.where} gives series though nothing was ever recorded: {query.now()}"
 
 
-# === pages and scrapes ===
+# === a Prometheus that scrapes ===
 
 
-def _series_on(page: str) -> set[str]:
-    return set(re.findall(r"^(answer_gateway_\w+)", page, re.MULTILINE))
+@dataclass
+class _Found:
+    """What became of the queries."""
+
+    problems: list[str] = field(default_factory=list)
+    unrecorded: list[str] = field(default_factory=list)
+    filled: int = 0
+    silent: int = 0
+
+
+def _asked(server: Prometheus, queries: Iterable[Query], address: str) -> _Found:
+    _await(lambda: bool(server.query("sum_over_time(up[1m]) >= 2")), f"Prometheus could not scrape {address} twice")
+    _await_recordings(server)
+    found = _Found()
+    for query in queries:
+        try:
+            series = server.query(query.now())
+        except Failure as failure:
+            found.problems.append(f"{query.where}: {failure}")
+            continue
+        missing = [one for one in query.selectors() if not series and not server.query(one)]
+        if series:
+            found.filled += 1
+        elif query.may_be_silent() or query.metrics() == {"ALERTS"}:
+            found.silent += 1
+        elif missing:
+            found.unrecorded.append(f"{query.where}: {', '.join(missing)}")
+        else:
+            found.problems.append(f"{query.where} gives no series, though all it asks for is recorded: {query.now()}")
+    return found
+
+
+def _await_recordings(server: Prometheus) -> None:
+    """Waits until every rule that has something to record has done so."""
+    recordings = [rule for rule in server.rules() if rule["type"] == "recording"]
+
+    def done() -> bool:
+        return all(server.query(str(rule["name"])) or not server.query(str(rule["query"])) for rule in recordings)
+
+    _await(done, "Prometheus does not evaluate the rules")
+
+
+def _await(done: Callable[[], bool], problem: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not done():
+        if time.monotonic() > deadline:
+            raise Failure(f"{problem} within {_PATIENCE:.0f} s")
+        time.sleep(0.5)
 
 
 def _page_at(address: str) -> str:
@@ -242,32 +241,8 @@ def _page_at(address: str) -> str:
         raise Failure(f"no metrics at {address}: {problem}; give the admin port of a running process") from problem
 
 
-def _await_scrapes(server: Prometheus, address: str) -> None:
-    _await(lambda: bool(server.query("sum_over_time(up[1m]) >= 2")), f"Prometheus could not scrape {address} twice")
-
-
-def _await_recordings(server: Prometheus, rules: Iterable[Mapping[str, object]]) -> None:
-    """Waits until each rule whose expression gives series has recorded them."""
-    recordings = [rule for rule in rules if rule["type"] == "recording"]
-
-    def done() -> bool:
-        return all(server.query(str(rule["name"])) or not server.query(str(rule["query"])) for rule in recordings)
-
-    _await(done, "Prometheus does not evaluate the rules")
-
-
-def _await(done: object, problem: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not done():
-        if time.monotonic() > deadline:
-            raise Failure(f"{problem} within {_PATIENCE:.0f} s")
-        time.sleep(0.5)
-
-
-def _unrecorded(server: Prometheus, expression: str) -> list[str]:
-    selectors = [name + selector for name, selector in _METRIC.findall(expression)]
-    selectors += [name + selector for name, _, selector in _RECORDED.findall(expression)]
-    return [selector for selector in dict.fromkeys(selectors) if not server.query(selector)]
+def _series_on(page: str) -> set[str]:
+    return set(re.findall(r"^(answer_gateway_\w+)", page, re.MULTILINE))
 
 
 def _anchor(title: str) -> str:
