@@ -126,6 +126,9 @@ def _defaults(panel: Panel) -> dict[str, object]:
             "stacking": stacking,
             "thresholdsStyle": {"mode": "dashed" if panel.bounds else "off"},
         }
+    if panel.kind == "state-timeline":
+        words = {"0": {"text": "no", "color": "red"}, "1": {"text": "yes", "color": "green"}}
+        defaults["mappings"] = [{"type": "value", "options": words}]
     bounds = {"min": panel.least, "max": panel.most}
     defaults |= {name: value for name, value in bounds.items() if value is not None}
     if panel.bounds:

@@ -12,16 +12,15 @@ import grafana
 import instruments
 import pretended
 import prometheus
+import runbooks
 from common import REPOSITORY, Failure, run, say
 from expressions import OTHERS, Query
 from prometheus import Prometheus
 
 RULES = REPOSITORY / "deploy" / "alerts" / "answer-gateway.yaml"
 TESTS = REPOSITORY / "deploy" / "alerts" / "tests"
-RUNBOOKS = REPOSITORY / "docs" / "runbooks.md"
 _HEALTHY = TESTS / "healthy.yaml"
 _PATIENCE = 30.0
-_SEVERITIES = ("page", "ticket")
 
 
 def rules_below(url: str) -> str:
@@ -38,7 +37,8 @@ def check(page: str | None, *, partial: bool) -> str:
         queries = [*_rule_queries(rules), *_panel_queries()]
         problems += [
             *_stale_dashboards(),
-            *_careless_alerts(rules),
+            *runbooks.careless(rules),
+            *runbooks.outdated({rule["name"] for rule in rules if rule["type"] == "recording"}),
             *_untested_alerts(rules),
             *_unknown_names(queries),
             *(_off_the_page(queries, page, partial=partial) if page is not None else ()),
@@ -106,30 +106,6 @@ def _failed_tests() -> Iterator[str]:
 def _stale_dashboards() -> Iterator[str]:
     for file in dashboards.stale():
         yield f"{file.relative_to(REPOSITORY)} is not what scripts/lib/dashboards.py makes; run scripts/observe --write"
-
-
-def _careless_alerts(rules: Iterable[Mapping[str, object]]) -> Iterator[str]:
-    runbooks = RUNBOOKS.read_text()
-    sections = {_anchor(title) for title in re.findall(r"^### (.+)$", runbooks, re.MULTILINE)}
-    index = dict(re.findall(r"^\| \[\w+\]\(#(\w+)\) \| (\w+) \|", runbooks, re.MULTILINE))
-    alerts = [rule for rule in rules if rule["type"] == "alerting"]
-    for alert in alerts:
-        name, annotations = alert["name"], alert["annotations"]
-        severity, anchor = alert["labels"].get("severity"), _anchor(name)
-        if severity not in _SEVERITIES:
-            yield f"{name} has no severity of {', '.join(_SEVERITIES)}"
-        for wanted in ("summary", "description"):
-            if not annotations.get(wanted):
-                yield f"{name} has no {wanted}"
-        link = f"{RUNBOOKS.relative_to(REPOSITORY)}#{anchor}"
-        if annotations.get("runbook_url") != link:
-            yield f"{name} has not the runbook_url {link}"
-        if anchor not in sections:
-            yield f"{name} has no section in {RUNBOOKS.name}"
-        if index.get(anchor) != severity:
-            yield f"{name} is not in the index of {RUNBOOKS.name} as a {severity}"
-    for stranger in sorted((sections | set(index)) - {_anchor(alert["name"]) for alert in alerts}):
-        yield f"{RUNBOOKS.name} speaks of {stranger}, and no alert has that name"
 
 
 def _untested_alerts(rules: Iterable[Mapping[str, object]]) -> Iterator[str]:
@@ -243,7 +219,3 @@ def _page_at(address: str) -> str:
 
 def _series_on(page: str) -> set[str]:
     return set(re.findall(r"^(answer_gateway_\w+)", page, re.MULTILINE))
-
-
-def _anchor(title: str) -> str:
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
