@@ -62,7 +62,7 @@ _DELIVERY_SUCCESS = (
 )
 _LEDGER = (
     "sum by (job, instance) (answer_gateway_questions_accepted_total{SEL} "
-    'or label_replace(answer_gateway_questions_adopted_total{SEL}, "version", "adopted", "", "")) '
+    'or label_replace(answer_gateway_questions_adopted_total{SEL}, "version", "$1 adopted", "version", "(.*)")) '
     '- sum by (job, instance) (answer_gateway_questions_total{outcome!="publish_failed",SEL} '
     "or answer_gateway_questions_pending{SEL})"
 )
@@ -79,7 +79,7 @@ _SERVICE_OWNER = Dashboard(
             (
                 one("Processing rate", rate_by("result", "records"), "{{result}}", unit="cps",
                     text="Records of the answers' topic. Every replica reads every one of them."),
-                one("Error rate", rate_by("kind", "errors"), "{{kind}}", unit="cps", stacked=True),
+                one("Error rate", rate_by("kind", "errors") + " > 0", "{{kind}}", unit="cps", stacked=True),
                 one("Delivery success", _DELIVERY_SUCCESS, "delivered", unit="percentunit", bounds=(0.99, 0.95),
                     least=None, most=1,
                     text="Answers for sessions that are here: the share their sockets took."),
@@ -139,7 +139,7 @@ _SERVICE_OWNER = Dashboard(
             "Sockets",
             (
                 one("Opened", rate_by("version", "sockets_opened"), "version {{version}}", unit="cps"),
-                one("Closed by code", rate_by("code", "sockets_closed"), "{{code}}", unit="cps", stacked=True,
+                one("Closed by code", rate_by("code", "sockets_closed") + " > 0", "{{code}}", unit="cps", stacked=True,
                     text="1005: no code. 1006: gone without a word. Others: docs/protocol-v2.md."),
                 one("Upgrades refused", rate_by("reason", "upgrades_refused"), "{{reason}}", unit="cps"),
                 one("Frames refused", rate_by("reason", "frames_refused"), "{{reason}}", unit="cps"),
@@ -237,7 +237,8 @@ _ON_CALL = Dashboard(
         Row(
             "Errors and log lines",
             (
-                one("Errors by replica", rate_by("instance, kind", "errors"), "{{instance}} {{kind}}", unit="cps"),
+                one("Errors by replica", rate_by("instance, kind", "errors") + " > 0", "{{instance}} {{kind}}",
+                    unit="cps"),
                 one("Log lines held back", rate_by("event", "logs_held_back"), "{{event}}", unit="cps"),
             ),
         ),

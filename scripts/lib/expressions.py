@@ -67,7 +67,7 @@ class Query:
         for metric, label, value in self.matched():
             if label != metric.label:
                 yield f"{self.where}: {metric.name} has the label {metric.label} and not {label}"
-            elif value not in literals:
+            elif value not in (literals if metric.values is None else metric.values):
                 yield f"{self.where}: {metric.name} never has {label}={value}"
 
     def _of_the_code(self) -> Iterator[tuple[Metric, str]]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from common import REPOSITORY, Failure
 
 _SOURCE = REPOSITORY / "crates" / "telemetry" / "src" / "instruments.rs"
-_LINE = re.compile(r'^\s*\w+: (Count|Gauge|Seconds) = "([a-z_.]+)", "([a-z_]+)", "([^"]+)",$', re.MULTILINE)
+_LINE = re.compile(
+    r'^\s*\w+: (Count|Gauge|Seconds) = "([a-z_.]+)", "([a-z_]+)"(?: in \[([^\]]*)\])?, "([^"]+)",$', re.MULTILINE
+)
 # What the exporter makes of a unit; `{…}` is a remark and adds nothing.
 _UNITS = {"s": "_seconds", "By": "_bytes", "1": "_ratio"}
 _LITERAL = re.compile(r'"(\w+)"')
@@ -22,6 +24,8 @@ class Metric:
     name: str
     label: str
     kind: str
+    # None where the definition does not list them, or only the build knows them.
+    values: frozenset[str] | None
 
     def series(self) -> list[str]:
         """The names of its series."""
@@ -32,11 +36,12 @@ class Metric:
 def defined() -> Mapping[str, Metric]:
     """Every metric, by the name of each of its series."""
     found = {}
-    for kind, name, label, unit in _LINE.findall(_SOURCE.read_text()):
+    for kind, name, label, listed, unit in _LINE.findall(_SOURCE.read_text()):
         end = _UNITS.get(unit, "") if not unit.startswith("{") else ""
         if not unit.startswith("{") and not end:
             raise Failure(f"{name} has the unit {unit}, whose ending is not known to scripts/lib/instruments.py")
-        metric = Metric(name.replace(".", "_") + end + ("_total" if kind == "Count" else ""), label, kind)
+        values = frozenset(_LITERAL.findall(listed)) if listed and "env!" not in listed else None
+        metric = Metric(name.replace(".", "_") + end + ("_total" if kind == "Count" else ""), label, kind, values)
         found |= dict.fromkeys(metric.series(), metric)
     if not found:
         raise Failure(f"no instrument is found in {_SOURCE.relative_to(REPOSITORY)}: has its form changed?")

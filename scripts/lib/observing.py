@@ -47,7 +47,7 @@ def check(page: str | None, *, partial: bool) -> str:
     _refuse(problems)
     with pretended.serving(queries) as address, prometheus.running(RULES, address) as full:
         found = _asked(full, queries, address)
-    _refuse([*found.problems, *found.unrecorded])
+    _refuse([*found.problems, *found.unrecorded, *_empty_panels(found)])
     alerts = sum(rule["type"] == "alerting" for rule in rules)
     return f"{alerts} alerts with tests and runbooks, {len(queries)} queries of rules and dashboards: all in order"
 
@@ -62,7 +62,7 @@ def live(address: str) -> str:
     say("\n".join(["no series, for want of what was never recorded:", *(f"  {one}" for one in found.unrecorded)]))
     _refuse(found.problems)
     names = ", ".join(sorted({alert["metric"]["alertname"] for alert in firing})) or "none"
-    counts = f"{found.filled} gave series, {found.silent} compare and had nothing to say"
+    counts = f"{found.filled} gave series, {len(found.silent)} compare and had nothing to say"
     return (
         f"{len(queries)} queries ran: {counts}, {len(found.unrecorded)} want what was never recorded\n"
         f"alerts that fire: {names}"
@@ -165,7 +165,7 @@ class _Found:
     problems: list[str] = field(default_factory=list)
     unrecorded: list[str] = field(default_factory=list)
     filled: int = 0
-    silent: int = 0
+    silent: list[Query] = field(default_factory=list)
 
 
 def _asked(server: Prometheus, queries: Iterable[Query], address: str) -> _Found:
@@ -182,12 +182,19 @@ def _asked(server: Prometheus, queries: Iterable[Query], address: str) -> _Found
         if series:
             found.filled += 1
         elif query.may_be_silent() or query.metrics() == {"ALERTS"}:
-            found.silent += 1
+            found.silent.append(query)
         elif missing:
             found.unrecorded.append(f"{query.where}: {', '.join(missing)}")
         else:
             found.problems.append(f"{query.where} gives no series, though all it asks for is recorded: {query.now()}")
     return found
+
+
+def _empty_panels(found: _Found) -> Iterator[str]:
+    """Panels that stay empty where everything is recorded, though no alert fires there."""
+    for query in found.silent:
+        if not query.where.startswith(RULES.name) and query.metrics() != {"ALERTS"}:
+            yield f"{query.where} gives no series, though everything is recorded: {query.now()}"
 
 
 def _await_recordings(server: Prometheus) -> None:

@@ -44,7 +44,7 @@ def serving(queries: Iterable[Query]) -> Iterator[str]:
 
 def _lines(values: Mapping[Metric, set[str]], scrape: int) -> Iterator[str]:
     for metric in dict.fromkeys(instruments.defined().values()):
-        for value in sorted(values.get(metric, set()) | {_FURTHER}):
+        for value in sorted(metric.values or values.get(metric, set()) | {_FURTHER}):
             labels = f'{metric.label}="{value}"'
             if metric.kind == "Seconds":
                 yield from (f'{metric.name}_bucket{{{labels},le="{le}"}} {9 * scrape}' for le in ("0.1", "+Inf"))
