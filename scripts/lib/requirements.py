@@ -104,6 +104,7 @@ _CHAOS = (
     Need("Go 1.24 or newer", _go_is_new_enough, advice="from https://go.dev; Debian 12 has 1.19 only"),
     Need("libfaketime", lambda: faketime() is not None, ("faketime",)),
 )
+_WATCHERS = (_program("promtool", "prometheus"), _program("prometheus", "prometheus"))
 
 _VERIFY_TOOLS = ("lint", "cargo-deny")
 _CHAOS_TOOLS = ("kafka", "apicurio", "e2e-python", "toxiproxy")
@@ -114,6 +115,7 @@ PURPOSES = {
     "demo": Purpose(_COMPILER),
     "stack": Purpose(_STACK, ("kafka", "apicurio"), rust=False),
     "chaos": Purpose((*_COMPILER, *_STACK, _PYTHON_VENV, *_CHAOS), _CHAOS_TOOLS),
+    "observe": Purpose(_WATCHERS, rust=False),
     "verify": Purpose((_GIT, *_COMPILER, _PYTHON_VENV), _VERIFY_TOOLS),
     "test": Purpose(_TEST_NEEDS, _TEST_TOOLS),
     "nightly": Purpose(_TEST_NEEDS, (*_TEST_TOOLS, "cargo-mutants")),
@@ -129,7 +131,7 @@ def _install_packages(missing: list[Need]) -> None:
     packages = sorted({package for need in missing for package in need.debian})
     if not packages:
         return
-    # RUNLEVEL=1 keeps Debian from starting nginx as a service of the machine.
+    # RUNLEVEL=1 keeps Debian from starting nginx and Prometheus as services of the machine.
     line = f"apt-get update && RUNLEVEL=1 apt-get install --yes --no-install-recommends {' '.join(packages)}"
     lacks = ", ".join(need.what for need in missing)
     if not shutil.which("apt-get"):
