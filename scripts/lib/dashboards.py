@@ -51,8 +51,8 @@ def rate_by(label: str, metric: str) -> str:
 
 
 _REPLICAS = (
-    ("job", "label_values(answer_gateway_build_info_ratio, job)"),
-    ("instance", 'label_values(answer_gateway_build_info_ratio{job=~"$job"}, instance)'),
+    ("job", "label_values(answer_gateway_build_info, job)"),
+    ("instance", 'label_values(answer_gateway_build_info{job=~"$job"}, instance)'),
 )
 _DURATION = "answer_gateway_question_duration_seconds"
 _RECOVERY = "answer_gateway_recovery_duration_seconds"
@@ -158,7 +158,7 @@ _ON_CALL = Dashboard(
         Row(
             "Now",
             (
-                one("Replicas that serve", 'sum(answer_gateway_readiness_ratio{state="serving",SEL})', kind="stat",
+                one("Replicas that serve", 'sum(answer_gateway_readiness{state="serving",SEL})', kind="stat",
                     bounds=(2, 1)),
                 one("Delivery success", _DELIVERY_SUCCESS, kind="stat", unit="percentunit", bounds=(0.99, 0.95)),
                 one("Questions waiting", "sum(answer_gateway_questions_pending{SEL})", kind="stat"),
@@ -169,17 +169,17 @@ _ON_CALL = Dashboard(
         Row(
             "Readiness",
             (
-                one("State of each replica", "answer_gateway_readiness_ratio{SEL} == 1", "{{instance}} {{state}}",
+                one("State of each replica", "answer_gateway_readiness{SEL} == 1", "{{instance}} {{state}}",
                     kind="state-timeline"),
                 one("Starts", 'resets(answer_gateway_registry_lookups_total{result="ok",SEL}[30m])', "{{instance}}",
                     text="In half an hour, of one address."),
-                one("Versions", "count by (version) (answer_gateway_build_info_ratio{SEL})", "{{version}}"),
+                one("Versions", "count by (version) (answer_gateway_build_info{SEL})", "{{version}}"),
             ),
         ),
         Row(
             "Kafka",
             (
-                one("Kafka answers", "answer_gateway_kafka_up_ratio{SEL}", "{{instance}} {{client}}",
+                one("Kafka answers", "answer_gateway_kafka_up{SEL}", "{{instance}} {{client}}",
                     kind="state-timeline"),
                 one("Reconnects", "sum by (instance, client) (rate(answer_gateway_kafka_reconnects_total{SEL}RATE))",
                     "{{instance}} {{client}}", unit="cps"),
@@ -203,7 +203,7 @@ _ON_CALL = Dashboard(
         Row(
             "Schema registry and what cannot be read",
             (
-                one("Registry answers", "answer_gateway_registry_up_ratio{SEL}", "{{instance}}", kind="state-timeline"),
+                one("Registry answers", "answer_gateway_registry_up{SEL}", "{{instance}}", kind="state-timeline"),
                 one("Look-ups", rate_by("result", "registry_lookups"), "{{result}}", unit="cps"),
                 one("Dead letters", rate_by("result", "dead_letters"), "{{result}}", unit="cps"),
                 one("Skipped: undecodable",
@@ -229,7 +229,7 @@ _ON_CALL = Dashboard(
                 one("Recent answers remembered", "answer_gateway_recent_records{SEL}", "{{instance}}"),
                 one("Memory of their index", "answer_gateway_recent_records_size_bytes{SEL}", "{{instance}}",
                     unit="bytes"),
-                one("What keys are held for", "answer_gateway_keys_ratio{SEL} == 1", "{{instance}} {{belief}}",
+                one("What keys are held for", "answer_gateway_keys{SEL} == 1", "{{instance}} {{belief}}",
                     kind="state-timeline"),
                 one("Second looks", rate_by("cause", "second_looks"), "{{cause}}", unit="cps"),
             ),

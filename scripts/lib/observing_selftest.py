@@ -29,14 +29,14 @@ class Mistake:
 
 
 MISTAKES = (
-    Mistake(_RULES, "answer_gateway_kafka_up_ratio == 0", "answer_gateway_kafka_up == 0",
+    Mistake(_RULES, "answer_gateway_kafka_up == 0", "answer_gateway_kafka_up == 0",
             "AnswerGatewayKafkaDown asks for answer_gateway_kafka_up, which nothing records"),
     Mistake(_RULES, 'scope="sum"', 'scope="summ"', "answer_gateway_consumer_lag never has scope=summ"),
     Mistake(_RULES, 'kind="accept_failed"', 'result="accept_failed"',
             "answer_gateway_errors_total has the label kind and not result"),
     Mistake(_RULES, "severity: ticket", "severity: warning", "has no severity of page, ticket"),
     Mistake(_RULES, "#answergatewayabsent", "#absent", "AnswerGatewayAbsent has not the runbook_url"),
-    Mistake(_RULES, "answer_gateway_registry_up_ratio == 0", "answer_gateway_registry_up_ratio == 0 or vector(0)",
+    Mistake(_RULES, "answer_gateway_registry_up == 0", "answer_gateway_registry_up == 0 or vector(0)",
             "AnswerGatewayRegistryDown gives series though nothing was ever recorded"),
     Mistake(_RULES, "bound) answer_gateway_sessions_owed", "code) answer_gateway_sessions_owed", "process.yaml"),
     Mistake(_HEALTHY, "'answer_gateway_kafka_reconnects_total{", "'answer_gateway_reconnects_total{",

@@ -109,7 +109,7 @@ _WATCHERS = (_program("promtool", "prometheus"), _program("prometheus", "prometh
 _VERIFY_TOOLS = ("lint", "cargo-deny")
 _CHAOS_TOOLS = ("kafka", "apicurio", "e2e-python", "toxiproxy")
 _TEST_TOOLS = (*_VERIFY_TOOLS, *_CHAOS_TOOLS, "e2e-node", "cargo-fuzz", "collector")
-_TEST_NEEDS = (_GIT, *_COMPILER, *_STACK, *_OUTSIDE_TESTS, *_CHAOS)
+_TEST_NEEDS = (_GIT, *_COMPILER, *_STACK, *_OUTSIDE_TESTS, *_CHAOS, *_WATCHERS)
 
 PURPOSES = {
     "demo": Purpose(_COMPILER),

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and where it goes.
 
 pub mod ask;
+pub mod check;
 pub mod config;
 pub mod replay;
 
@@ -23,6 +24,7 @@ Examples:
   answer-gateway demo               try it, with nothing installed
   answer-gateway ask \"Which topics does the gateway use?\"
                                     ask a running gateway from the terminal
+  answer-gateway check              look whether Kafka, topics, rights and schemas are as they have to be
   answer-gateway config             show every setting and where it came from
 
 Without a command it runs the gateway."
@@ -51,6 +53,8 @@ Examples:
     Demo(Settings),
     /// Show every setting as it takes effect and where it came from
     Config(config::Arguments),
+    /// Look whether Kafka, topics, rights and schemas are as the gateway needs them
+    Check(check::Arguments),
     /// Ask one question and print its answer
     Ask(ask::Arguments),
     /// Write dead letters back to the answers' topic, after a repair
@@ -89,6 +93,10 @@ impl Cli {
             Some(Command::Config(mut arguments)) => {
                 arguments.settings = before.and(arguments.settings);
                 Command::Config(arguments)
+            }
+            Some(Command::Check(mut arguments)) => {
+                arguments.settings = before.and(arguments.settings);
+                Command::Check(arguments)
             }
             Some(Command::Replay(mut arguments)) => {
                 arguments.settings = before.and(arguments.settings);

@@ -1,5 +1,6 @@
 //! The binary `answer-gateway`: reads the command line and hands over. Owns the exit status.
 
+mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod events;
@@ -34,6 +35,7 @@ fn dispatch(command: &Command) -> io::Result<ExitCode> {
             cli::config::run(arguments, &Environment::of_process(), &mut out, &mut err)
                 .map(ExitCode::from)
         }
+        Command::Check(arguments) => check::run(arguments, &mut out, &mut err).map(ExitCode::from),
         Command::Replay(arguments) => {
             replay::run(arguments, err.is_terminal(), &mut out, &mut err).map(ExitCode::from)
         }

@@ -61,14 +61,32 @@ pub(crate) async fn serve(prepared: Prepared, on_ready: impl FnOnce()) -> anyhow
     run::serve(config, ports, telling, panicked, on_ready).await
 }
 
+/// A gateway that logs nothing and sends no telemetry, with its configuration changed by `change`.
+///
+/// # Errors
+///
+/// What cannot be set up.
+pub(crate) fn prepare_quietly(
+    mut loaded: Loaded,
+    change: impl FnOnce(&mut Config),
+) -> anyhow::Result<Prepared> {
+    change(&mut loaded.config);
+    "off".clone_into(&mut loaded.config.log.level);
+    prepare_exporting(loaded, Exporting::default())
+}
+
 fn prepare(loaded: Loaded) -> anyhow::Result<Prepared> {
+    let exporting = Exporting::from_variables(|name| std::env::var(name).ok())?;
+    prepare_exporting(loaded, exporting)
+}
+
+fn prepare_exporting(loaded: Loaded, exporting: Exporting) -> anyhow::Result<Prepared> {
     let Loaded { config, warnings } = loaded;
     let format = match config.log.format {
         LogFormat::Auto => telemetry::LogFormat::Auto,
         LogFormat::Human => telemetry::LogFormat::Human,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
-    let exporting = Exporting::from_variables(|name| std::env::var(name).ok())?;
     let resource = telemetry::resource(events::VERSION, uuid::Uuid::new_v4().to_string());
     let metrics = Metrics::exported(exporting, resource.clone());
     let metrics = metrics.context("metrics cannot be set up")?;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kafka_ingest::{
-    ClientCertificate, ConsumerSettings, Delivery, GroupStart, KafkaSettings, OauthBearer,
-    PublisherSettings, RecentLimits, RegistryAuth, RegistrySettings, Sasl, Secret, Security, Tls,
+    CheckSettings, ClientCertificate, ConsumerSettings, Delivery, GroupStart, KafkaSettings,
+    OauthBearer, PublisherSettings, RecentLimits, RegistryAuth, RegistrySettings, Sasl, Secret,
+    Security, Tls,
 };
 use ws_gateway::{
     CoreSettings, DrainPlan, Limits, ServerSettings, SessionSettings, TokenKeys, WireIdMode,
@@ -136,6 +137,22 @@ pub(crate) fn publisher(config: &Config) -> PublisherSettings {
         refresh_interval: config.registry.refresh_interval,
         publish_timeout: config.kafka.publish_timeout,
         ..settings
+    }
+}
+
+/// What is looked at before any of it runs.
+pub(crate) fn check(config: &Config) -> CheckSettings {
+    CheckSettings {
+        kafka: kafka(&config.kafka),
+        registry: registry(&config.registry),
+        questions_topic: config.kafka.questions_topic.clone(),
+        answers_topic: config.kafka.answers_topic.clone(),
+        dead_letter_topic: config.kafka.dead_letter_topic.clone(),
+        question_subject: config.registry.question_subject.clone(),
+        auto_register: config.registry.auto_register,
+        question_fields: question_fields(&config.question_fields),
+        answer_fields: answer_fields(&config.answer_fields),
+        keep_answers: config.resume.window + config.session.answer_timeout,
     }
 }
 

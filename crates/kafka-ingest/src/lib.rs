@@ -15,6 +15,7 @@
 
 mod assignment;
 mod backoff;
+mod check;
 mod client_config;
 mod client_context;
 mod consumer;
@@ -59,6 +60,7 @@ mod worker;
 
 pub use assignment::GroupStart;
 pub use avro_codec::{AnswerFields, QuestionFields};
+pub use check::{CheckSettings, Finding, Verdict, check};
 pub use client_config::{
     ClientCertificate, KafkaSettings, OauthBearer, REFUSED_PROPERTIES, Sasl, Secret, Security, Tls,
 };

@@ -1,23 +1,33 @@
-//! The three things librdkafka knows or does and its Rust binding does not, or does with a panic.
+//! The four things librdkafka knows or does and its Rust binding does not, or does with a panic.
 //!
 //! The only unsafe code of this crate. Each function borrows what it reads from, so the pointers it
 //! passes live as long as the call.
 #![expect(
     unsafe_code,
-    reason = "the binding does not expose the cached watermarks and the removal of a header, and \
-              panics on a header whose name is not UTF-8, which anybody can write"
+    reason = "the binding does not expose the cached watermarks, the removal of a header and the \
+              rights on a topic, and panics on a header whose name is not UTF-8, which anybody can write"
 )]
 
 use std::ffi::{CStr, CString};
 use std::ptr;
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::bindings::{
+    rd_kafka_AclOperation_t, rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new,
+    rd_kafka_AdminOptions_set_include_authorized_operations, rd_kafka_DescribeTopics,
+    rd_kafka_DescribeTopics_result_topics, rd_kafka_TopicCollection_destroy,
+    rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_authorized_operations,
+    rd_kafka_admin_op_t, rd_kafka_error_destroy, rd_kafka_event_DescribeTopics_result,
+    rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_error_string, rd_kafka_event_t,
     rd_kafka_get_watermark_offsets, rd_kafka_header_get_all, rd_kafka_header_remove,
-    rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_resp_err_t,
+    rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_queue_destroy, rd_kafka_queue_new,
+    rd_kafka_queue_poll, rd_kafka_resp_err_t,
 };
 use rdkafka::client::Client;
 use rdkafka::message::{BorrowedMessage, OwnedHeaders};
+
+use crate::check::Right;
 
 const OK: rd_kafka_resp_err_t = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
 
@@ -91,4 +101,88 @@ pub(crate) fn remove_header(headers: &mut OwnedHeaders, name: &CStr) {
 /// A topic's name as librdkafka takes it.
 pub(crate) fn topic_name(topic: &str) -> Option<CString> {
     CString::new(topic).ok()
+}
+
+/// What this login may do with `topic`, as a broker says within `patience`. `None`: it does not tell.
+///
+/// # Errors
+///
+/// In librdkafka's words, when no broker answers.
+pub(crate) fn topic_rights<C: ClientContext>(
+    client: &Client<C>,
+    topic: &CStr,
+    patience: Duration,
+) -> Result<Option<Vec<Right>>, String> {
+    let millis = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+    let mut names = [topic.as_ptr()];
+    // SAFETY: the client outlives every call. What is made here is destroyed here, each once and after
+    // its last use: the event last of all, since the result and the descriptions are inside it. The
+    // name ends in NUL and is copied by librdkafka. Each pointer that may be null is looked at first.
+    unsafe {
+        let queue = rd_kafka_queue_new(client.native_ptr());
+        let options = rd_kafka_AdminOptions_new(
+            client.native_ptr(),
+            rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
+        );
+        let refused = rd_kafka_AdminOptions_set_include_authorized_operations(options, 1);
+        if !refused.is_null() {
+            rd_kafka_error_destroy(refused);
+        }
+        let topics = rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+        rd_kafka_DescribeTopics(client.native_ptr(), topics, options, queue);
+        rd_kafka_TopicCollection_destroy(topics);
+        rd_kafka_AdminOptions_destroy(options);
+        let event = rd_kafka_queue_poll(queue, millis);
+        let rights = rights_in(event);
+        if !event.is_null() {
+            rd_kafka_event_destroy(event);
+        }
+        rd_kafka_queue_destroy(queue);
+        rights
+    }
+}
+
+/// # Safety
+///
+/// `event` is null, or an event that lives as long as the call.
+unsafe fn rights_in(event: *mut rd_kafka_event_t) -> Result<Option<Vec<Right>>, String> {
+    if event.is_null() {
+        return Err("no broker answers".to_owned());
+    }
+    // SAFETY: the event is alive; what is read is inside it and copied.
+    unsafe {
+        if rd_kafka_event_error(event) != OK {
+            let words = rd_kafka_event_error_string(event);
+            return Err(CStr::from_ptr(words).to_string_lossy().into_owned());
+        }
+        let result = rd_kafka_event_DescribeTopics_result(event);
+        if result.is_null() {
+            return Err("the broker answers something else".to_owned());
+        }
+        let mut count = 0;
+        let described = rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        if described.is_null() || count == 0 {
+            return Ok(None);
+        }
+        let operations =
+            rd_kafka_TopicDescription_authorized_operations(*described, &raw mut count);
+        if operations.is_null() {
+            return Ok(None);
+        }
+        let operations = std::slice::from_raw_parts(operations, count);
+        Ok(Some(operations.iter().filter_map(right).collect()))
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other operations are of no use here"
+)]
+fn right(operation: &rd_kafka_AclOperation_t) -> Option<Right> {
+    match operation {
+        rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_DESCRIBE => Some(Right::Describe),
+        rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_READ => Some(Right::Read),
+        rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE => Some(Right::Write),
+        _ => None,
+    }
 }

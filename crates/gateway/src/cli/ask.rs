@@ -58,6 +58,26 @@ enum Outcome {
     Unconnected(String),
 }
 
+/// Asks a gateway on this machine and leaves the answer aside.
+///
+/// # Errors
+///
+/// Why none came, in words.
+pub async fn once(port: u16, question: &str, timeout: Duration) -> Result<(), String> {
+    let url = format!("ws://127.0.0.1:{port}");
+    let arguments = Arguments {
+        question: question.to_owned(),
+        url: gateway_url(&url)?,
+        session: None,
+        user: None,
+        timeout,
+    };
+    match ask(&arguments).await {
+        Outcome::Answered(_) => Ok(()),
+        Outcome::Refused(problem) | Outcome::Unconnected(problem) => Err(problem),
+    }
+}
+
 /// Asks, prints the answer to `out` and anything else to `err`. Returns the exit code: 0 answered,
 /// 1 refused or not answered in time, 2 not connected.
 ///

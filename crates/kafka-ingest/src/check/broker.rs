@@ -1,0 +1,126 @@
+//! Whether the brokers let this client in, and whether those they name can be reached too.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::admin::AdminClient;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer, ProducerContext};
+use tokio::task::spawn_blocking;
+
+use super::{CheckSettings, Finding, PATIENCE, Verdict, reach, topics};
+use crate::{StartError, client_config};
+
+/// A client that remembers what librdkafka said of itself, and says nothing.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Arc<Mutex<Vec<(Option<RDKafkaErrorCode>, String)>>>);
+
+impl ClientContext for Heard {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A few are enough to tell the cause.
+        if heard.len() < 16 {
+            heard.push((error.rdkafka_error_code(), reason.to_owned()));
+        }
+    }
+}
+
+impl ProducerContext for Heard {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &rdkafka::message::DeliveryResult<'_>, (): Self::DeliveryOpaque) {}
+}
+
+type Client = BaseProducer<Heard, NoCustomPartitioner>;
+
+pub(super) async fn check(
+    settings: &CheckSettings,
+    tell: &mut (dyn FnMut(Finding) + Send),
+) -> Result<(), StartError> {
+    let config = client_config::producer(&settings.kafka, PATIENCE, 1)?;
+    let heard = Heard::default();
+    let client: Client = create(&config, &heard)?;
+    let client = Arc::new(client);
+    let asked = Arc::clone(&client);
+    let metadata = spawn_blocking(move || asked.client().fetch_metadata(None, PATIENCE)).await;
+    let metadata = match metadata {
+        Ok(Ok(metadata)) => metadata,
+        Ok(Err(error)) => {
+            // What went wrong is told to the poller, not to the caller.
+            client.poll(PATIENCE / 50);
+            tell(refused(&error, &heard));
+            for check in ["topic.questions", "topic.answers"] {
+                tell(Finding::skipped(
+                    check,
+                    "the brokers do not let this client in",
+                ));
+            }
+            return Ok(());
+        }
+        // The runtime ends: nobody listens any more.
+        Err(_) => return Ok(()),
+    };
+    let brokers = metadata.brokers();
+    let seen = format!("logged in; the cluster has {} brokers", brokers.len());
+    tell(Finding::ok("kafka.login", seen));
+    for broker in brokers {
+        let server = format!("{}:{}", broker.host(), broker.port());
+        let mut found = reach::connect(&server, "kafka.brokers").await;
+        if found.verdict == Verdict::Failure {
+            "the broker names itself so (advertised.listeners): every client must be able to reach that name"
+                .clone_into(&mut found.advice);
+        }
+        tell(found);
+    }
+    let admin: AdminClient<Heard> =
+        config
+            .create_with_context(heard.clone())
+            .map_err(|error| StartError::Client {
+                reason: error.to_string(),
+            })?;
+    topics::check(settings, &metadata, &admin, tell).await;
+    Ok(())
+}
+
+fn create(config: &ClientConfig, heard: &Heard) -> Result<Client, StartError> {
+    config
+        .create_with_context(heard.clone())
+        .map_err(|error| StartError::Client {
+            reason: error.to_string(),
+        })
+}
+
+/// Why no broker told anything.
+fn refused(error: &KafkaError, heard: &Heard) -> Finding {
+    use RDKafkaErrorCode::{Authentication, SSL, SaslAuthenticationFailed};
+    let heard = heard.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let said = |wanted: &[RDKafkaErrorCode]| {
+        let mut heard = heard.iter();
+        let found = heard.find(|(code, _)| code.is_some_and(|code| wanted.contains(&code)));
+        found.map(|(_, reason)| reason.clone())
+    };
+    let check = "kafka.login";
+    if let Some(reason) = said(&[Authentication, SaslAuthenticationFailed]) {
+        let advice = "look at kafka.api_key, kafka.api_secret and kafka.sasl_mechanism";
+        return Finding::failure(
+            check,
+            format!("the broker refuses the login: {reason}"),
+            advice,
+        );
+    }
+    if let Some(reason) = said(&[SSL]) {
+        let advice = "look at kafka.ssl_ca (who signed the broker's certificate), and whether the \
+                      name in kafka.bootstrap_servers is in that certificate";
+        return Finding::failure(check, format!("no TLS connection: {reason}"), advice);
+    }
+    let last = heard.last().map(|(_, reason)| reason.clone());
+    let reason = last.unwrap_or_else(|| error.to_string());
+    Finding::failure(
+        check,
+        format!("the port is open and no Kafka answers there: {reason}"),
+        "look at kafka.security_protocol: a listener with TLS or SASL does not answer clients without",
+    )
+}

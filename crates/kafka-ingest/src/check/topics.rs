@@ -1,0 +1,294 @@
+//! Whether the topics are there, may be used, and keep what is written to them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
+use rdkafka::metadata::{Metadata, MetadataTopic};
+
+use super::broker::Heard;
+use super::rights::{self, Right};
+use super::{CheckSettings, Finding, PATIENCE};
+
+/// One topic as it is used.
+struct Use<'a> {
+    check: &'static str,
+    topic: &'a str,
+    setting: &'static str,
+    rights: &'static [Right],
+    /// How long what is written has to stay.
+    keep: Option<Duration>,
+}
+
+pub(super) async fn check(
+    settings: &CheckSettings,
+    metadata: &Metadata,
+    admin: &AdminClient<Heard>,
+    tell: &mut (dyn FnMut(Finding) + Send),
+) {
+    use Right::{Describe, Read, Write};
+    let mut uses = vec![
+        Use {
+            check: "topic.questions",
+            topic: &settings.questions_topic,
+            setting: "kafka.questions_topic",
+            rights: &[Describe, Write],
+            keep: None,
+        },
+        Use {
+            check: "topic.answers",
+            topic: &settings.answers_topic,
+            setting: "kafka.answers_topic",
+            rights: &[Describe, Read],
+            keep: Some(settings.keep_answers),
+        },
+    ];
+    if let Some(topic) = &settings.dead_letter_topic {
+        uses.push(Use {
+            check: "topic.dead_letters",
+            topic,
+            setting: "kafka.dead_letter_topic",
+            rights: &[Describe, Read, Write],
+            keep: None,
+        });
+    }
+    for used in uses {
+        let mut topics = metadata.topics().iter();
+        let Some(found) = topics.find(|one| one.name() == used.topic && one.error().is_none())
+        else {
+            tell(missing(&used));
+            continue;
+        };
+        tell(Finding::ok(used.check, shape(found)));
+        look_at_replicas(&used, found, tell);
+        look_at_rights(&used, admin, tell).await;
+        look_at_configuration(&used, admin, tell).await;
+    }
+}
+
+fn missing(used: &Use<'_>) -> Finding {
+    let Use {
+        check,
+        topic,
+        setting,
+        ..
+    } = used;
+    Finding::failure(
+        check,
+        format!("there is no topic `{topic}`, or this login must not see it"),
+        format!("create it (the gateway creates none), grant Describe on it, or set {setting}"),
+    )
+}
+
+fn shape(found: &MetadataTopic) -> String {
+    let partitions = found.partitions();
+    let replicas = partitions.iter().map(|one| one.replicas().len()).min();
+    format!(
+        "`{}` has {} partitions with {} replicas",
+        found.name(),
+        partitions.len(),
+        replicas.unwrap_or_default()
+    )
+}
+
+fn look_at_replicas(used: &Use<'_>, found: &MetadataTopic, tell: &mut (dyn FnMut(Finding) + Send)) {
+    let leaderless = found.partitions().iter().filter(|one| one.leader() < 0);
+    let leaderless: Vec<String> = leaderless.map(|one| one.id().to_string()).collect();
+    if !leaderless.is_empty() {
+        tell(Finding::failure(
+            used.check,
+            format!("partitions without a leader: {}", leaderless.join(", ")),
+            "brokers are away: nothing is written to or read from these until they are back",
+        ));
+    }
+    if found
+        .partitions()
+        .iter()
+        .any(|one| one.replicas().len() < 2)
+    {
+        tell(Finding::warning(
+            used.check,
+            format!(
+                "`{}` has one replica: what its broker loses is lost",
+                used.topic
+            ),
+            "in production use a replication factor of 3",
+        ));
+    }
+}
+
+async fn look_at_rights(
+    used: &Use<'_>,
+    admin: &AdminClient<Heard>,
+    tell: &mut (dyn FnMut(Finding) + Send),
+) {
+    let granted = rights::of_topic(admin, used.topic).await;
+    let names = |rights: &[Right]| {
+        let names: Vec<_> = rights.iter().map(|right| right.as_str()).collect();
+        names.join(" and ")
+    };
+    match granted {
+        // Without an authorizer a broker grants everything or says nothing.
+        Ok(None) => {}
+        Ok(Some(granted)) => {
+            let wanted = used.rights.iter().copied();
+            let lacking: Vec<Right> = wanted.filter(|right| !granted.contains(right)).collect();
+            if lacking.is_empty() {
+                let seen = format!("{} on `{}` granted", names(used.rights), used.topic);
+                tell(Finding::ok(used.check, seen));
+            } else {
+                let lacking = names(&lacking);
+                tell(Finding::failure(
+                    used.check,
+                    format!("this login lacks {lacking} on the topic `{}`", used.topic),
+                    format!("grant it {lacking} on that topic (kafka-acls --add --topic)"),
+                ));
+            }
+        }
+        Err(problem) => tell(Finding::warning(
+            used.check,
+            format!("the rights on `{}` cannot be seen: {problem}", used.topic),
+            "",
+        )),
+    }
+}
+
+async fn look_at_configuration(
+    used: &Use<'_>,
+    admin: &AdminClient<Heard>,
+    tell: &mut (dyn FnMut(Finding) + Send),
+) {
+    let resource = [ResourceSpecifier::Topic(used.topic)];
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let described = admin.describe_configs(&resource, &options).await;
+    let described = described.ok().and_then(|all| all.into_iter().next());
+    let Some(Ok(resource)) = described else {
+        tell(Finding::warning(
+            used.check,
+            format!("the configuration of `{}` cannot be seen", used.topic),
+            "grant DescribeConfigs on it to have retention and durability looked at",
+        ));
+        return;
+    };
+    let found = values(&resource);
+    for finding in judged(used, &found) {
+        tell(finding);
+    }
+}
+
+fn values(resource: &ConfigResource) -> HashMap<String, String> {
+    let entries = resource.entries.iter();
+    entries
+        .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)))
+        .collect()
+}
+
+fn judged(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
+    let number = |name: &str| found.get(name).and_then(|value| value.parse::<i64>().ok());
+    let check = used.check;
+    let mut findings = Vec::new();
+    if number("min.insync.replicas").is_some_and(|least| least < 2) {
+        findings.push(Finding::warning(
+            check,
+            "min.insync.replicas is 1: a write counts as done when one broker has it",
+            "in production set it to 2, with a replication factor of 3",
+        ));
+    }
+    if found
+        .get("unclean.leader.election.enable")
+        .map(String::as_str)
+        == Some("true")
+    {
+        findings.push(Finding::warning(
+            check,
+            "unclean.leader.election.enable is true: a broker that lags may become leader, and what it lacks is lost",
+            "set it to false",
+        ));
+    }
+    if found
+        .get("cleanup.policy")
+        .is_some_and(|policy| policy.contains("compact"))
+    {
+        findings.push(Finding::warning(
+            check,
+            "cleanup.policy has compact: an older record of the same key is deleted",
+            "set it to delete",
+        ));
+    }
+    let Some(keep) = used.keep else {
+        return findings;
+    };
+    let wanted = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+    if let Some(kept) = number("retention.ms").filter(|kept| (0..wanted).contains(kept)) {
+        findings.push(Finding::warning(
+            check,
+            format!(
+                "answers are kept for {} s, and a client may ask for them for {} s",
+                kept / 1000,
+                keep.as_secs()
+            ),
+            "raise retention.ms, or lower resume.window and session.answer_timeout",
+        ));
+    }
+    if number("retention.bytes").is_some_and(|bytes| bytes >= 0) {
+        findings.push(Finding::warning(
+            check,
+            "retention.bytes is set: under load answers may be deleted before their clients come back",
+            "set it to -1, or large enough for the busiest resume.window",
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Verdict;
+
+    fn seen(configuration: &[(&str, &str)]) -> Vec<String> {
+        let used = Use {
+            check: "topic.answers",
+            topic: "respostas",
+            setting: "kafka.answers_topic",
+            rights: &[],
+            keep: Some(Duration::from_secs(720)),
+        };
+        let all = configuration.iter();
+        let found = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let findings = judged(&used, &found.collect());
+        assert!(findings.iter().all(|one| one.verdict == Verdict::Warning));
+        assert!(findings.iter().all(|one| !one.advice.is_empty()));
+        findings.into_iter().map(|one| one.seen).collect()
+    }
+
+    #[test]
+    fn a_topic_that_keeps_what_is_written_raises_no_warning() {
+        let fine = [
+            ("min.insync.replicas", "2"),
+            ("unclean.leader.election.enable", "false"),
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "720000"),
+            ("retention.bytes", "-1"),
+        ];
+        assert_eq!(seen(&fine), Vec::<String>::new());
+        assert_eq!(seen(&[("retention.ms", "-1")]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_setting_that_loses_answers_is_named() {
+        for (name, value) in [
+            ("min.insync.replicas", "1"),
+            ("unclean.leader.election.enable", "true"),
+            ("cleanup.policy", "compact,delete"),
+            ("retention.bytes", "1000000"),
+        ] {
+            let seen = seen(&[(name, value)]);
+            assert!(seen.len() == 1 && seen[0].contains(name), "{seen:?}");
+        }
+        let seen = seen(&[("retention.ms", "719999")]);
+        assert_eq!(
+            seen,
+            ["answers are kept for 719 s, and a client may ask for them for 720 s"]
+        );
+    }
+}
