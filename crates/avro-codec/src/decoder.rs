@@ -5,7 +5,7 @@ use types::{AnswerError, AnswerMetadata, AnswerText};
 
 use crate::cursor::Cursor;
 use crate::plan::{Node, Plan};
-use crate::{AnswerFields, DecodeError, SchemaSet, frame};
+use crate::{AnswerFields, DecodeError, SchemaRef, SchemaSet, frame};
 
 /// Decodes the records of the answers' topic.
 #[derive(Debug, Clone)]
@@ -39,6 +39,27 @@ impl AnswerDecoder {
     /// A decoder for fields of these names; a text of more than `max_text` bytes is an error.
     pub fn new(fields: AnswerFields, max_text: usize) -> Self {
         Self { fields, max_text }
+    }
+
+    /// Whether records of a schema can be answers: that the session's id and the text are there and
+    /// can be texts.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::MissingField`], [`DecodeError::FieldType`], and [`DecodeError::UnknownSchema`]
+    /// when the set lacks the schema.
+    pub fn fits(&self, schema: SchemaRef, schemas: &SchemaSet) -> Result<(), DecodeError> {
+        let plan = schemas.plan(schema);
+        let plan = plan.ok_or(DecodeError::UnknownSchema(schema))?;
+        for name in [&self.fields.session_id, &self.fields.text] {
+            let mut fields = plan.fields.iter();
+            let field = fields.find(|field| field.name == *name);
+            let field = field.ok_or(DecodeError::MissingField)?;
+            if !may_be_text(plan, field.node)? {
+                return Err(DecodeError::FieldType);
+            }
+        }
+        Ok(())
     }
 
     /// Decodes one record; `header` is the record's `__value_schema_id`.
@@ -150,6 +171,24 @@ impl AnswerDecoder {
             | Node::Map(_)
             | Node::Record(_) => Err(DecodeError::FieldType),
         }
+    }
+}
+
+fn may_be_text(plan: &Plan, node: usize) -> Result<bool, DecodeError> {
+    match plan.node(node)? {
+        Node::Text => Ok(true),
+        Node::Union(branches) => {
+            let mut branches = branches.iter().map(|branch| may_be_text(plan, *branch));
+            branches.try_fold(false, |found, branch| Ok(found | branch?))
+        }
+        Node::Null
+        | Node::Varint
+        | Node::Enum
+        | Node::Boolean
+        | Node::Fixed(_)
+        | Node::Array(_)
+        | Node::Map(_)
+        | Node::Record(_) => Ok(false),
     }
 }
 

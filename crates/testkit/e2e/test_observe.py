@@ -22,4 +22,4 @@ def test_every_query_has_an_answer_where_its_metrics_are_recorded(start_gateway,
         command = [REPOSITORY / "scripts" / "observe", "--live", f"127.0.0.1:{gateway.admin_port}"]
         watched = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert watched.returncode == 0, watched.stdout + watched.stderr
-    assert "alerts that fire: none" in watched.stdout, watched.stdout
+    assert "alerts that fire: none" in watched.stderr, watched.stderr

@@ -325,3 +325,23 @@ fn metadata_is_a_text_and_anything_else_says_nothing() {
     assert_eq!(said(r#""int""#, &[8]), None, "it means something else");
     assert_eq!(said(r#""bytes""#, &[2, 0xff]), None, "no UTF-8");
 }
+
+#[test]
+fn whether_a_schema_fits_is_told_without_a_record() {
+    let fits = |fields: &str| {
+        let mut schemas = SchemaSet::default();
+        let text = format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
+        schemas.insert(SchemaRef::Id(1), &text, &[]).unwrap();
+        AnswerDecoder::new(AnswerFields::default(), 0).fits(SchemaRef::Id(1), &schemas)
+    };
+    let session = r#"{"name":"session_id","type":"string"}"#;
+    let union = r#"{"name":"resposta","type":["null","string"]}"#;
+    assert_eq!(fits(&format!("{session},{union}")), Ok(()));
+    assert_eq!(fits(session), Err(DecodeError::MissingField));
+    assert_eq!(fits(union), Err(DecodeError::MissingField));
+    let number = r#"{"name":"resposta","type":["null","long"]}"#;
+    assert_eq!(
+        fits(&format!("{session},{number}")),
+        Err(DecodeError::FieldType)
+    );
+}

@@ -14,7 +14,10 @@ use crate::{StartError, client_config};
 
 /// A client that remembers what librdkafka said of itself, and says nothing.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Vec<(Option<RDKafkaErrorCode>, String)>>>);
+pub(super) struct Heard(Arc<Mutex<Vec<Said>>>);
+
+/// What and in which words.
+type Said = (Option<RDKafkaErrorCode>, String);
 
 impl ClientContext for Heard {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}

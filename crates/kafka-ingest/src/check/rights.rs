@@ -29,7 +29,7 @@ impl Right {
 }
 
 /// The rights on `topic`; `None` when the brokers do not tell.
-pub(super) async fn of_topic<C: ClientContext + 'static>(
+pub(super) fn of_topic<C: ClientContext + 'static>(
     admin: &AdminClient<C>,
     topic: &str,
 ) -> Result<Option<Vec<Right>>, String> {

@@ -1,6 +1,6 @@
 //! Whether the registry answers, and whether its schemas of questions and answers can be used.
 
-use avro_codec::{AnswerDecoder, DecodeError, QuestionEncoder, SchemaRef, SchemaSet};
+use avro_codec::{AnswerDecoder, QuestionEncoder, SchemaRef, SchemaSet};
 
 use super::{CheckSettings, Finding};
 use crate::StartError;
@@ -102,15 +102,10 @@ fn answer(
     if let Err(error) = schemas.insert(reference, &schema.text, &schema.references) {
         return unusable(check, subject, &error.to_string());
     }
-    let mut empty = vec![0];
-    empty.extend(id.to_be_bytes());
-    // Whether the fields are there is decided before the first byte of a record is read.
     let decoder = AnswerDecoder::new(settings.answer_fields.clone(), 0);
-    match decoder.decode(&empty, None, &schemas) {
-        Err(error @ (DecodeError::MissingField | DecodeError::FieldType)) => {
-            unusable(check, subject, &error.to_string())
-        }
-        Ok(_) | Err(_) => Finding::ok(check, format!("`{subject}`, schema {id}, fits")),
+    match decoder.fits(reference, &schemas) {
+        Ok(()) => Finding::ok(check, format!("`{subject}`, schema {id}, fits")),
+        Err(error) => unusable(check, subject, &error.to_string()),
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn check(
         };
         tell(Finding::ok(used.check, shape(found)));
         look_at_replicas(&used, found, tell);
-        look_at_rights(&used, admin, tell).await;
+        look_at_rights(&used, admin, tell);
         look_at_configuration(&used, admin, tell).await;
     }
 }
@@ -117,12 +117,12 @@ fn look_at_replicas(used: &Use<'_>, found: &MetadataTopic, tell: &mut (dyn FnMut
     }
 }
 
-async fn look_at_rights(
+fn look_at_rights(
     used: &Use<'_>,
     admin: &AdminClient<Heard>,
     tell: &mut (dyn FnMut(Finding) + Send),
 ) {
-    let granted = rights::of_topic(admin, used.topic).await;
+    let granted = rights::of_topic(admin, used.topic);
     let names = |rights: &[Right]| {
         let names: Vec<_> = rights.iter().map(|right| right.as_str()).collect();
         names.join(" and ")

@@ -1,0 +1,191 @@
+"""`answer-gateway check`: each thing that can be wrong, made wrong for real."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from harness import schemas, texts
+from harness.answerer import held
+from harness.gateway import bare_environment, binary, free_port
+from harness.topics import Topics, register
+
+pytestmark = pytest.mark.stack
+
+
+class Checked:
+    """What one run said."""
+
+    def __init__(self, settings: Mapping[str, str], *arguments: str):
+        command = [binary(), "check", "--json", *arguments]
+        done = subprocess.run(command, env=bare_environment(settings), capture_output=True, text=True, timeout=60)
+        self.code = done.returncode
+        self.text = done.stdout + done.stderr
+        self.findings = json.loads(done.stdout)["findings"] if done.stdout else []
+
+    def verdicts(self, check: str) -> set[str]:
+        """How that thing stands."""
+        return {one["verdict"] for one in self.findings if one["check"] == check}
+
+    def says(self, check: str, verdict: str, words: str) -> None:
+        """Fails unless that was found, with advice."""
+        found = [one for one in self.findings if (one["check"], one["verdict"]) == (check, verdict)]
+        assert any(words in one["seen"] and one["advice"] for one in found), self.text
+
+
+@pytest.fixture
+def settings(access, topics: Topics) -> dict[str, str]:
+    """What would make a gateway ready."""
+    return {**access.gateway, **topics.gateway(), "GATEWAY__SESSION__TOKEN_KEY": "k" * 32}
+
+
+def secured(stack, topics) -> dict[str, str]:
+    """The same by the listener with TLS and login."""
+    return {**stack.secured_access().gateway, **topics.gateway()}
+
+
+def test_a_gateway_that_can_work_is_told_so(settings, access, topics):
+    register(access, f"{topics.answers}-value", schemas.RESPOSTA)
+    checked = Checked(settings)
+    assert checked.code == 0, checked.text
+    assert not [one for one in checked.findings if one["verdict"] in ("failure", "skipped")], checked.text
+    for check in ("kafka.connect", "kafka.login", "kafka.brokers", "registry.connect", "schema.question"):
+        assert checked.verdicts(check) == {"ok"}, checked.text
+    checked.says("topic.answers", "warning", "one replica")
+    assert checked.verdicts("schema.answer") == {"ok"}
+
+
+def test_people_get_lines(settings):
+    done = subprocess.run([binary(), "check"], env=bare_environment(settings), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok       kafka.login" in done.stdout
+    assert " 0 failures" in done.stdout.splitlines()[-1]
+
+
+def test_a_port_nobody_listens_on_is_told(settings):
+    checked = Checked({**settings, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"})
+    assert checked.code == 1
+    checked.says("kafka.connect", "failure", "nobody listens there")
+    assert checked.verdicts("topic.answers") == {"skipped"}
+
+
+def test_a_name_that_does_not_resolve_is_told(settings):
+    checked = Checked({**settings, "KAFKA_BOOTSTRAP_SERVERS": "kafka.invalid:9092"})
+    checked.says("kafka.connect", "failure", "kafka.invalid:9092 does not resolve")
+
+
+def test_a_listener_that_wants_tls_is_told(settings, stack):
+    checked = Checked({**settings, "KAFKA_BOOTSTRAP_SERVERS": stack.sasl_bootstrap})
+    assert checked.code == 1
+    checked.says("kafka.login", "failure", "no Kafka answers there")
+
+
+def test_a_certificate_nobody_trusts_is_told(stack, topics):
+    settings = {**secured(stack, topics), "GATEWAY__KAFKA__SSL_CA": "/etc/ssl/certs/ca-certificates.crt"}
+    Checked(settings).says("kafka.login", "failure", "no TLS connection")
+
+
+@pytest.mark.parametrize(
+    ("setting", "check"), [("KAFKA_API_SECRET", "kafka.login"), ("SCHEMA_REGISTRY_API_SECRET", "registry.connect")]
+)
+def test_a_wrong_password_is_told_and_not_shown(stack, topics, setting, check):
+    checked = Checked({**secured(stack, topics), setting: "wrong-canary-51aa"})
+    assert checked.code == 1
+    checked.says(check, "failure", "refuses the login")
+    assert "wrong-canary-51aa" not in checked.text
+
+
+def test_a_topic_that_is_not_there_is_told(settings):
+    checked = Checked({**settings, "GATEWAY__KAFKA__ANSWERS_TOPIC": "respostas-nowhere"})
+    assert checked.code == 1
+    checked.says("topic.answers", "failure", "there is no topic `respostas-nowhere`")
+    assert "failure" not in checked.verdicts("topic.questions")
+
+
+@pytest.mark.parametrize(
+    ("topic", "granted", "lacking"),
+    [("questions", AclOperation.READ, "Write"), ("answers", AclOperation.WRITE, "Read")],
+)
+def test_the_right_that_is_missing_is_named(stack, topics, topic, granted, lacking):
+    name = getattr(topics, topic)
+    user = f"User:{stack.sasl_user}"
+    acl = AclBinding(ResourceType.TOPIC, name, ResourcePatternType.LITERAL, user, "*", granted, AclPermissionType.ALLOW)
+    admin = AdminClient({"bootstrap.servers": stack.bootstrap})
+    for done in admin.create_acls([acl]).values():
+        done.result(20)
+    checked = Checked(secured(stack, topics))
+    assert checked.code == 1, checked.text
+    checked.says(f"topic.{topic}", "failure", f"this login lacks {lacking} on the topic `{name}`")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("retention.ms", "60000", "answers are kept for 60 s"),
+        ("cleanup.policy", "compact", "cleanup.policy has compact"),
+        ("unclean.leader.election.enable", "true", "unclean.leader.election.enable is true"),
+        ("retention.bytes", "1000000", "retention.bytes is set"),
+    ],
+)
+def test_a_topic_that_may_lose_answers_is_a_warning(settings, access, topics, setting, value, words):
+    entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+    changed = ConfigResource(ConfigResource.Type.TOPIC, topics.answers, incremental_configs=[entry])
+    admin = AdminClient(dict(access.kafka))
+    for done in admin.incremental_alter_configs([changed]).values():
+        done.result(20)
+    checked = Checked(settings)
+    assert checked.code == 0, checked.text
+    checked.says("topic.answers", "warning", words)
+
+
+def test_a_registry_that_does_not_answer_is_told(settings):
+    checked = Checked({**settings, "KAFKA_SCHEMA_REGISTRY_URL": f"http://127.0.0.1:{free_port()}"})
+    assert checked.code == 1
+    checked.says("registry.connect", "failure", "the schema registry does not answer")
+    assert checked.verdicts("schema.question") == {"skipped"}
+
+
+def test_a_subject_without_a_schema_is_told(settings):
+    checked = Checked({**settings, "GATEWAY__REGISTRY__QUESTION_SUBJECT": "nobody-value"})
+    checked.says("schema.question", "failure", "`nobody-value` has no schema")
+
+
+def test_schemas_that_lack_a_field_are_told(settings, access, topics):
+    register(access, f"{topics.answers}-value", schemas.PERGUNTA)
+    checked = Checked({**settings, "GATEWAY__SCHEMA__QUESTION__TEXT": "question"})
+    assert checked.code == 1
+    checked.says("schema.question", "failure", "cannot be used")
+    checked.says("schema.answer", "failure", "cannot be used")
+
+
+def test_settings_that_are_wrong_are_named_before_anything_is_looked_at():
+    checked = Checked({"GATEWAY__WS__PING_INTERVAL": "often"})
+    assert checked.code == 2
+    assert "ws.ping_interval" in checked.text
+    assert not checked.findings
+
+
+def test_a_question_goes_through_when_asked_for(settings, start_answerer):
+    start_answerer()
+    checked = Checked(settings, "--ask", texts.question())
+    assert checked.code == 0, checked.text
+    assert checked.verdicts("answer") == {"ok"}
+
+
+def test_an_answering_side_that_is_silent_is_told(settings, start_answerer):
+    start_answerer(held)
+    checked = Checked({**settings, "GATEWAY__SESSION__ANSWER_TIMEOUT": "2s"}, "--ask", texts.question())
+    assert checked.code == 1
+    checked.says("answer", "failure", "no answer came back")
