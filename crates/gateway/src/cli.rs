@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod check;
 pub mod config;
+pub mod health;
 pub mod replay;
 
 use std::io::{self, Write};
@@ -57,6 +58,8 @@ Examples:
     Check(check::Arguments),
     /// Ask one question and print its answer
     Ask(ask::Arguments),
+    /// Ask the gateway on this machine whether it is ready
+    Health(health::Arguments),
     /// Write dead letters back to the answers' topic, after a repair
     Replay(replay::Arguments),
     /// Print a completion script for a shell
@@ -97,6 +100,10 @@ impl Cli {
             Some(Command::Check(mut arguments)) => {
                 arguments.settings = before.and(arguments.settings);
                 Command::Check(arguments)
+            }
+            Some(Command::Health(mut arguments)) => {
+                arguments.settings = before.and(arguments.settings);
+                Command::Health(arguments)
             }
             Some(Command::Replay(mut arguments)) => {
                 arguments.settings = before.and(arguments.settings);

@@ -13,12 +13,13 @@ mod signals;
 mod translate;
 mod wire;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
 use gateway::cli::{self, Cli, Command};
-use gateway::config::{self, Environment};
+use gateway::config::{self, Config, Environment, Inputs};
 
 fn main() -> ExitCode {
     let command = Cli::parse().into_command();
@@ -36,6 +37,7 @@ fn dispatch(command: &Command) -> io::Result<ExitCode> {
                 .map(ExitCode::from)
         }
         Command::Check(arguments) => check::run(arguments, &mut out, &mut err).map(ExitCode::from),
+        Command::Health(arguments) => health(arguments, &mut out, &mut err),
         Command::Replay(arguments) => {
             replay::run(arguments, err.is_terminal(), &mut out, &mut err).map(ExitCode::from)
         }
@@ -55,4 +57,31 @@ fn dispatch(command: &Command) -> io::Result<ExitCode> {
             cli::completions(*shell, &mut out).map(|()| ExitCode::SUCCESS)
         }
     }
+}
+
+fn health(
+    arguments: &cli::health::Arguments,
+    out: &mut (dyn Write + Send),
+    err: &mut (dyn Write + Send),
+) -> io::Result<ExitCode> {
+    let loaded = Config::load(&Inputs {
+        command: config::Command::Run,
+        file: arguments.settings.file.as_deref(),
+        environment: &Environment::of_process(),
+        set: &arguments.settings.set,
+    });
+    let admin = match loaded {
+        Ok(loaded) => loaded.config.admin,
+        Err(errors) => {
+            writeln!(err, "{errors}")?;
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let address = SocketAddr::new(admin.address, admin.port);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime
+        .block_on(cli::health::run(arguments, address, out, err))
+        .map(ExitCode::from)
 }

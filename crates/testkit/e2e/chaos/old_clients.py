@@ -100,7 +100,7 @@ class OldClients:
             elif frame == TIMED_OUT:
                 self.verdict.timed_out.append(question)
             elif frame.get("type") == "response":
-                self.verdict.shown.append(Shown(session, question, earlier[-20:], frame["data"]))
+                self.verdict.shown.append(Shown(session, question, list(earlier), frame["data"]))
             else:
                 self.verdict.wrong.append(f"{session}: {frame.get('type')} is no answer")
             earlier.append(question)
