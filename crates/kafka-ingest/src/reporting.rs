@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use types::AnswerFloor;
@@ -12,6 +13,7 @@ use crate::StartError;
 use crate::events::{Client, Events};
 use crate::floor::Marks;
 use crate::positions::{self, Unready};
+use crate::pulse::Pulse;
 use crate::status::{
     self, Board, ConsumerStatus, DeadLetterTrouble, KeyBelief, Link, Missing, SharedGroup,
 };
@@ -26,6 +28,7 @@ pub(crate) struct Reporting {
     /// The topic's name as librdkafka takes it.
     pub(crate) topic_name: CString,
     pub(crate) marks: Marks,
+    pub(crate) pulse: Pulse,
     pub(crate) board: Board<ConsumerStatus>,
     pub(crate) events: Arc<Events>,
 }
@@ -37,6 +40,7 @@ impl Reporting {
             group: group.to_owned(),
             topic_name: native::topic_name(topic).ok_or(StartError::TopicName)?,
             marks: Marks::default(),
+            pulse: Pulse::new(Instant::now()),
             board: Board::new(ConsumerStatus {
                 running: true,
                 positioned: false,

@@ -165,6 +165,7 @@ impl<'a> Worker<'a> {
 
     /// Handles what librdkafka has, waiting for it for `patience`, and what the look-ups found.
     fn serve(&mut self, reading: &mut Reading, patience: Duration) -> Result<(), Halt> {
+        self.reporting.pulse.beat(Instant::now());
         if self.stop.is_asked() {
             return Err(Halt::Ended(End::Stopped));
         }

@@ -1,30 +1,43 @@
 //! The three kinds of instrument in use, each with one label whose values are those of its row.
 
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use opentelemetry::metrics::{Histogram, Meter};
 
 use crate::row::{Kind, Row};
 
 /// A counter. It is there from the start, at 0 under each value of its label, so that its first event
-/// is an increase.
+/// is an increase. Counting is one addition, without a lock: what is counted is read when somebody
+/// wants to know.
 #[derive(Debug, Clone)]
 pub struct Count {
-    counter: Counter<u64>,
     row: &'static Row,
+    /// One a value of the label, and a last one for what is none of them.
+    cells: Arc<[AtomicU64]>,
 }
 
 impl Count {
     pub(crate) const KIND: Kind = Kind::Counter;
 
     pub(crate) fn new(meter: &Meter, row: &'static Row) -> Self {
-        let counter = meter
-            .u64_counter(row.name)
+        let cells: Arc<[AtomicU64]> = row.places().map(|_| AtomicU64::new(0)).collect();
+        let read = Arc::clone(&cells);
+        // The meter keeps the callback; what is built carries nothing.
+        let _built = meter
+            .u64_observable_counter(row.name)
             .with_unit(row.unit)
             .with_description(row.text)
+            .with_callback(move |observer| {
+                for (place, cell) in row.places().zip(&*read) {
+                    let count = cell.load(Ordering::Relaxed);
+                    if count > 0 || place < row.values.len() {
+                        observer.observe(count, &[row.label_at(place)]);
+                    }
+                }
+            })
             .build();
-        for value in row.values {
-            counter.add(0, &[row.labelled(value)]);
-        }
-        Self { counter, row }
+        Self { row, cells }
     }
 
     /// Adds one under `value` of this counter's label.
@@ -34,33 +47,50 @@ impl Count {
 
     /// Adds `n` under `value` of this counter's label.
     pub fn add(&self, n: u64, value: &'static str) {
-        self.counter.add(n, &[self.row.labelled(value)]);
+        if let Some(cell) = self.cells.get(self.row.place_of(value)) {
+            cell.fetch_add(n, Ordering::Relaxed);
+        }
     }
 }
 
-/// A value that goes up and down.
+/// A value that goes up and down. It is there from when it is first set.
 #[derive(Debug, Clone)]
 pub struct Gauge {
-    gauge: opentelemetry::metrics::Gauge<i64>,
     row: &'static Row,
+    cells: Arc<[AtomicI64]>,
 }
 
 impl Gauge {
     pub(crate) const KIND: Kind = Kind::Gauge;
+    /// Not set yet: nothing here is ever that low.
+    const UNSET: i64 = i64::MIN;
 
     pub(crate) fn new(meter: &Meter, row: &'static Row) -> Self {
-        let gauge = meter
-            .i64_gauge(row.name)
+        let cells: Arc<[AtomicI64]> = row.places().map(|_| AtomicI64::new(Self::UNSET)).collect();
+        let read = Arc::clone(&cells);
+        // The meter keeps the callback; what is built carries nothing.
+        let _built = meter
+            .i64_observable_gauge(row.name)
             .with_unit(row.unit)
             .with_description(row.text)
+            .with_callback(move |observer| {
+                for (place, cell) in row.places().zip(&*read) {
+                    let number = cell.load(Ordering::Relaxed);
+                    if number != Self::UNSET {
+                        observer.observe(number, &[row.label_at(place)]);
+                    }
+                }
+            })
             .build();
-        Self { gauge, row }
+        Self { row, cells }
     }
 
     /// Records the present value under `value` of this gauge's label.
     pub fn set(&self, number: impl TryInto<i64>, value: &'static str) {
         let number = number.try_into().unwrap_or(i64::MAX);
-        self.gauge.record(number, &[self.row.labelled(value)]);
+        if let Some(cell) = self.cells.get(self.row.place_of(value)) {
+            cell.store(number, Ordering::Relaxed);
+        }
     }
 }
 
@@ -94,6 +124,7 @@ impl Seconds {
     /// Records one duration under `value` of this histogram's label.
     pub fn record(&self, duration: std::time::Duration, value: &'static str) {
         let seconds = duration.as_secs_f64();
-        self.histogram.record(seconds, &[self.row.labelled(value)]);
+        self.histogram
+            .record(seconds, &[self.row.label_at(self.row.place_of(value))]);
     }
 }

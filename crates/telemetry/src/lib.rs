@@ -9,6 +9,7 @@ mod events;
 mod exporting;
 mod exports;
 mod instruments;
+mod joined_ids;
 mod kinds;
 mod logs;
 mod metrics;

@@ -8,6 +8,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
+use crate::joined_ids::JoinedIds;
 use crate::{TelemetryError, Traces, events, spans};
 
 /// How log lines look.
@@ -53,7 +54,10 @@ pub fn init_logs(
     let lines = match format {
         LogFormat::Auto if std::io::stderr().is_terminal() => lines.boxed(),
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Auto | LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Auto | LogFormat::Json => lines
+            .json()
+            .event_format(JoinedIds(fmt::format().json().flatten_event(true)))
+            .boxed(),
     };
     let traces = tracing_opentelemetry::layer()
         .with_tracer(traces.tracer())

@@ -51,11 +51,27 @@ impl Row {
         name
     }
 
-    /// The label with that value.
-    pub(crate) fn labelled(&self, value: &'static str) -> KeyValue {
-        let listed = self.values.contains(&value);
-        debug_assert!(listed, "{} has no {} {value}", self.name, self.label);
-        KeyValue::new(self.label, if listed { value } else { Self::UNLISTED })
+    /// The places of its values, and one more for what is none of them.
+    pub(crate) fn places(&self) -> std::ops::RangeInclusive<usize> {
+        0..=self.values.len()
+    }
+
+    /// Where that value stands.
+    pub(crate) fn place_of(&self, value: &str) -> usize {
+        let place = self.values.iter().position(|one| *one == value);
+        debug_assert!(
+            place.is_some(),
+            "{} has no {} {value}",
+            self.name,
+            self.label
+        );
+        place.unwrap_or(self.values.len())
+    }
+
+    /// The label with the value that stands there.
+    pub(crate) fn label_at(&self, place: usize) -> KeyValue {
+        let value = self.values.get(place).copied();
+        KeyValue::new(self.label, value.unwrap_or(Self::UNLISTED))
     }
 }
 

@@ -18,9 +18,13 @@ def test_a_missing_topic_is_named_until_it_appears(start_gateway, access, missin
     gateway = start_gateway(topics)
     gateway.wait_readyz(503, naming=absent)
     assert gateway.admin("/livez").status == 200
+    startup = gateway.admin("/startupz")
+    assert startup.status == 503
+    assert absent in startup.body
     assert ws.refused(gateway.url(texts.session_id())).response.status_code == 503
     create(access, absent)
     gateway.wait_readyz(200)
+    assert gateway.admin("/startupz").status == 200
 
 
 def test_a_topic_that_appears_after_the_start_brings_its_answers(start_gateway, access, topics, start_answerer):

@@ -42,7 +42,7 @@ pub struct RunningAdmin {
 
 /// What the admin port tells of.
 pub struct AdminSources {
-    /// `/livez` and `/readyz`.
+    /// `/livez`, `/readyz` and `/startupz`.
     pub health: Health,
     /// `/sessions`; its gauges are set before each scrape.
     pub manager: WebSocketSessionManager,
@@ -159,10 +159,13 @@ fn routes(
     };
     let live = reply("livez", livez);
     let ready = reply("readyz", readyz);
+    let started = reply("startupz", startupz);
     let metrics = reply("metrics", metrics);
     let sessions = reply("sessions", sessions);
     http::with_errors(
         live.or(ready)
+            .unify()
+            .or(started)
             .unify()
             .or(metrics)
             .unify()
@@ -254,6 +257,18 @@ fn livez(sources: &AdminSources) -> Reply {
         return http::error(StatusCode::SERVICE_UNAVAILABLE, "the runtime is stuck");
     }
     http::json(StatusCode::OK, &Status { status: "ok" })
+}
+
+/// 200 once the process has been ready for the first time; what it waits for stands in the body.
+fn startupz(sources: &AdminSources) -> Reply {
+    if sources.health.has_started() {
+        return http::json(StatusCode::OK, &Status { status: "started" });
+    }
+    let missing = sources.health.readiness().missing.join("; ");
+    http::error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &format!("not started yet: {missing}"),
+    )
 }
 
 /// 200 when sockets are taken, else 503; what is missing or degraded stands in the body either way.

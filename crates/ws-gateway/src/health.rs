@@ -1,7 +1,7 @@
 //! Whether this process takes sockets. Whoever wires the process writes it; the edge reads it before
 //! each upgrade and the admin port on each probe, from a thread of its own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ struct Inner {
     born: Instant,
     /// The last heartbeat, in milliseconds after `born`.
     beat: AtomicU64,
+    /// Whether nothing was missing at any time.
+    started: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -72,11 +74,15 @@ impl Health {
             }),
             born: clock::now(),
             beat: AtomicU64::new(0),
+            started: AtomicBool::new(false),
         }))
     }
 
     /// Takes what stands in the way now; returns what did before.
     pub fn set(&self, readiness: Readiness) -> Readiness {
+        if readiness.missing.is_empty() {
+            self.0.started.store(true, Ordering::Relaxed);
+        }
         std::mem::replace(&mut self.state().readiness, readiness)
     }
 
@@ -103,6 +109,11 @@ impl Health {
             }
             Stage::Running | Stage::Leaving => Admission::NotReady,
         }
+    }
+
+    /// Whether the start is over: from then on only `/readyz` and `/livez` change.
+    pub fn has_started(&self) -> bool {
+        self.0.started.load(Ordering::Relaxed)
     }
 
     /// What `/readyz` says.
@@ -156,12 +167,18 @@ mod tests {
         let health = Health::starting();
         assert_eq!(health.admission(), Admission::NotReady);
         assert_eq!(health.readiness().missing, ["starting"]);
+        assert!(!health.has_started());
         health.set(Readiness {
             missing: Vec::new(),
             degraded: vec!["kafka".to_owned()],
         });
         assert_eq!(health.admission(), Admission::Open);
         assert_eq!(health.readiness().degraded, ["kafka"]);
+        health.set(Readiness {
+            missing: vec!["kafka".to_owned()],
+            degraded: Vec::new(),
+        });
+        assert!(health.has_started(), "what comes after is no start");
     }
 
     #[test]

@@ -21,6 +21,27 @@ pub(super) const DOCUMENTS: &[(&str, &str)] = &[
     ),
     ("docs/chaos.md", include_str!("../../../../docs/chaos.md")),
     (
+        "docs/deployment.md",
+        include_str!("../../../../docs/deployment.md"),
+    ),
+    ("docs/logs.md", include_str!("../../../../docs/logs.md")),
+    (
+        "docs/metrics.md",
+        include_str!("../../../../docs/metrics.md"),
+    ),
+    (
+        "docs/migration.md",
+        include_str!("../../../../docs/migration.md"),
+    ),
+    (
+        "docs/observing.md",
+        include_str!("../../../../docs/observing.md"),
+    ),
+    (
+        "docs/runbooks.md",
+        include_str!("../../../../docs/runbooks.md"),
+    ),
+    (
         "docs/protocol-v1.md",
         include_str!("../../../../docs/protocol-v1.md"),
     ),

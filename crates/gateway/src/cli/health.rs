@@ -111,7 +111,12 @@ mod tests {
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let code = run(&arguments, address, &mut out, &mut err).await.unwrap();
-        assert!(serving.await.unwrap().starts_with("GET /readyz HTTP/1.0\r\n"));
+        assert!(
+            serving
+                .await
+                .unwrap()
+                .starts_with("GET /readyz HTTP/1.0\r\n")
+        );
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (code, text(out), text(err))
     }

@@ -1,0 +1,86 @@
+"""What deploy/compose brings, without an engine: each file is taken by the program it is for, and the answering side
+answers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness import texts
+from harness.gateway import bare_environment, binary
+from harness.stack import REPOSITORY
+from harness.wait import eventually
+
+COMPOSE = REPOSITORY / "deploy" / "compose"
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict]:
+    """The services of compose.yaml."""
+    return yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
+
+
+def test_every_mounted_file_is_there_and_every_service_that_is_waited_for(services):
+    for name, service in services.items():
+        for volume in service.get("volumes", []):
+            source = COMPOSE / volume.split(":")[0]
+            assert source.exists(), f"{name} mounts {source}"
+        assert set(service.get("depends_on", {})) <= set(services), name
+
+
+def test_the_gateways_settings_are_settings(services):
+    environment = {
+        name: value.split(":-")[-1].rstrip("}") for name, value in services["gateway"]["environment"].items()
+    }
+    done = subprocess.run([binary(), "config"], env=bare_environment(environment), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_collector_takes_its_configuration(collector_program):
+    command = [collector_program, "validate", "--config", COMPOSE / "collector.yaml"]
+    done = subprocess.run(command, env=bare_environment({}), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_prometheus_takes_its_configuration(tmp_path):
+    rules = REPOSITORY / "deploy" / "alerts" / "answer-gateway.yaml"
+    text = (COMPOSE / "prometheus.yaml").read_text()
+    assert "/etc/prometheus/answer-gateway.yaml" in text
+    copy = tmp_path / "prometheus.yaml"
+    copy.write_text(text.replace("/etc/prometheus/answer-gateway.yaml", str(rules)))
+    done = subprocess.run(["promtool", "check", "config", copy], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.stack
+def test_the_answering_side_to_begin_with_answers(access, topics, tmp_path):
+    settings = {**access.gateway, **topics.gateway()}
+    answerer = {
+        **access.gateway,
+        "QUESTIONS_TOPIC": topics.questions,
+        "ANSWERS_TOPIC": topics.answers,
+    }
+    log = tmp_path / "answerer.log"
+    command = [sys.executable, "-u", COMPOSE / "answerer.py"]
+    with log.open("wb") as sink:
+        running = subprocess.Popen(command, env=bare_environment(answerer), stdout=sink, stderr=sink)
+    try:
+        eventually(lambda: "answering what comes to" in log.read_text(), "the answering side has begun")
+        command = [binary(), "check", "--ask", texts.question()]
+        checked = subprocess.run(command, env=bare_environment(settings), capture_output=True, text=True, timeout=120)
+        assert checked.returncode == 0, checked.stdout + checked.stderr + log.read_text()
+        assert running.poll() is None, log.read_text()
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_the_guides_name_files_that_are_there():
+    for page in ("deployment.md", "migration.md", "logs.md", "observing.md", "runbooks.md"):
+        text = (REPOSITORY / "docs" / page).read_text()
+        for word in text.replace("`", " ").replace("(", " ").replace(")", " ").split():
+            if word.startswith(("deploy/", "scripts/")):
+                name = word.rstrip(".,:;")
+                assert Path(REPOSITORY / name).exists(), f"docs/{page} names {name}"
