@@ -40,9 +40,7 @@ def main() -> None:
     registry = SchemaRegistryClient({"url": os.environ["KAFKA_SCHEMA_REGISTRY_URL"]})
     read, write = AvroDeserializer(registry), AvroSerializer(registry, ANSWER)
     producer = Producer({**kafka, "enable.idempotence": True, "linger.ms": 0})
-    consumer = Consumer(
-        {**kafka, "group.id": "answerer", "auto.offset.reset": "earliest"}
-    )
+    consumer = Consumer({**kafka, "group.id": "answerer", "auto.offset.reset": "earliest"})
     consumer.subscribe([questions])
     print(f"answering what comes to {questions}", flush=True)
     while True:
@@ -54,17 +52,13 @@ def main() -> None:
             print(f"cannot read: {record.error()}", flush=True)
             time.sleep(1)
             continue
-        question = read(
-            record.value(), SerializationContext(questions, MessageField.VALUE)
-        )
+        question = read(record.value(), SerializationContext(questions, MessageField.VALUE))
         answer = {
             "session_id": question["session_id"],
             "resposta": answer_to(question["pergunta"]),
         }
         value = write(answer, SerializationContext(answers, MessageField.VALUE))
-        producer.produce(
-            answers, key=record.key(), value=value, headers=record.headers()
-        )
+        producer.produce(answers, key=record.key(), value=value, headers=record.headers())
 
 
 if __name__ == "__main__":

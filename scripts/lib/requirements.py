@@ -100,8 +100,9 @@ _OUTSIDE_TESTS = (
     _program("chromedriver", "chromium-driver"),
 )
 
+_GO = Need("Go 1.24 or newer", _go_is_new_enough, advice="from https://go.dev; Debian 12 has 1.19 only")
 _CHAOS = (
-    Need("Go 1.24 or newer", _go_is_new_enough, advice="from https://go.dev; Debian 12 has 1.19 only"),
+    _GO,
     Need("libfaketime", lambda: faketime() is not None, ("faketime",)),
 )
 _IMAGE = (_program("debootstrap", "debootstrap"), _program("systemd-analyze", "systemd"))
@@ -109,13 +110,14 @@ _WATCHERS = (_program("promtool", "prometheus"), _program("prometheus", "prometh
 
 _VERIFY_TOOLS = ("lint", "cargo-deny")
 _CHAOS_TOOLS = ("kafka", "apicurio", "e2e-python", "toxiproxy")
-_TEST_TOOLS = (*_VERIFY_TOOLS, *_CHAOS_TOOLS, "e2e-node", "cargo-fuzz", "collector")
+_TEST_TOOLS = (*_VERIFY_TOOLS, *_CHAOS_TOOLS, "e2e-node", "cargo-fuzz", "collector", "helm", "crds")
 _TEST_NEEDS = (_GIT, *_COMPILER, *_STACK, *_OUTSIDE_TESTS, *_CHAOS, *_WATCHERS, *_IMAGE)
 
 PURPOSES = {
     "demo": Purpose(_COMPILER),
     "stack": Purpose(_STACK, ("kafka", "apicurio"), rust=False),
     "chaos": Purpose((*_COMPILER, *_STACK, _PYTHON_VENV, *_CHAOS), _CHAOS_TOOLS),
+    "chart": Purpose((*_COMPILER, _PYTHON_VENV, _GO), ("e2e-python", "helm", "crds")),
     "image": Purpose((*_COMPILER, _PYTHON_VENV, *_IMAGE), ("lint",)),
     "observe": Purpose(_WATCHERS, rust=False),
     "verify": Purpose((_GIT, *_COMPILER, _PYTHON_VENV), _VERIFY_TOOLS),

@@ -13,6 +13,13 @@ from common import E2E, REPOSITORY, SCRIPTS, run
 
 _CARGO_TOOLS = {"cargo-deny": "0.20.2", "cargo-fuzz": "0.13.2", "cargo-mutants": "27.1.0"}
 _TOXIPROXY = "v2.12.0"
+_HELM = "v4.3.1"
+# Whose custom resources the chart makes: module, version, where the definitions are in it.
+_CRDS = (
+    ("github.com/prometheus-operator/prometheus-operator", "v0.92.1", "example/prometheus-operator-crd"),
+    ("sigs.k8s.io/gateway-api", "v1.4.1", "config/crd/standard"),
+)
+_CRD_NAMES = ("_servicemonitors.yaml", "_prometheusrules.yaml", "_httproutes.yaml")
 _COLLECTOR = "v0.161.0"
 _COLLECTOR_PARTS = E2E / "collector" / "builder.yaml"
 _CARGO_MINUTES = {"cargo-deny": 2, "cargo-fuzz": 1, "cargo-mutants": 2}
@@ -66,6 +73,38 @@ def toxiproxy() -> Path:
         run(["go", "install", source], env=cache_of_go, log=folder / "install.log", hint="Is the Go proxy reachable?")
 
     return cache.install(f"toxiproxy-{_TOXIPROXY}", build, "builds for about 1 min") / "server"
+
+
+def helm() -> Path:
+    """Helm."""
+
+    def build(folder: Path) -> None:
+        environment = {"GOBIN": str(folder), "GOFLAGS": "-modcacherw", "CGO_ENABLED": "0"}
+        command = ["go", "install", f"helm.sh/helm/v4/cmd/helm@{_HELM}"]
+        run(command, env=environment, log=folder / "install.log", hint="Is the Go proxy reachable?")
+
+    return cache.install(f"helm-{_HELM}", build, "builds for about 4 min") / "helm"
+
+
+def crds() -> Path:
+    """The folder of the definitions of the custom resources that the chart makes."""
+
+    def build(folder: Path) -> None:
+        modules = folder / "modules"
+        environment = {"GOMODCACHE": str(modules), "GOFLAGS": "-modcacherw"}
+        for module, version, place in _CRDS:
+            command = ["go", "mod", "download", f"{module}@{version}"]
+            run(command, cwd=folder, env=environment, log=folder / "install.log", hint="Is the Go proxy reachable?")
+            for file in sorted((modules / f"{module}@{version}" / place).glob("*.yaml")):
+                if file.name.endswith(_CRD_NAMES):
+                    shutil.copy(file, folder)
+        shutil.rmtree(modules)
+
+    return cache.install(_crds_name(), build)
+
+
+def _crds_name() -> str:
+    return "crds-" + "-".join(version for _, version, _ in _CRDS)
 
 
 def collector() -> Path:
@@ -134,6 +173,8 @@ INSTALLERS = {
     "cargo-mutants": lambda: cargo_tool("cargo-mutants"),
     "toxiproxy": toxiproxy,
     "collector": collector,
+    "helm": helm,
+    "crds": crds,
 }
 
 
@@ -149,6 +190,8 @@ def installed_name(tool: str) -> str:
         "e2e-node": lambda: f"node-{_hash(E2E / 'package-lock.json')}",
         "toxiproxy": lambda: f"toxiproxy-{_TOXIPROXY}",
         "collector": _collector_name,
+        "helm": lambda: f"helm-{_HELM}",
+        "crds": _crds_name,
     }
     return names[tool]()
 

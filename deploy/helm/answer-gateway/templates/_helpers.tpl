@@ -1,0 +1,104 @@
+{{- define "answer-gateway.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "answer-gateway.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains (include "answer-gateway.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "answer-gateway.name" .) | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "answer-gateway.selector" -}}
+app.kubernetes.io/name: {{ include "answer-gateway.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "answer-gateway.labels" -}}
+{{ include "answer-gateway.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "answer-gateway.image" -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+
+{{- define "answer-gateway.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "answer-gateway.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds of a duration such as 40s. */}}
+{{- define "answer-gateway.seconds" -}}
+{{- . | trimSuffix "s" | int -}}
+{{- end -}}
+
+{{/* The settings file: what the user says, with the drain's settings from one place. */}}
+{{- define "answer-gateway.config" -}}
+{{- $drain := dict "accept_for" .Values.drain.acceptFor "budget" .Values.drain.budget "grace_period" .Values.drain.gracePeriod -}}
+{{- mergeOverwrite (deepCopy .Values.config) (dict "drain" $drain) | toYaml -}}
+{{- end -}}
+
+{{/* What cannot work is said here, not at night. */}}
+{{- define "answer-gateway.validate" -}}
+{{- $several := or .Values.autoscaling.enabled (gt (int .Values.replicaCount) 1) -}}
+{{- $named := hasKey .Values.secretEnv "GATEWAY__SESSION__TOKEN_KEY" -}}
+{{- range .Values.env }}{{ if hasPrefix "GATEWAY__SESSION__TOKEN_KEY" .name }}{{ $named = true }}{{ end }}{{ end -}}
+{{- if and $several (not $named) (not .Values.envFrom) (not .Values.allowNoTokenKey) -}}
+{{- fail "several replicas need one token key: set existingSecret and secretEnv.GATEWAY__SESSION__TOKEN_KEY (32 random characters or more), or allowNoTokenKey to go without" -}}
+{{- end -}}
+{{- if and .Values.secretEnv (not .Values.existingSecret) -}}
+{{- fail "secretEnv names keys of existingSecret: set existingSecret" -}}
+{{- end -}}
+{{- if not (dig "kafka" "bootstrap_servers" "" .Values.config) -}}
+{{- fail "set config.kafka.bootstrap_servers to your brokers, host:port separated by commas" -}}
+{{- end -}}
+{{- if not (dig "registry" "url" "" .Values.config) -}}
+{{- fail "set config.registry.url to your schema registry" -}}
+{{- end -}}
+{{- if dig "session" "token_key" "" .Values.config -}}
+{{- fail "config.session.token_key would be readable by everybody: use existingSecret and secretEnv.GATEWAY__SESSION__TOKEN_KEY" -}}
+{{- end -}}
+{{- $accept := include "answer-gateway.seconds" .Values.drain.acceptFor | int -}}
+{{- $budget := include "answer-gateway.seconds" .Values.drain.budget | int -}}
+{{- $grace := include "answer-gateway.seconds" .Values.drain.gracePeriod | int -}}
+{{- if ge (add $accept $budget) $grace -}}
+{{- fail (printf "drain.gracePeriod (%ds) has to be above drain.acceptFor and drain.budget together (%ds)" $grace (add $accept $budget)) -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.hosts is empty" -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.parentRefs is empty: name the Gateway" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "answer-gateway.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "answer-gateway.environment" -}}
+- name: GATEWAY__ADMIN__ADDRESS
+  value: 0.0.0.0
+{{- range $name, $key := .Values.secretEnv }}
+- name: {{ $name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.existingSecret }}
+      key: {{ $key }}
+{{- end }}
+{{- with .Values.env }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

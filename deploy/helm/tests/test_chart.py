@@ -1,0 +1,288 @@
+"""The chart renders what Kubernetes takes, refuses what cannot work, and promises what it says."""
+
+import copy
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from conftest import (
+    CHART,
+    EVERYTHING,
+    HERE,
+    MINIMAL,
+    REPOSITORY,
+    SECURED,
+    VALUES,
+    helm,
+    objects,
+    of_kind,
+    rendered,
+    template,
+)
+
+KUBERNETES = ("1.29", "1.31", "1.33", "1.35")
+CUSTOM = {"ServiceMonitor", "PrometheusRule", "HTTPRoute"}
+
+
+# === what Helm and Kubernetes say ===
+
+
+def test_helm_finds_nothing_to_mend(values):
+    done = helm("lint", "--strict", CHART, "--values", values)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_kubernetes_takes_every_object(values, version):
+    for one in objects(rendered("--values", values)):
+        if one["kind"] not in CUSTOM:
+            kubernetes_validate.validate(one, version, strict=True)
+
+
+def custom_schemas() -> dict[str, dict[str, Any]]:
+    """The schemas of custom resources, by kind, from the definitions their projects publish; strict."""
+    schemas = {}
+    for file in Path(os.environ["AG_CRDS"]).glob("*.yaml"):
+        definition = yaml.safe_load(file.read_text())
+        version = next(one for one in definition["spec"]["versions"] if one["served"] and one["storage"])
+        schema = version["schema"]["openAPIV3Schema"]
+        schema["properties"]["metadata"] = {"type": "object"}
+        shut(schema)
+        schemas[definition["spec"]["names"]["kind"]] = schema
+    return schemas
+
+
+def shut(schema: Any) -> None:
+    """Refuses fields that are not in it, all the way down, and reads Kubernetes' own words for "number or text"."""
+    if isinstance(schema, list):
+        for one in schema:
+            shut(one)
+    if not isinstance(schema, dict):
+        return
+    if schema.pop("x-kubernetes-int-or-string", False):
+        schema.pop("type", None)
+        schema["anyOf"] = [{"type": "integer"}, {"type": "string"}]
+    if isinstance(schema.get("pattern"), str):
+        # Go takes a flag anywhere, Python at the start only.
+        schema["pattern"] = schema["pattern"].replace("^(?i)", "(?i)^")
+    if "properties" in schema and "additionalProperties" not in schema:
+        schema["additionalProperties"] = False
+    for one in schema.values():
+        shut(one)
+
+
+def test_custom_resources_are_what_their_definitions_say():
+    schemas, found = custom_schemas(), set()
+    for one in objects(rendered("--values", EVERYTHING)):
+        if one["kind"] in CUSTOM:
+            jsonschema.validate(one, schemas[one["kind"]])
+            found.add(one["kind"])
+    assert found == CUSTOM, "each of them is looked at"
+    broken = of_kind(rendered("--values", EVERYTHING), "HTTPRoute")
+    broken["spec"]["rulez"] = []
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, schemas["HTTPRoute"])
+
+
+def test_what_is_rendered_is_what_was_looked_at(values):
+    golden = HERE / "golden" / values.name
+    text = rendered("--values", values)
+    if os.environ.get("AG_UPDATE"):
+        golden.write_text(text)
+    assert text == golden.read_text(), "look at the change, then: scripts/chart --update"
+
+
+# === what is refused ===
+
+
+def leaves(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every value that has nothing below it."""
+    if isinstance(values, dict) and values:
+        for name, below in values.items():
+            yield from leaves(below, (*path, name))
+    else:
+        yield path
+
+
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+
+
+@pytest.mark.parametrize("path", list(leaves(DEFAULTS)), ids=".".join)
+def test_a_value_of_the_wrong_type_is_refused(path):
+    wrong = copy.deepcopy(DEFAULTS)
+    place = wrong
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = 7 if isinstance(place[path[-1]], dict) else {"of": "another type"}
+    jsonschema.validate(DEFAULTS, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ('replicaCount="two"', "replicaCount"),
+        ("ingres.enabled=true", "ingres"),
+        ('drain.budget="soon"', "budget"),
+    ],
+)
+def test_helm_refuses_by_the_schema(setting, words):
+    done = template("--values", MINIMAL, "--set-json", setting)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["replicaCount=2"], "several replicas need one token key"),
+        (["autoscaling.enabled=true"], "several replicas need one token key"),
+        (["drain.budget=40s"], "drain.gracePeriod (40s) has to be above"),
+        (["secretEnv.KAFKA_API_KEY=user"], "set existingSecret"),
+        (["config.session.token_key=everybody-can-read-this-one-here"], "readable by everybody"),
+        (["config.kafka.bootstrap_servers="], "set config.kafka.bootstrap_servers"),
+        (["config.registry.url="], "set config.registry.url"),
+        (["ingress.enabled=true"], "ingress.hosts is empty"),
+        (["httpRoute.enabled=true"], "httpRoute.parentRefs is empty"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_reason(settings, words):
+    done = template("--values", MINIMAL, *(word for one in settings for word in ("--set", one)))
+    assert done.returncode != 0
+    assert words in done.stderr, done.stderr
+
+
+def test_several_replicas_may_do_without_a_token_key_when_it_is_said():
+    text = rendered("--values", MINIMAL, "--set", "replicaCount=2", "--set", "allowNoTokenKey=true")
+    assert of_kind(text, "Deployment")["spec"]["replicas"] == 2
+
+
+# === what is promised ===
+
+
+def pod(text: str) -> dict[str, Any]:
+    return of_kind(text, "Deployment")["spec"]["template"]
+
+
+def test_nothing_in_a_pod_has_rights_it_does_not_need(values):
+    spec = pod(rendered("--values", values))["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        rights = container["securityContext"]
+        assert rights["allowPrivilegeEscalation"] is False
+        assert rights["readOnlyRootFilesystem"] is True
+        assert rights["capabilities"] == {"drop": ["ALL"]}
+        assert "memory" in container["resources"]["limits"]
+
+
+def test_a_pod_has_more_time_to_end_than_its_gateway_takes(values):
+    text = rendered("--values", values)
+    drain = yaml.safe_load(of_kind_named(text, "ConfigMap", "answer-gateway")["data"]["config.yaml"])["drain"]
+    seconds = {name: int(value.removesuffix("s")) for name, value in drain.items()}
+    assert seconds["accept_for"] + seconds["budget"] < seconds["grace_period"]
+    assert pod(text)["spec"]["terminationGracePeriodSeconds"] > seconds["grace_period"]
+
+
+def of_kind_named(text: str, kind: str, ending: str) -> dict[str, Any]:
+    return next(one for one in objects(text) if one["kind"] == kind and one["metadata"]["name"].endswith(ending))
+
+
+def test_a_rolling_update_never_goes_below_the_replicas(values):
+    strategy = of_kind(rendered("--values", values), "Deployment")["spec"]["strategy"]
+    assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_a_change_of_settings_starts_pods_anew():
+    def checksum(*arguments: str) -> str:
+        return pod(rendered("--values", MINIMAL, *arguments))["metadata"]["annotations"]["checksum/config"]
+
+    assert checksum() == checksum()
+    assert checksum() != checksum("--set", "config.log.level=debug")
+    assert checksum() != checksum("--set", "drain.budget=20s")
+
+
+def test_services_and_budgets_select_the_pods_and_nothing_else(values):
+    text = rendered("--values", values)
+    labels = pod(text)["metadata"]["labels"].items()
+    selectors = [one["spec"]["selector"] for one in objects(text) if one["kind"] == "Service"]
+    selectors += [
+        one["spec"]["selector"]["matchLabels"] for one in objects(text) if one["kind"] == "PodDisruptionBudget"
+    ]
+    selectors.append(of_kind(text, "Deployment")["spec"]["selector"]["matchLabels"])
+    for selector in selectors:
+        assert selector.items() <= labels
+    hook = of_kind(text, "Pod")["metadata"]["labels"].items()
+    assert not any(selector.items() <= hook for selector in selectors), "the test's pod takes no traffic"
+
+
+def test_probes_tell_started_alive_and_ready_apart():
+    container = pod(rendered("--values", MINIMAL))["spec"]["containers"][0]
+    paths = [container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "liveness", "readiness")]
+    assert paths == ["/startupz", "/livez", "/readyz"]
+    assert {"name": "GATEWAY__ADMIN__ADDRESS", "value": "0.0.0.0"} in container["env"]
+
+
+def test_secrets_are_named_and_never_shown():
+    text = rendered("--values", SECURED)
+    assert not [one for one in objects(text) if one["kind"] == "Secret"]
+    env = {one["name"]: one for one in pod(text)["spec"]["containers"][0]["env"]}
+    for name in ("GATEWAY__SESSION__TOKEN_KEY", "KAFKA_API_SECRET"):
+        assert env[name]["valueFrom"]["secretKeyRef"]["name"] == "answer-gateway"
+        assert "value" not in env[name]
+
+
+def test_a_check_before_the_start_sees_the_same_settings():
+    spec = pod(rendered("--values", SECURED))["spec"]
+    check, gateway = spec["initContainers"][0], spec["containers"][0]
+    assert check["args"][0] == "check"
+    assert (check["env"], check["volumeMounts"]) == (gateway["env"], gateway["volumeMounts"])
+
+
+def test_the_settings_files_are_taken_by_the_gateway(values, tmp_path):
+    """By the binary itself, where it is named."""
+
+    text = rendered("--values", values)
+    config = tmp_path / "config.yaml"
+    settings = of_kind_named(text, "ConfigMap", "answer-gateway")["data"]["config.yaml"]
+    config.write_text(settings.replace("/etc/kafka-ca/ca.pem", "/etc/ssl/certs/ca-certificates.crt"))
+    env = {one["name"]: one.get("value", "x" * 32) for one in pod(text)["spec"]["containers"][0]["env"]}
+    command = [os.environ["AG_GATEWAY_BIN"], "config", "--config", str(config)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_operators_rules_and_dashboards_are_those_of_the_repository():
+    files = CHART / "files"
+    assert (files / "alerts.yaml").read_text() == (REPOSITORY / "deploy/alerts/answer-gateway.yaml").read_text()
+    for source in (REPOSITORY / "deploy" / "dashboards").glob("*.json"):
+        assert (files / "dashboards" / source.name).read_text() == source.read_text()
+    text = rendered("--values", EVERYTHING)
+    alerts = [
+        rule
+        for group in of_kind(text, "PrometheusRule")["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
+    links = [rule["annotations"]["runbook_url"] for rule in alerts]
+    assert links
+    assert all(link.startswith("https://git.example.org/answer-gateway/blob/main/docs/") for link in links)
+    shown = [one for one in objects(text) if one["metadata"].get("labels", {}).get("grafana_dashboard") == "1"]
+    assert len(shown) == 3
+    assert all(json.loads(next(iter(one["data"].values()))) for one in shown)
+
+
+def test_everything_is_switched_on_where_everything_is():
+    kinds = {one["kind"] for one in objects(rendered("--values", EVERYTHING))}
+    assert kinds >= CUSTOM | {"HorizontalPodAutoscaler", "Ingress", "NetworkPolicy", "PodDisruptionBudget"}
+    assert {path.name for path in VALUES} == {path.name for path in (HERE / "golden").glob("*.yaml")}

@@ -1,0 +1,32 @@
+"""The Helm chart's tests, run by the outside tests' Python with Helm and the definitions of custom resources at hand."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import tools
+from common import REPOSITORY, run
+
+_HELM = REPOSITORY / "deploy" / "helm"
+_FILES = _HELM / "answer-gateway" / "files"
+
+
+def run_tests(binary: Path, arguments: Sequence[str] = (), *, update: bool = False) -> None:
+    """Runs them; `update` takes what is rendered for right, and copies rules and dashboards anew first."""
+    if update:
+        _copy()
+    environment = {
+        "AG_HELM": str(tools.helm()),
+        "AG_CRDS": str(tools.crds()),
+        "AG_GATEWAY_BIN": str(binary),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **({"AG_UPDATE": "1"} if update else {}),
+    }
+    command = [tools.e2e_python(), "-m", "pytest", "-p", "no:cacheprovider", "--quiet", *arguments]
+    run(command, cwd=_HELM / "tests", env=environment, limit=600)
+
+
+def _copy() -> None:
+    shutil.copy(REPOSITORY / "deploy" / "alerts" / "answer-gateway.yaml", _FILES / "alerts.yaml")
+    for dashboard in sorted((REPOSITORY / "deploy" / "dashboards").glob("*.json")):
+        shutil.copy(dashboard, _FILES / "dashboards")
