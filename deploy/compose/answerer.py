@@ -1,7 +1,7 @@
 """An answering side to begin with: reads questions, writes an answer to each, carries the headers on.
 
-What a job has to do and no more: `session_id` goes back as it stood in the question, whatever it looks like. The headers
-go back too, so that an answer is told by its `question-id` and the trace goes on.
+What a job has to do and no more: `session_id` goes back as it stood in the question, whatever it looks like. The
+headers go back too, so that an answer is told by its `question-id` and the trace goes on.
 
     KAFKA_BOOTSTRAP_SERVERS=kafka:9092 KAFKA_SCHEMA_REGISTRY_URL=http://registry:8081 python answerer.py
 """

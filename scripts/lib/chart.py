@@ -1,4 +1,4 @@
-"""The Helm chart's tests, run by the outside tests' Python with Helm and the definitions of custom resources at hand."""
+"""The Helm chart's tests, run by the outside tests' Python with Helm and the custom resources' definitions."""
 
 import shutil
 from collections.abc import Sequence
