@@ -108,7 +108,7 @@ _CHAOS = (
 _IMAGE = (_program("debootstrap", "debootstrap"), _program("systemd-analyze", "systemd"))
 _WATCHERS = (_program("promtool", "prometheus"), _program("prometheus", "prometheus"))
 
-_VERIFY_TOOLS = ("lint", "cargo-deny")
+_VERIFY_TOOLS = ("lint", "actionlint", "cargo-deny")
 _CHAOS_TOOLS = ("kafka", "apicurio", "e2e-python", "toxiproxy")
 _TEST_TOOLS = (*_VERIFY_TOOLS, *_CHAOS_TOOLS, "e2e-node", "cargo-fuzz", "collector", "helm", "crds")
 _TEST_NEEDS = (_GIT, *_COMPILER, *_STACK, *_OUTSIDE_TESTS, *_CHAOS, *_WATCHERS, *_IMAGE)
@@ -120,7 +120,7 @@ PURPOSES = {
     "chart": Purpose((*_COMPILER, _PYTHON_VENV, _GO), ("e2e-python", "helm", "crds")),
     "image": Purpose((*_COMPILER, _PYTHON_VENV, *_IMAGE), ("lint",)),
     "observe": Purpose(_WATCHERS, rust=False),
-    "verify": Purpose((_GIT, *_COMPILER, _PYTHON_VENV), _VERIFY_TOOLS),
+    "verify": Purpose((_GIT, *_COMPILER, _PYTHON_VENV, _GO), _VERIFY_TOOLS),
     "test": Purpose(_TEST_NEEDS, _TEST_TOOLS),
     "nightly": Purpose(_TEST_NEEDS, (*_TEST_TOOLS, "cargo-mutants")),
 }

@@ -13,6 +13,7 @@ from common import E2E, REPOSITORY, SCRIPTS, run
 
 _CARGO_TOOLS = {"cargo-deny": "0.20.2", "cargo-fuzz": "0.13.2", "cargo-mutants": "27.1.0"}
 _TOXIPROXY = "v2.12.0"
+_ACTIONLINT = "v1.7.12"
 _HELM = "v4.3.1"
 # Whose custom resources the chart makes: module, version, where the definitions are in it.
 _CRDS = (
@@ -73,6 +74,17 @@ def toxiproxy() -> Path:
         run(["go", "install", source], env=cache_of_go, log=folder / "install.log", hint="Is the Go proxy reachable?")
 
     return cache.install(f"toxiproxy-{_TOXIPROXY}", build, "builds for about 1 min") / "server"
+
+
+def actionlint() -> Path:
+    """The linter of GitHub's workflows."""
+
+    def build(folder: Path) -> None:
+        environment = {"GOBIN": str(folder), "GOFLAGS": "-modcacherw"}
+        command = ["go", "install", f"github.com/rhysd/actionlint/cmd/actionlint@{_ACTIONLINT}"]
+        run(command, env=environment, log=folder / "install.log", hint="Is the Go proxy reachable?")
+
+    return cache.install(f"actionlint-{_ACTIONLINT}", build) / "actionlint"
 
 
 def helm() -> Path:
@@ -174,6 +186,7 @@ INSTALLERS = {
     "toxiproxy": toxiproxy,
     "collector": collector,
     "helm": helm,
+    "actionlint": actionlint,
     "crds": crds,
 }
 
@@ -191,6 +204,7 @@ def installed_name(tool: str) -> str:
         "toxiproxy": lambda: f"toxiproxy-{_TOXIPROXY}",
         "collector": _collector_name,
         "helm": lambda: f"helm-{_HELM}",
+        "actionlint": lambda: f"actionlint-{_ACTIONLINT}",
         "crds": _crds_name,
     }
     return names[tool]()
