@@ -31,11 +31,15 @@ class Prometheus:
         """The series an expression gives now; a `Failure` when it is none."""
         return self._get("query", {"query": expression})["result"]
 
+    def over(self, expression: str, start: float, end: float, step: float) -> list[dict[str, object]]:
+        """The series an expression gave in that time, in seconds since 1970, at every step."""
+        return self._get("query_range", {"query": expression, "start": start, "end": end, "step": step})["result"]
+
     def rules(self) -> list[dict[str, object]]:
         """Every rule it has loaded."""
         return [rule for group in self._get("rules", {})["groups"] for rule in group["rules"]]
 
-    def _get(self, what: str, arguments: dict[str, str]) -> dict[str, object]:
+    def _get(self, what: str, arguments: dict[str, object]) -> dict[str, object]:
         url = f"http://{self.address}/api/v1/{what}?{urllib.parse.urlencode(arguments)}"
         try:
             with _OPENER.open(url, timeout=30) as answer:

@@ -18,6 +18,10 @@ impl AnswerSink for Answers {
         self.0.deliver(answer, trace);
     }
 
+    fn foreign(&self, _: Answer) {
+        self.0.count_foreign();
+    }
+
     fn is_here(&self, wire_id: &str) -> bool {
         self.0.is_here(wire_id)
     }

@@ -36,6 +36,14 @@ pub trait AnswerSink: Send + Sync + 'static {
     /// the context to go on under. A panic in here ends the consumer.
     fn deliver(&self, answer: Answer, trace: Option<TraceContext>);
 
+    /// Takes an answer that concerns nobody here, as [`Self::is_here`] and [`Self::awaits`] have just
+    /// said: most answers, where there are several replicas. By default they are delivered like any
+    /// other; a sink that only counts them spares itself all else. Whoever comes for it later finds it
+    /// by [`ConsumerHandle::recover`].
+    fn foreign(&self, answer: Answer) {
+        self.deliver(answer, None);
+    }
+
     /// Whether an answer under this wire id may matter here: its session is here, or is owed
     /// something. Asked of the keys of records that are not decoded, once a record: it has to be
     /// quick. If it says no, and [`Self::awaits`] as well, the record may be passed over. A sink that

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use session_core::{
-    Ask, Input, Named, PublishId, Registry, ResumePoint, Settings, Start, Stats, Version,
+    Ask, Event, Input, Named, PublishId, Registry, ResumePoint, Settings, Start, Stats, Version,
 };
 use telemetry::Instruments;
 use tokio::sync::Notify;
 use types::{
-    Answer, AnswerFloor, Generation, QuestionId, QuestionText, SessionId, SessionKey, Suffix,
-    TraceContext, UserName,
+    Answer, AnswerFloor, AnswerOutcome, Generation, QuestionId, QuestionText, SessionId,
+    SessionKey, Suffix, TraceContext, UserName,
 };
 
 use crate::answer_history::{AnswerHistory, RecoveryReport, WantedAnswer};
@@ -117,6 +117,13 @@ impl WebSocketSessionManager {
         let deferred = self.handle(&mut state, Input::Answer(answer), trace);
         drop(state);
         self.finish(deferred, clock::now() - begun);
+    }
+
+    /// Counts an answer that concerns nobody here, as [`Self::is_here`] and [`Self::awaits`] have said.
+    /// Takes no lock.
+    pub fn count_foreign(&self) {
+        let outcome = AnswerOutcome::Foreign;
+        self.0.events.core(&Event::AnswerDecided { outcome });
     }
 
     /// Whether the session of a wire id is here: connected, or gone and possibly still owed an

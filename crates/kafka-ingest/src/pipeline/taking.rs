@@ -169,7 +169,7 @@ impl Pipeline {
         };
         if !concerns(&*self.sink, answer.wire_id.as_str(), notes) {
             // Of another replica, and only to be counted: no span, which would cost more than all else.
-            self.sink.deliver(answer, None);
+            self.sink.foreign(answer);
             self.events.record_delivered(at);
             return Ok(());
         }
