@@ -29,8 +29,8 @@ class Mistake:
 
 
 MISTAKES = (
-    Mistake(_RULES, "answer_gateway_kafka_up == 0", "answer_gateway_kafka_up == 0",
-            "AnswerGatewayKafkaDown asks for answer_gateway_kafka_up, which nothing records"),
+    Mistake(_RULES, "answer_gateway_kafka_up == 0", "answer_gateway_kafka_is_up == 0",
+            "AnswerGatewayKafkaDown asks for answer_gateway_kafka_is_up, which nothing records"),
     Mistake(_RULES, 'scope="sum"', 'scope="summ"', "answer_gateway_consumer_lag never has scope=summ"),
     Mistake(_RULES, 'kind="accept_failed"', 'result="accept_failed"',
             "answer_gateway_errors_total has the label kind and not result"),
