@@ -95,7 +95,7 @@ instruments! {
         "WebSockets closed, by close code";
 
     /// Upgrades refused before a socket existed, by `reason`.
-    upgrades_refused: Count = "answer_gateway.upgrades.refused", "reason" in ["session_id", "handshake", "origin", "not_ready", "draining", "connections", "connections_per_address", "connects_per_second"], "{request}",
+    upgrades_refused: Count = "answer_gateway.upgrades.refused", "reason" in ["session_id", "handshake", "origin", "not_ready", "draining", "connections", "connections_per_address", "connects_per_second", "version"], "{request}",
         "Upgrades refused with an HTTP status";
 
     /// Frames of clients that were refused, by `reason`.
