@@ -146,6 +146,7 @@ def test_helm_refuses_by_the_schema(setting, words):
     [
         (["replicaCount=2"], "several replicas need one token key"),
         (["autoscaling.enabled=true"], "several replicas need one token key"),
+        (["replicaCount=2", "allowNoTokenKey=true", "config.delivery.mode=group"], "group is for one replica"),
         (["drain.budget=40s"], "drain.gracePeriod (40s) has to be above"),
         (["secretEnv.KAFKA_API_KEY=user"], "set existingSecret"),
         (["config.session.token_key=everybody-can-read-this-one-here"], "readable by everybody"),
@@ -198,9 +199,12 @@ def of_kind_named(text: str, kind: str, ending: str) -> dict[str, Any]:
     return next(one for one in objects(text) if one["kind"] == kind and one["metadata"]["name"].endswith(ending))
 
 
-def test_a_rolling_update_never_goes_below_the_replicas(values):
+def test_a_rolling_update_never_goes_below_the_replicas_and_a_group_never_has_two_members(values):
     strategy = of_kind(rendered("--values", values), "Deployment")["spec"]["strategy"]
-    assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    if values.stem == "group":
+        assert strategy == {"type": "Recreate"}
+    else:
+        assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 
 def test_a_change_of_settings_starts_pods_anew():

@@ -47,6 +47,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- mergeOverwrite (deepCopy .Values.config) (dict "drain" $drain) | toYaml -}}
 {{- end -}}
 
+{{- define "answer-gateway.mode" -}}
+{{- dig "delivery" "mode" "broadcast" .Values.config -}}
+{{- end -}}
+
 {{/* What cannot work is said here, not at night. */}}
 {{- define "answer-gateway.validate" -}}
 {{- $several := or .Values.autoscaling.enabled (gt (int .Values.replicaCount) 1) -}}
@@ -54,6 +58,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- range .Values.env }}{{ if hasPrefix "GATEWAY__SESSION__TOKEN_KEY" .name }}{{ $named = true }}{{ end }}{{ end -}}
 {{- if and $several (not $named) (not .Values.envFrom) (not .Values.allowNoTokenKey) -}}
 {{- fail "several replicas need one token key: set existingSecret and secretEnv.GATEWAY__SESSION__TOKEN_KEY (32 random characters or more), or allowNoTokenKey to go without" -}}
+{{- end -}}
+{{- if and $several (eq (include "answer-gateway.mode" .) "group") -}}
+{{- fail "config.delivery.mode=group is for one replica: a second one would take partitions from the first. Set replicaCount=1 and no autoscaling, or leave the mode at broadcast" -}}
 {{- end -}}
 {{- if and .Values.secretEnv (not .Values.existingSecret) -}}
 {{- fail "secretEnv names keys of existingSecret: set existingSecret" -}}
