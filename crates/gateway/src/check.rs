@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use gateway::cli::ask;
 use gateway::cli::check::{Arguments, Teller};
-use gateway::config::{Command, Config, DeliveryMode, Environment, Inputs, Loaded};
+use gateway::config::{Command, Config, DeliveryMode, Loaded};
 use kafka_ingest::Finding;
 use tokio::sync::oneshot;
 
@@ -22,13 +22,7 @@ pub(crate) fn run(
     out: &mut (dyn Write + Send),
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let loaded = Config::load(&Inputs {
-        command: Command::Run,
-        file: arguments.settings.file.as_deref(),
-        environment: &Environment::of_process(),
-        set: &arguments.settings.set,
-    });
-    let loaded = match loaded {
+    let loaded = match arguments.settings.load(Command::Run) {
         Ok(loaded) => loaded,
         Err(errors) => {
             writeln!(err, "{errors}")?;

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::config::{Config, ConfigErrors, Environment, Inputs, Loaded};
+
 /// Everything that can be typed.
 #[derive(Debug, Parser)]
 #[command(
@@ -115,6 +117,20 @@ impl Cli {
 }
 
 impl Settings {
+    /// The configuration of `command`, with the environment of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] with every mistake there is.
+    pub fn load(&self, command: crate::config::Command) -> Result<Loaded, ConfigErrors> {
+        Config::load(&Inputs {
+            command,
+            file: self.file.as_deref(),
+            environment: &Environment::of_process(),
+            set: &self.set,
+        })
+    }
+
     fn and(mut self, later: Self) -> Self {
         self.set.extend(later.set);
         Self {

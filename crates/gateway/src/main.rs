@@ -10,6 +10,7 @@ mod readiness;
 mod replay;
 mod run;
 mod signals;
+mod silence;
 mod translate;
 mod wire;
 
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use gateway::cli::{self, Cli, Command};
-use gateway::config::{self, Config, Environment, Inputs};
+use gateway::config::{self, Environment};
 
 fn main() -> ExitCode {
     let command = Cli::parse().into_command();
@@ -64,13 +65,7 @@ fn health(
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> io::Result<ExitCode> {
-    let loaded = Config::load(&Inputs {
-        command: config::Command::Run,
-        file: arguments.settings.file.as_deref(),
-        environment: &Environment::of_process(),
-        set: &arguments.settings.set,
-    });
-    let admin = match loaded {
+    let admin = match arguments.settings.load(config::Command::Run) {
         Ok(loaded) => loaded.config.admin,
         Err(errors) => {
             writeln!(err, "{errors}")?;

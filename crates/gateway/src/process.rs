@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use gateway::cli::Settings;
-use gateway::config::{Command, Config, Environment, Inputs, Loaded, LogFormat};
+use gateway::config::{Command, Config, Loaded, LogFormat};
 use telemetry::{Exporting, Metrics, Traces};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::Notify;
@@ -28,13 +28,7 @@ pub(crate) struct Prepared {
 ///
 /// When standard error cannot be written.
 pub(crate) fn main(command: Command, settings: &Settings) -> io::Result<ExitCode> {
-    let loaded = Config::load(&Inputs {
-        command,
-        file: settings.file.as_deref(),
-        environment: &Environment::of_process(),
-        set: &settings.set,
-    });
-    let loaded = match loaded {
+    let loaded = match settings.load(command) {
         Ok(loaded) => loaded,
         Err(errors) => {
             writeln!(io::stderr(), "{errors}")?;

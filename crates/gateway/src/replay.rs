@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use gateway::cli::replay::{Arguments, tell};
-use gateway::config::{Command, Config, Environment, Inputs};
+use gateway::config::Command;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kafka_ingest::{Replay, ReplaySettings};
 
@@ -38,12 +38,7 @@ pub(crate) fn run(
 }
 
 fn prepare(arguments: &Arguments) -> Result<Replay, String> {
-    let loaded = Config::load(&Inputs {
-        command: Command::Run,
-        file: arguments.settings.file.as_deref(),
-        environment: &Environment::of_process(),
-        set: &arguments.settings.set,
-    });
+    let loaded = arguments.settings.load(Command::Run);
     let config = loaded.map_err(|errors| errors.to_string())?.config;
     let Some(dead_letter_topic) = config.kafka.dead_letter_topic.clone() else {
         return Err(

@@ -22,6 +22,7 @@ use ws_gateway::{
 
 use crate::readiness::Judge;
 use crate::signals::Signals;
+use crate::silence::Silence;
 use crate::wire::{Answers, History, Questions};
 use crate::{events, translate};
 
@@ -243,11 +244,7 @@ impl Running {
     /// go on.
     async fn watch(&self, on_ready: impl FnOnce()) -> &'static str {
         const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
-        /// Far above the longest call to Kafka that has a deadline.
-        const STUCK_AFTER: Duration = Duration::from_secs(60);
-        /// A process that was stopped and goes on gets so many looks to do so.
-        const LOOKS: u32 = 5;
-        let mut silent = 0;
+        let mut silence = Silence::default();
         let mut judge = Judge::new(self.config.readiness.grace);
         let (mut consumer, mut publisher) = (self.consumer().watch(), self.publisher.watch());
         let mut on_ready = Some(on_ready);
@@ -262,9 +259,7 @@ impl Running {
             if !states.1.running {
                 return "the publisher of questions has ended";
             }
-            let is_silent = self.consumer().silent_for() > STUCK_AFTER;
-            silent = if is_silent { silent + 1 } else { 0 };
-            if silent > LOOKS {
+            if silence.is_for_good(self.consumer().silent_for()) {
                 return "the thread that reads answers is stuck";
             }
             let now = judge.judge(Instant::now(), &states.0, &states.1);

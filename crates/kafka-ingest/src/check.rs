@@ -105,10 +105,6 @@ impl Finding {
         Self::new(check, Verdict::Failure, seen, advice)
     }
 
-    fn skipped(check: &'static str, seen: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Skipped, seen, "")
-    }
-
     fn new(
         check: &'static str,
         verdict: Verdict,
@@ -125,7 +121,7 @@ impl Finding {
 }
 
 /// Looks at everything, one thing after the other, and tells each as soon as it is known. Takes some
-/// seconds where something does not answer.
+/// seconds where something does not answer. For a tokio runtime of several threads.
 ///
 /// # Errors
 ///
@@ -137,12 +133,21 @@ pub async fn check(
     if reach::check(&settings.kafka.bootstrap_servers, tell).await {
         broker::check(settings, tell).await?;
     } else {
-        for check in ["kafka.login", "topic.questions", "topic.answers"] {
-            tell(Finding::skipped(check, "no broker can be reached"));
-        }
+        let why = "no broker can be reached";
+        skip(&["kafka.login"], why, tell);
+        skip(&TOPICS, why, tell);
     }
     schemas::check(settings, tell).await
 }
 
+/// Tells that these could not be looked at.
+fn skip(checks: &[&'static str], why: &str, tell: &mut (dyn FnMut(Finding) + Send)) {
+    for check in checks {
+        tell(Finding::new(check, Verdict::Skipped, why, ""));
+    }
+}
+
+/// What is looked at of the topics that every gateway needs.
+const TOPICS: [&str; 2] = ["topic.questions", "topic.answers"];
 /// How long one thing may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -355,9 +355,7 @@ fn check(config: ClientConfig) -> Result<ClientConfig, StartError> {
         Ok(_) => Ok(config),
         // Neither the description nor the value is repeated: both hold the value.
         Err(KafkaError::ClientConfig(_, _, name, _)) => Err(StartError::Property { name }),
-        Err(error) => Err(StartError::Client {
-            reason: error.to_string(),
-        }),
+        Err(error) => Err(StartError::client(error)),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Why a consumer or a publisher does not start. All of these are mistakes in the settings or in the
 //! caller; nothing that time could heal is an error here, it is waited for and told by the status.
 
+use rdkafka::error::KafkaError;
+
 /// A consumer or publisher could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -44,4 +46,13 @@ pub enum StartError {
     /// The system gave no thread.
     #[error("no thread for the consumer")]
     Thread(#[source] std::io::Error),
+}
+
+impl StartError {
+    /// librdkafka refuses to create a client.
+    pub(crate) fn client(error: KafkaError) -> Self {
+        Self::Client {
+            reason: error.to_string(),
+        }
+    }
 }

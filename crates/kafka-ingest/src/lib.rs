@@ -38,7 +38,6 @@ mod producer;
 mod producer_loop;
 mod publish_report;
 mod publisher_reporting;
-mod pulse;
 mod question_schema;
 mod questions_topic;
 mod recall;

@@ -49,9 +49,7 @@ impl ProducerLoop {
     /// Creates the first producer, which the caller is to know of if that fails, and starts the
     /// thread.
     pub(crate) fn spawn(self) -> Result<(StopAsked, JoinHandle<()>), StartError> {
-        let first = self.create().map_err(|error| StartError::Client {
-            reason: error.to_string(),
-        })?;
+        let first = self.create().map_err(StartError::client)?;
         let (asked, stop) = stop();
         self.line.set(Some(first));
         let thread = thread::Builder::new()

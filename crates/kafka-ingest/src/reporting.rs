@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use telemetry::Pulse;
 use types::AnswerFloor;
 
 use crate::StartError;
 use crate::events::{Client, Events};
 use crate::floor::Marks;
 use crate::positions::{self, Unready};
-use crate::pulse::Pulse;
 use crate::status::{
     self, Board, ConsumerStatus, DeadLetterTrouble, KeyBelief, Link, Missing, SharedGroup,
 };

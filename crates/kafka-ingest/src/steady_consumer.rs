@@ -42,14 +42,13 @@ impl SteadyConsumer {
 
     /// The next record or error; `None` when nothing came for `patience`, or sooner when librdkafka had
     /// something of its own to say, which its context has heard by then.
-    pub(crate) fn poll(
-        &self,
-        patience: Duration,
-    ) -> Option<Result<BorrowedMessage<'_>, rdkafka::error::KafkaError>> {
-        self.now().or_else(|| {
-            self.bell.wait(patience);
-            self.now()
-        })
+    pub(crate) fn poll(&self, patience: Duration) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        let polled = self.now();
+        if polled.is_some() || patience.is_zero() {
+            return polled;
+        }
+        self.bell.wait(patience);
+        self.now()
     }
 
     fn now(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
@@ -79,9 +78,6 @@ impl Bell {
     }
 
     fn wait(&self, patience: Duration) {
-        if patience.is_zero() {
-            return;
-        }
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.heard.wait_timeout_while(rung, patience, |rung| !*rung);
         let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -131,6 +127,7 @@ mod tests {
         let list = positions::list("respostas", start.into_iter()).unwrap();
         rdkafka::consumer::Consumer::assign(&*consumer, &list).unwrap();
         let producer: BaseProducer = config.create().unwrap();
+        let begun = Instant::now();
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| {
                 let polled = (0..).find_map(|_| consumer.poll(LONG));
@@ -142,5 +139,6 @@ mod tests {
             producer.flush(LONG).unwrap();
             assert_eq!(waiting.join().unwrap(), b"here");
         });
+        assert!(begun.elapsed() < LONG, "nobody rang");
     }
 }

@@ -57,9 +57,7 @@ impl Supervisor {
     /// one is created here.
     pub(crate) fn spawn(self) -> Result<(StopAsked, JoinHandle<()>), StartError> {
         let (asked, stop) = stop();
-        let first = self.client().map_err(|error| StartError::Client {
-            reason: error.to_string(),
-        })?;
+        let first = self.client().map_err(StartError::client)?;
         self.reporting
             .events
             .consumer_started(&self.reporting.topic);

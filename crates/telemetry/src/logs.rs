@@ -38,7 +38,8 @@ impl LogLevel {
     }
 }
 
-/// Sets up logging and tracing for the process; spans go where `traces` sends them. Panics are logged too, with their place.
+/// Sets up logging and tracing for the process; spans go where `traces` sends them. Panics are logged
+/// too, with their place.
 ///
 /// # Errors
 ///

@@ -229,8 +229,8 @@ fn asked(
 ) -> Option<Deferred> {
     let socket = sockets.get_mut(&key.generation)?;
     let span = socket.asking.take()?;
-    let question = spans::context_of(&span);
-    if let (Some(question), Some(answer)) = (question, answer)
+    if let Some(answer) = answer
+        && let Some(question) = spans::context_of(&span)
         && question.trace_id != answer.trace_id
     {
         // The answering side did not carry the context on. The span of the answer's record is the

@@ -1,9 +1,11 @@
 //! Whether this process takes sockets. Whoever wires the process writes it; the edge reads it before
 //! each upgrade and the admin port on each probe, from a thread of its own.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use telemetry::Pulse;
 
 use crate::clock;
 
@@ -34,9 +36,8 @@ pub enum Admission {
 #[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
-    born: Instant,
-    /// The last heartbeat, in milliseconds after `born`.
-    beat: AtomicU64,
+    /// The runtime's heartbeat.
+    pulse: Pulse,
     /// Whether nothing was missing at any time.
     started: AtomicBool,
 }
@@ -72,8 +73,7 @@ impl Health {
                 readiness,
                 stage: Stage::Running,
             }),
-            born: clock::now(),
-            beat: AtomicU64::new(0),
+            pulse: Pulse::new(clock::now()),
             started: AtomicBool::new(false),
         }))
     }
@@ -134,16 +134,13 @@ impl Health {
         let mut interval = tokio::time::interval(Self::BEAT);
         loop {
             interval.tick().await;
-            let since = clock::now().saturating_duration_since(self.0.born);
-            let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-            self.0.beat.store(millis, Ordering::Relaxed);
+            self.0.pulse.beat(clock::now());
         }
     }
 
     /// Whether no heartbeat was seen for [`Self::STUCK_AFTER`].
     pub fn is_stuck(&self, now: Instant) -> bool {
-        let beat = Duration::from_millis(self.0.beat.load(Ordering::Relaxed));
-        now.saturating_duration_since(self.0.born + beat) > Self::STUCK_AFTER
+        self.0.pulse.since(now) > Self::STUCK_AFTER
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -195,8 +192,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_runtime_that_does_not_beat_is_stuck() {
-        let health = serving();
-        let born = health.0.born;
+        let (born, health) = (clock::now(), serving());
         let limit = Health::STUCK_AFTER;
         assert!(!health.is_stuck(born + limit));
         assert!(health.is_stuck(born + limit + Duration::from_millis(1)));

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::ClientContext;
 use rdkafka::admin::AdminClient;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer, ProducerContext};
-use tokio::task::spawn_blocking;
+use tokio::task::block_in_place;
 
-use super::{CheckSettings, Finding, PATIENCE, Verdict, reach, topics};
+use super::{CheckSettings, Finding, PATIENCE, TOPICS, Verdict, reach, skip, topics};
 use crate::{StartError, client_config};
 
 /// A client that remembers what librdkafka said of itself, and says nothing.
@@ -45,26 +45,18 @@ pub(super) async fn check(
 ) -> Result<(), StartError> {
     let config = client_config::producer(&settings.kafka, PATIENCE, 1)?;
     let heard = Heard::default();
-    let client: Client = create(&config, &heard)?;
-    let client = Arc::new(client);
-    let asked = Arc::clone(&client);
-    let metadata = spawn_blocking(move || asked.client().fetch_metadata(None, PATIENCE)).await;
-    let metadata = match metadata {
-        Ok(Ok(metadata)) => metadata,
-        Ok(Err(error)) => {
+    let client: Client = config
+        .create_with_context(heard.clone())
+        .map_err(StartError::client)?;
+    let metadata = match block_in_place(|| client.client().fetch_metadata(None, PATIENCE)) {
+        Ok(metadata) => metadata,
+        Err(error) => {
             // What went wrong is told to the poller, not to the caller.
             client.poll(PATIENCE / 50);
             tell(refused(&error, &heard));
-            for check in ["topic.questions", "topic.answers"] {
-                tell(Finding::skipped(
-                    check,
-                    "the brokers do not let this client in",
-                ));
-            }
+            skip(&TOPICS, "the brokers do not let this client in", tell);
             return Ok(());
         }
-        // The runtime ends: nobody listens any more.
-        Err(_) => return Ok(()),
     };
     let brokers = metadata.brokers();
     let seen = format!("logged in; the cluster has {} brokers", brokers.len());
@@ -78,22 +70,11 @@ pub(super) async fn check(
         }
         tell(found);
     }
-    let admin: AdminClient<Heard> =
-        config
-            .create_with_context(heard.clone())
-            .map_err(|error| StartError::Client {
-                reason: error.to_string(),
-            })?;
+    let admin: AdminClient<Heard> = config
+        .create_with_context(heard.clone())
+        .map_err(StartError::client)?;
     topics::check(settings, &metadata, &admin, tell).await;
     Ok(())
-}
-
-fn create(config: &ClientConfig, heard: &Heard) -> Result<Client, StartError> {
-    config
-        .create_with_context(heard.clone())
-        .map_err(|error| StartError::Client {
-            reason: error.to_string(),
-        })
 }
 
 /// Why no broker told anything.

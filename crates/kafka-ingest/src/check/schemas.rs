@@ -2,7 +2,7 @@
 
 use avro_codec::{AnswerDecoder, QuestionEncoder, SchemaRef, SchemaSet};
 
-use super::{CheckSettings, Finding};
+use super::{CheckSettings, Finding, skip};
 use crate::StartError;
 use crate::registry::{Latest, RegistryClient, RegistryError};
 
@@ -14,12 +14,8 @@ pub(super) async fn check(
     let questions = registry.latest(&settings.question_subject).await;
     if let Err(error @ (RegistryError::Unavailable(_) | RegistryError::Login)) = &questions {
         tell(unreachable(error));
-        for check in ["schema.question", "schema.answer"] {
-            tell(Finding::skipped(
-                check,
-                "the schema registry does not answer",
-            ));
-        }
+        let schemas = ["schema.question", "schema.answer"];
+        skip(&schemas, "the schema registry does not answer", tell);
         return Ok(());
     }
     tell(Finding::ok(

@@ -58,9 +58,7 @@ impl Writer {
     /// Starts the thread. Clients that cannot even be created are the caller's to know.
     pub(super) fn spawn(self) -> Result<(StopAsked, JoinHandle<()>), StartError> {
         let (asked, stop) = stop();
-        let first = self.clients().map_err(|error| StartError::Client {
-            reason: error.to_string(),
-        })?;
+        let first = self.clients().map_err(StartError::client)?;
         self.shared.events.dead_letters_started(&self.topic);
         let thread = thread::Builder::new()
             .name("dead-letters".to_owned())

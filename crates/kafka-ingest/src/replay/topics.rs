@@ -57,17 +57,18 @@ impl Topics {
         dead_letters: String,
         answers: String,
     ) -> Result<Self, StartError> {
-        let client = |error: KafkaError| StartError::Client {
-            reason: error.to_string(),
-        };
         let consumer = client_config::stretch_consumer(kafka, REPLAY_GROUP)?;
         let producer = client_config::dead_letters_producer(kafka)?;
         let reports = Confirmations::default();
         Ok(Self {
             dead_letters,
             answers,
-            consumer: consumer.create_with_context(Quiet).map_err(client)?,
-            producer: producer.create_with_context(reports).map_err(client)?,
+            consumer: consumer
+                .create_with_context(Quiet)
+                .map_err(StartError::client)?,
+            producer: producer
+                .create_with_context(reports)
+                .map_err(StartError::client)?,
             commits: Mutex::default(),
         })
     }

@@ -1,32 +1,34 @@
-//! The pulse of a thread: when it last looked up from its work.
+//! The pulse of a thread or a runtime: when it last looked up from its work.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Beaten by the thread, felt by others.
+/// Beaten by who works, felt by others; neither waits for the other.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub struct Pulse {
     born: Instant,
     /// Milliseconds after `born`.
     beat: AtomicU64,
 }
 
 impl Pulse {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// It beats for the first time.
+    pub fn new(now: Instant) -> Self {
         Self {
             born: now,
             beat: AtomicU64::new(0),
         }
     }
 
-    pub(crate) fn beat(&self, now: Instant) {
+    /// It beats.
+    pub fn beat(&self, now: Instant) {
         let since = now.saturating_duration_since(self.born);
         let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         self.beat.store(millis, Ordering::Relaxed);
     }
 
     /// How long ago it last beat.
-    pub(crate) fn since(&self, now: Instant) -> Duration {
+    pub fn since(&self, now: Instant) -> Duration {
         let beat = Duration::from_millis(self.beat.load(Ordering::Relaxed));
         now.saturating_duration_since(self.born + beat)
     }
