@@ -4,18 +4,25 @@ import contextlib
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 if sys.version_info < (3, 11):  # noqa: UP036 -- this is where an older Python is told
     sys.exit("these scripts need Python 3.11 or newer: on Debian 12 or later, apt-get install python3")
 
+import tomllib
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "scripts"
 E2E = REPOSITORY / "crates" / "testkit" / "e2e"
+
+# Whatever proxy the shell names: what is asked through this is on loopback.
+LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -128,6 +135,18 @@ def output_of(
     except (FileNotFoundError, PermissionError):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def free_port() -> int:
+    """A TCP port of loopback on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def toml(file: Path) -> dict[str, Any]:
+    """What a TOML file says."""
+    return tomllib.loads(file.read_text())
 
 
 def tail_of(log: Path, lines: int = 25) -> str:

@@ -235,11 +235,26 @@ _ON_CALL = Dashboard(
             ),
         ),
         Row(
-            "Errors and log lines",
+            "Errors, log lines, telemetry",
             (
                 one("Errors by replica", rate_by("instance, kind", "errors") + " > 0", "{{instance}} {{kind}}",
                     unit="cps"),
                 one("Log lines held back", rate_by("event", "logs_held_back"), "{{event}}", unit="cps"),
+                one("Spans", rate_by("result", "traces_spans"), "{{result}}", unit="cps",
+                    text="What ended, was neither exported nor failed, found no room in the queue."),
+                one("Exports that failed", rate_by("instance, signal", "telemetry_export_failures"),
+                    "{{instance}} {{signal}}", unit="cps"),
+            ),
+        ),
+        Row(
+            "The process",
+            (
+                one("CPU", "rate(process_cpu_seconds_total{SEL}RATE)", "{{instance}}",
+                    text="Cores in use."),
+                one("Memory", "process_resident_memory_bytes{SEL}", "{{instance}}", unit="bytes"),
+                one("Open files", "process_open_fds{SEL} / process_max_fds{SEL}", "{{instance}}", unit="percentunit",
+                    bounds=(0.7, 0.9), most=1, text="Each socket is one."),
+                one("Threads", "process_threads{SEL}", "{{instance}}"),
             ),
         ),
     ),

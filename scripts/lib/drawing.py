@@ -5,7 +5,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +36,13 @@ class _Span:
         return max(1.0, (self.end - self.start) / _POINTS)
 
 
-def draw(address: str, seconds: float, folder: Path) -> list[Path]:
-    """Scrapes for that long, then draws each dashboard of the gateway's own metrics. Returns the files."""
+def draw(scraped: Sequence[str], seconds: float, folder: Path) -> list[Path]:
+    """Scrapes for that long, then draws each dashboard of which anything is recorded. Returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    with prometheus.running(observing.RULES, address) as server:
+    with prometheus.running(observing.RULES, *scraped) as server:
         start = time.time()
-        say(f"  scraping {address} for {seconds:.0f} s")
+        say(f"  scraping {' and '.join(scraped)} for {seconds:.0f} s")
         time.sleep(seconds)
         span = _Span(start, time.time())
         for file in sorted(dashboards.FOLDER.glob("*.json")):

@@ -12,7 +12,7 @@ SPANS = ("traces_span_metrics_calls_total", "traces_span_metrics_duration_millis
 EDGES = ("traces_service_graph_request_total",)
 OTHERS = {"ALERTS", "up", *SPANS, *EDGES}
 
-_METRIC = re.compile(r"(?<![\w:])(answer_gateway_\w+|traces_\w+|ALERTS|up)(?![\w:(])(\{[^}]*\})?")
+_METRIC = re.compile(r"(?<![\w:])(answer_gateway_\w+|process_\w+|traces_\w+|ALERTS|up)(?![\w:(])(\{[^}]*\})?")
 _RECORDED = re.compile(r"(?<![\w:])((?:replica|service):(answer_gateway_\w+):\w+)(\{[^}]*\})?")
 _MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
 _COMPARES = re.compile(r"[<>]|==|!=(?!\")|absent\(|resets\(")

@@ -1,4 +1,4 @@
-"""Which metrics the code defines, by the names Prometheus gives them, and which label values stand in it."""
+"""Which metrics the process defines, as docs/metrics.md has them: a test holds that page to the code."""
 
 import functools
 import re
@@ -7,14 +7,10 @@ from dataclasses import dataclass
 
 from common import REPOSITORY, Failure
 
-_SOURCE = REPOSITORY / "crates" / "telemetry" / "src" / "instruments.rs"
-_LINE = re.compile(
-    r'^\s*\w+: (Count|Gauge|Seconds) = "([a-z_.]+)", "([a-z_]+)"(?: in \[([^\]]*)\])?, "([^"]+)",$', re.MULTILINE
-)
-# What the exporter makes of a unit; `{…}` is a remark and adds nothing.
-_UNITS = {"s": "_seconds", "By": "_bytes", "1": "_ratio"}
+PAGE = REPOSITORY / "docs" / "metrics.md"
+_CELL = re.compile(r"`([^`]+)`")
 _LITERAL = re.compile(r'"(\w+)"')
-HISTOGRAM_ENDS = ("_bucket", "_sum", "_count")
+_HISTOGRAM_ENDS = ("_bucket", "_sum", "_count")
 
 
 @dataclass(frozen=True)
@@ -22,30 +18,30 @@ class Metric:
     """A metric by its Prometheus name, without a histogram's endings."""
 
     name: str
-    label: str
     kind: str
-    # None where the definition does not list them, or only the build knows them.
+    # Empty where it has none.
+    label: str
+    # None where only the build knows them.
     values: frozenset[str] | None
 
     def series(self) -> list[str]:
         """The names of its series."""
-        return [self.name + end for end in HISTOGRAM_ENDS] if self.kind == "Seconds" else [self.name]
+        return [self.name + end for end in _HISTOGRAM_ENDS] if self.kind == "histogram" else [self.name]
 
 
 @functools.cache
 def defined() -> Mapping[str, Metric]:
     """Every metric, by the name of each of its series."""
-    found = {}
-    for kind, name, label, listed, unit in _LINE.findall(_SOURCE.read_text()):
-        end = _UNITS.get(unit, "") if not unit.startswith("{") else ""
-        if not unit.startswith("{") and not end:
-            raise Failure(f"{name} has the unit {unit}, whose ending is not known to scripts/lib/instruments.py")
-        values = frozenset(_LITERAL.findall(listed)) if listed and "env!" not in listed else None
-        metric = Metric(name.replace(".", "_") + end + ("_total" if kind == "Count" else ""), label, kind, values)
-        found |= dict.fromkeys(metric.series(), metric)
-    if not found:
-        raise Failure(f"no instrument is found in {_SOURCE.relative_to(REPOSITORY)}: has its form changed?")
-    return found
+    metrics = [_metric(line) for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    if not metrics:
+        raise Failure(f"no metric is found in {PAGE.relative_to(REPOSITORY)}: has its form changed?")
+    return {name: metric for metric in metrics for name in metric.series()}
+
+
+def _metric(row: str) -> Metric:
+    name, _, kind, _, label, values = [cell.strip() for cell in row.split("|")[1:7]]
+    labels, listed = _CELL.findall(label), frozenset(_CELL.findall(values))
+    return Metric(name.strip("`"), kind, labels[0] if labels else "", listed or None)
 
 
 def label_values() -> set[str]:

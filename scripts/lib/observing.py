@@ -2,7 +2,6 @@
 
 import re
 import time
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +12,7 @@ import instruments
 import pretended
 import prometheus
 import runbooks
-from common import REPOSITORY, Failure, run, say
+from common import LOOPBACK, REPOSITORY, Failure, run, say
 from expressions import OTHERS, Query
 from prometheus import Prometheus
 
@@ -52,12 +51,13 @@ def check(page: str | None, *, partial: bool) -> str:
     return f"{alerts} alerts with tests and runbooks, {len(queries)} queries of rules and dashboards: all in order"
 
 
-def live(address: str) -> str:
-    """Every query on a Prometheus that scrapes the address. Returns how many gave series."""
+def live(address: str, *collector: str) -> str:
+    """Every query on a Prometheus that scrapes the address of a process, and one of what a Collector makes of its
+    spans. Returns how many gave series."""
     _refuse(_strangers(_page_at(address)))
-    with prometheus.running(RULES, address) as server:
+    with prometheus.running(RULES, address, *collector) as server:
         queries = [*_rule_queries(server.rules()), *_panel_queries()]
-        found = _asked(server, queries, address)
+        found = _asked(server, queries, address, *collector)
         firing = server.query('ALERTS{alertstate="firing"}')
     say("\n".join(["no series, for want of what was never recorded:", *(f"  {one}" for one in found.unrecorded)]))
     _refuse(found.problems)
@@ -140,7 +140,7 @@ def _off_the_page(queries: Iterable[Query], page: str, *, partial: bool) -> Iter
 def _strangers(page: str) -> Iterator[str]:
     known = instruments.defined()
     for name in sorted(_series_on(page) - set(known)):
-        yield f"the process records {name}, which scripts/lib/instruments.py does not expect by that name"
+        yield f"the process records {name}, which docs/metrics.md does not know by that name"
 
 
 def _not_empty(empty: Prometheus, queries: Iterable[Query]) -> Iterator[str]:
@@ -168,8 +168,9 @@ class _Found:
     silent: list[Query] = field(default_factory=list)
 
 
-def _asked(server: Prometheus, queries: Iterable[Query], address: str) -> _Found:
-    _await(lambda: bool(server.query("sum_over_time(up[1m]) >= 2")), f"Prometheus could not scrape {address} twice")
+def _asked(server: Prometheus, queries: Iterable[Query], *scraped: str) -> _Found:
+    twice = f"count(sum_over_time(up[1m]) >= 2) == {len(scraped)}"
+    _await(lambda: bool(server.query(twice)), f"Prometheus could not scrape {' and '.join(scraped)} twice")
     _await_recordings(server)
     found = _Found()
     for query in queries:
@@ -216,9 +217,8 @@ def _await(done: Callable[[], bool], problem: str) -> None:
 
 
 def _page_at(address: str) -> str:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{address}/metrics", timeout=10) as answer:
+        with LOOPBACK.open(f"http://{address}/metrics", timeout=10) as answer:
             return answer.read().decode()
     except OSError as problem:
         raise Failure(f"no metrics at {address}: {problem}; give the admin port of a running process") from problem

@@ -44,13 +44,16 @@ def serving(queries: Iterable[Query]) -> Iterator[str]:
 
 def _lines(values: Mapping[Metric, set[str]], scrape: int) -> Iterator[str]:
     for metric in dict.fromkeys(instruments.defined().values()):
+        if not metric.label:
+            yield f"{metric.name} {1 if metric.kind == 'gauge' else 9 * scrape}"
+            continue
         for value in sorted(metric.values or values.get(metric, set()) | {_FURTHER}):
             labels = f'{metric.label}="{value}"'
-            if metric.kind == "Seconds":
+            if metric.kind == "histogram":
                 yield from (f'{metric.name}_bucket{{{labels},le="{le}"}} {9 * scrape}' for le in ("0.1", "+Inf"))
                 yield from (f"{metric.name}_{end}{{{labels}}} {9 * scrape}" for end in ("sum", "count"))
             else:
-                yield f"{metric.name}{{{labels}}} {1 if metric.kind == 'Gauge' else 9 * scrape}"
+                yield f"{metric.name}{{{labels}}} {1 if metric.kind == 'gauge' else 9 * scrape}"
     calls, times = expressions.SPANS
     for name in _SPAN_NAMES:
         labels = f'service_name="answer-gateway",span_name="{name}",span_kind="SPAN_KIND_SERVER"'

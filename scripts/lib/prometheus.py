@@ -2,23 +2,19 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import Failure, tail_of
+from common import LOOPBACK, Failure, free_port, tail_of
 
 _READY_WITHIN = 30.0
 _STEP = 0.1
-# Whatever proxy the shell names, this is on loopback.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -42,17 +38,17 @@ class Prometheus:
     def _get(self, what: str, arguments: dict[str, object]) -> dict[str, object]:
         url = f"http://{self.address}/api/v1/{what}?{urllib.parse.urlencode(arguments)}"
         try:
-            with _OPENER.open(url, timeout=30) as answer:
+            with LOOPBACK.open(url, timeout=30) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as refused:
             raise Failure(json.load(refused).get("error", str(refused))) from refused
 
 
 @contextlib.contextmanager
-def running(rules: Path, scraped: str | None = None) -> Iterator[Prometheus]:
-    """One with these rules; it scrapes the address every second, or nothing."""
+def running(rules: Path, *scraped: str) -> Iterator[Prometheus]:
+    """One with these rules; it scrapes these addresses every second."""
     with tempfile.TemporaryDirectory(prefix="answer-gateway-prometheus-") as name:
-        folder, address = Path(name), _free_address()
+        folder, address = Path(name), f"127.0.0.1:{free_port()}"
         (folder / "prometheus.yml").write_text(_configuration(rules, scraped))
         log = folder / "prometheus.log"
         command = [
@@ -77,28 +73,21 @@ def running(rules: Path, scraped: str | None = None) -> Iterator[Prometheus]:
                     child.kill()
 
 
-def _free_address() -> str:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{taken.getsockname()[1]}"
-
-
 def _await(address: str, child: subprocess.Popen, log: Path) -> None:
     deadline = time.monotonic() + _READY_WITHIN
     while time.monotonic() < deadline and child.poll() is None:
-        with contextlib.suppress(OSError), _OPENER.open(f"http://{address}/-/ready", timeout=5):
+        with contextlib.suppress(OSError), LOOPBACK.open(f"http://{address}/-/ready", timeout=5):
             return
         time.sleep(_STEP)
     raise Failure(f"Prometheus is not ready after {_READY_WITHIN:.0f} s, or has ended\n{tail_of(log)}")
 
 
-def _configuration(rules: Path, scraped: str | None) -> str:
-    jobs = [{"job_name": "answer-gateway", "static_configs": [{"targets": [scraped]}]}] if scraped else []
+def _configuration(rules: Path, scraped: tuple[str, ...]) -> str:
     # JSON is YAML.
     return json.dumps(
         {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(rules)],
-            "scrape_configs": jobs,
+            "scrape_configs": [{"job_name": "answer-gateway", "static_configs": [{"targets": scraped}]}],
         }
     )

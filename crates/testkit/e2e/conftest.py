@@ -1,6 +1,5 @@
 """Fixtures of the outside tests. Without the stack they fail, and say how to start it; they never skip."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -57,12 +56,6 @@ def start_gateway(access: Access, logs: Callable[[], Path]) -> Iterator[Callable
             return gateway
 
         yield start
-
-
-@pytest.fixture(scope="session")
-def collector_program() -> str:
-    """The OpenTelemetry Collector."""
-    return os.environ["AG_COLLECTOR"]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import texts
+from harness import collector, texts
 from harness.gateway import bare_environment, binary
 from harness.stack import REPOSITORY
 from harness.wait import eventually
@@ -38,14 +38,14 @@ def test_the_gateways_settings_are_settings(services):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_collector_takes_its_configuration(collector_program, tmp_path):
+def test_the_collector_takes_its_configuration(tmp_path):
     text = (COMPOSE / "collector.yaml").read_text()
     # The collector of the tests has no connector for the graph of services.
     without = text.replace("  servicegraph: {}\n", "").replace(", servicegraph", "").replace("servicegraph, ", "")
     assert without != text
     copy = tmp_path / "collector.yaml"
     copy.write_text(without)
-    command = [collector_program, "validate", "--config", copy]
+    command = [collector.program(), "validate", "--config", copy]
     done = subprocess.run(command, env=bare_environment({}), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -4,11 +4,21 @@ import subprocess
 
 import pytest
 
+from harness.collector import Collector
 from harness.crowd import Crowd
 from harness.stack import REPOSITORY
+from harness.wait import eventually
 from harness.wanderers import Wanderers
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+
+
+def observe(*arguments):
+    """What `scripts/observe` says of a running process."""
+    command = [REPOSITORY / "scripts" / "observe", *arguments]
+    watched = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert watched.returncode == 0, watched.stdout + watched.stderr
+    return watched.stderr
 
 
 def test_every_query_has_an_answer_where_its_metrics_are_recorded(start_gateway, topics, start_answerer):
@@ -19,7 +29,21 @@ def test_every_query_has_an_answer_where_its_metrics_are_recorded(start_gateway,
         Wanderers([gateway.port], sessions=20, pause=0.05).running(),
     ):
         crowd.wait_all("answered")
-        command = [REPOSITORY / "scripts" / "observe", "--live", f"127.0.0.1:{gateway.admin_port}"]
-        watched = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert watched.returncode == 0, watched.stdout + watched.stderr
-    assert "alerts that fire: none" in watched.stderr, watched.stderr
+        seen = observe("--live", f"127.0.0.1:{gateway.admin_port}")
+    assert "alerts that fire: none" in seen, seen
+
+
+def test_the_dashboard_of_traces_shows_what_the_collector_makes_of_spans(
+    start_gateway, topics, start_answerer, tmp_path
+):
+    with Collector(tmp_path).running() as collector:
+        gateway = start_gateway(topics, **collector.settings("grpc")).wait_ready()
+        start_answerer()
+        with Crowd([gateway], sessions=20, pause=0.05).running() as crowd:
+            crowd.wait_all("answered")
+            eventually(lambda: "traces_span_metrics_calls_total" in collector.span_metrics(), "spans are counted")
+            seen = observe("--live", f"127.0.0.1:{gateway.admin_port}", "--spans", f"127.0.0.1:{collector.prometheus}")
+    empty = [line for line in seen.splitlines() if line.strip().startswith("tracing.json")]
+    # No span failed, and this Collector has no connector for the graph of services.
+    assert empty, "the list of what is empty has another form"
+    assert not [line for line in empty if "STATUS_CODE_ERROR" not in line and "service_graph" not in line], seen

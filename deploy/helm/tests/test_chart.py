@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ from conftest import (
     template,
 )
 
-KUBERNETES = ("1.29", "1.31", "1.33", "1.35")
+KUBERNETES = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 CUSTOM = {"ServiceMonitor", "PrometheusRule", "HTTPRoute"}
 
 
@@ -149,7 +150,6 @@ def test_helm_refuses_by_the_schema(setting, words):
         (["replicaCount=2", "allowNoTokenKey=true", "config.delivery.mode=group"], "group is for one replica"),
         (["drain.budget=40s"], "drain.gracePeriod (40s) has to be above"),
         (["secretEnv.KAFKA_API_KEY=user"], "set existingSecret"),
-        (["config.session.token_key=everybody-can-read-this-one-here"], "readable by everybody"),
         (["config.kafka.bootstrap_servers="], "set config.kafka.bootstrap_servers"),
         (["config.registry.url="], "set config.registry.url"),
         (["ingress.enabled=true"], "ingress.hosts is empty"),
@@ -160,6 +160,17 @@ def test_what_cannot_work_is_refused_with_the_reason(settings, words):
     done = template("--values", MINIMAL, *(word for one in settings for word in ("--set", one)))
     assert done.returncode != 0
     assert words in done.stderr, done.stderr
+
+
+def test_no_secret_stands_among_the_settings_everybody_can_read():
+    settings = (REPOSITORY / "docs" / "configuration.md").read_text()
+    secrets = re.findall(r"^\| `([\w.]+)` \| `(GATEWAY__\w+)`.* A secret\.", settings, re.MULTILINE)
+    assert len(secrets) > 5
+    for setting, variable in secrets:
+        done = template("--values", MINIMAL, "--set", f"config.{setting}=everybody-can-read-this-one-here")
+        assert done.returncode != 0, setting
+        assert f"config.{setting} would be readable by everybody" in done.stderr
+        assert f"secretEnv.{variable}" in done.stderr
 
 
 def test_several_replicas_may_do_without_a_token_key_when_it_is_said():
@@ -192,7 +203,16 @@ def test_a_pod_has_more_time_to_end_than_its_gateway_takes(values):
     drain = yaml.safe_load(of_kind_named(text, "ConfigMap", "answer-gateway")["data"]["config.yaml"])["drain"]
     seconds = {name: int(value.removesuffix("s")) for name, value in drain.items()}
     assert seconds["accept_for"] + seconds["budget"] < seconds["grace_period"]
-    assert pod(text)["spec"]["terminationGracePeriodSeconds"] > seconds["grace_period"]
+    spec = pod(text)["spec"]
+    sleep = spec["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    assert spec["terminationGracePeriodSeconds"] > seconds["grace_period"] + sleep
+
+
+def test_what_a_hook_sleeps_before_the_end_is_added():
+    def grace(*arguments: str) -> int:
+        return pod(rendered("--values", MINIMAL, *arguments))["spec"]["terminationGracePeriodSeconds"]
+
+    assert grace("--set", "lifecycle.preStop.sleep.seconds=7") == grace() + 7
 
 
 def of_kind_named(text: str, kind: str, ending: str) -> dict[str, Any]:
@@ -228,6 +248,17 @@ def test_services_and_budgets_select_the_pods_and_nothing_else(values):
         assert selector.items() <= labels
     hook = of_kind(text, "Pod")["metadata"]["labels"].items()
     assert not any(selector.items() <= hook for selector in selectors), "the test's pod takes no traffic"
+
+
+def test_whoever_is_let_in_helm_test_is_too():
+    text = rendered("--values", EVERYTHING)
+    public = next(
+        rule for rule in of_kind(text, "NetworkPolicy")["spec"]["ingress"] if rule["ports"][0]["port"] == "public"
+    )
+    selectors = [peer["podSelector"]["matchLabels"] for peer in public["from"]]
+    hook = of_kind(text, "Pod")["metadata"]["labels"].items()
+    assert {"app": "ingress"} in selectors
+    assert [one for one in selectors if one.items() <= hook]
 
 
 def test_probes_tell_started_alive_and_ready_apart():

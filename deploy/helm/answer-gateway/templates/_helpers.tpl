@@ -41,6 +41,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- . | trimSuffix "s" | int -}}
 {{- end -}}
 
+{{/* What the gateway needs to end, what a preStop hook sleeps before, and 5 s. */}}
+{{- define "answer-gateway.gracePeriod" -}}
+{{- $sleep := dig "preStop" "sleep" "seconds" 0 .Values.lifecycle | int -}}
+{{- add (include "answer-gateway.seconds" .Values.drain.gracePeriod | int) $sleep 5 -}}
+{{- end -}}
+
+{{- define "answer-gateway.testSelector" -}}
+app.kubernetes.io/name: {{ include "answer-gateway.name" . }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{/* The settings file: what the user says, with the drain's settings from one place. */}}
 {{- define "answer-gateway.config" -}}
 {{- $drain := dict "accept_for" .Values.drain.acceptFor "budget" .Values.drain.budget "grace_period" .Values.drain.gracePeriod -}}
@@ -71,9 +82,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if not (dig "registry" "url" "" .Values.config) -}}
 {{- fail "set config.registry.url to your schema registry" -}}
 {{- end -}}
-{{- if dig "session" "token_key" "" .Values.config -}}
-{{- fail "config.session.token_key would be readable by everybody: use existingSecret and secretEnv.GATEWAY__SESSION__TOKEN_KEY" -}}
+{{- $secrets := dict "kafka" (list "api_key" "api_secret" "ssl_key_password" "oauth_client_secret") "registry" (list "api_key" "api_secret" "bearer_token") "session" (list "token_key" "previous_token_key") -}}
+{{- range $section, $names := $secrets }}{{ range $name := $names -}}
+{{- if dig $section $name "" $.Values.config -}}
+{{- $variable := printf "GATEWAY__%s__%s" (upper $section) (upper $name) -}}
+{{- fail (printf "config.%s.%s would be readable by everybody: use existingSecret and secretEnv.%s" $section $name $variable) -}}
 {{- end -}}
+{{- end }}{{ end -}}
 {{- $accept := include "answer-gateway.seconds" .Values.drain.acceptFor | int -}}
 {{- $budget := include "answer-gateway.seconds" .Values.drain.budget | int -}}
 {{- $grace := include "answer-gateway.seconds" .Values.drain.gracePeriod | int -}}
@@ -93,6 +108,26 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end -}}
+
+{{/* What the gateway and its check have in common: root, name, command. */}}
+{{- define "answer-gateway.container" -}}
+{{- $values := .root.Values -}}
+name: {{ .name }}
+image: {{ include "answer-gateway.image" .root }}
+imagePullPolicy: {{ $values.image.pullPolicy }}
+args: [{{ .command }}, --config, /etc/answer-gateway/config.yaml]
+env: {{- include "answer-gateway.environment" .root | nindent 2 }}
+{{- with $values.envFrom }}
+envFrom: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{- include "answer-gateway.containerSecurity" .root | nindent 2 }}
+resources: {{- toYaml $values.resources | nindent 2 }}
+volumeMounts:
+  - {name: config, mountPath: /etc/answer-gateway, readOnly: true}
+  {{- with $values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
 {{- define "answer-gateway.environment" -}}
