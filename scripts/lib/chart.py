@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import outside
 import tools
-from common import REPOSITORY, run
+from common import REPOSITORY
 
 _HELM = REPOSITORY / "deploy" / "helm"
 _FILES = _HELM / "answer-gateway" / "files"
@@ -15,15 +16,10 @@ def run_tests(binary: Path, arguments: Sequence[str] = (), *, update: bool = Fal
     """Runs them; `update` takes what is rendered for right, and copies rules and dashboards anew first."""
     if update:
         _copy()
-    environment = {
-        "AG_HELM": str(tools.helm()),
-        "AG_CRDS": str(tools.crds()),
-        "AG_GATEWAY_BIN": str(binary),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        **({"AG_UPDATE": "1"} if update else {}),
-    }
-    command = [tools.e2e_python(), "-m", "pytest", "-p", "no:cacheprovider", "--quiet", *arguments]
-    run(command, cwd=_HELM / "tests", env=environment, limit=600)
+    environment = {"AG_HELM": str(tools.helm()), "AG_CRDS": str(tools.crds())}
+    if update:
+        environment["AG_UPDATE"] = "1"
+    outside.pytest_in(_HELM / "tests", binary, arguments, environment, 600)
 
 
 def _copy() -> None:

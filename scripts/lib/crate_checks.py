@@ -1,22 +1,14 @@
 """What is checked of one crate, without the others' help."""
 
-import tomllib
-
 import tools
-from common import REPOSITORY, Failure, run
+from common import REPOSITORY, Failure, run, toml
 
 _CRATES = REPOSITORY / "crates"
 
 
 def names() -> list[str]:
     """Every crate of the workspace."""
-    return sorted(
-        _manifest(folder / "Cargo.toml")["package"]["name"] for folder in _CRATES.iterdir() if folder.is_dir()
-    )
-
-
-def _manifest(file) -> dict:
-    return tomllib.loads(file.read_text())
+    return sorted(toml(folder / "Cargo.toml")["package"]["name"] for folder in _CRATES.iterdir() if folder.is_dir())
 
 
 def _cargo(crate: str, *words: str, **environment: str) -> None:
@@ -49,8 +41,8 @@ def docs(crate: str) -> None:
 
 def msrv(crate: str) -> None:
     """With the oldest Rust it promises to build with: rust-toolchain.toml names no newer one."""
-    promised = _manifest(REPOSITORY / "Cargo.toml")["workspace"]["package"]["rust-version"]
-    used = _manifest(REPOSITORY / "rust-toolchain.toml")["toolchain"]["channel"]
+    promised = toml(REPOSITORY / "Cargo.toml")["workspace"]["package"]["rust-version"]
+    used = toml(REPOSITORY / "rust-toolchain.toml")["toolchain"]["channel"]
     if not f"{used}.".startswith(f"{promised}."):
         raise Failure(f"Cargo.toml promises Rust {promised}, and rust-toolchain.toml builds with {used}")
     _cargo(crate, "check")

@@ -1,10 +1,9 @@
 """Runs the fuzz targets of every crate that has some, for a bounded time, starting from their committed seeds."""
 
-import tomllib
 from pathlib import Path
 
 import tools
-from common import REPOSITORY, Failure, run, say
+from common import REPOSITORY, Failure, run, say, toml
 
 
 def manifests() -> list[Path]:
@@ -40,7 +39,7 @@ def _same_libraries(folder: Path) -> None:
 
 def _versions(folder: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for package in tomllib.loads((folder / "Cargo.lock").read_text())["package"]:
+    for package in toml(folder / "Cargo.lock")["package"]:
         found.setdefault(package["name"], set()).add(package["version"])
     return found
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,10 +14,10 @@ from pathlib import Path
 
 import cache
 import tools
-from common import REPOSITORY, Failure, run
+from common import REPOSITORY, Failure, free_port, run
 
 _IMAGE = REPOSITORY / "deploy" / "image"
-_DEBIAN = "bookworm"
+DEBIAN = "bookworm"
 _MIRROR = "http://deb.debian.org/debian"
 _USER = "65532:65532"
 _PATIENCE = 60.0
@@ -63,15 +62,15 @@ def packages(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def bare_root() -> Path:
-    """A root with what the image's last stage installs, and nothing else; made once."""
-    wanted = packages("packages-to-run")
+def bare_root(name: str) -> Path:
+    """A root with the packages of `deploy/image/packages-to-…`, and nothing else; made once."""
+    wanted = packages(name)
 
     def build(folder: Path) -> None:
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(wanted)}", _DEBIAN, folder / "root"]
+        command = ["debootstrap", "--variant=minbase", f"--include={','.join(wanted)}", DEBIAN, folder / "root"]
         run([*command, _MIRROR], log=folder / "install.log", hint="Is Debian's mirror reachable?")
 
-    return cache.install(_root_name(), build, "takes about 2 min") / "root"
+    return cache.install(_root_name(name), build, "takes about 2 min") / "root"
 
 
 def start_in_bare_root(binary: Path) -> str:
@@ -79,7 +78,7 @@ def start_in_bare_root(binary: Path) -> str:
     seen."""
     with tempfile.TemporaryDirectory(prefix="answer-gateway-image-") as scratch:
         root = Path(scratch) / "root"
-        shutil.copytree(bare_root(), root, symlinks=True, ignore=_devices)
+        shutil.copytree(bare_root("packages-to-run"), root, symlinks=True, ignore=_devices)
         shutil.copy2(binary, root / "usr" / "bin" / "answer-gateway")
         root.parent.chmod(0o755)
         with _running(root) as (port, settings):
@@ -90,7 +89,7 @@ def start_in_bare_root(binary: Path) -> str:
 
 @contextlib.contextmanager
 def _running(root: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    port, admin = _free_port(), _free_port()
+    port, admin = free_port(), free_port()
     settings = {"PATH": "/usr/bin:/bin", "PORT": str(port), "GATEWAY__ADMIN__PORT": str(admin)}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(_chroot(root, "demo"), env=settings, stdout=log, stderr=log)
@@ -136,15 +135,9 @@ def _devices(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if folder.endswith("/dev")]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _root_name() -> str:
-    wanted = (_IMAGE / "packages-to-run").read_bytes()
-    return f"root-{_DEBIAN}-{hashlib.sha256(wanted).hexdigest()[:12]}"
+def _root_name(name: str) -> str:
+    wanted = (_IMAGE / name).read_bytes()
+    return f"root-{DEBIAN}-{hashlib.sha256(wanted).hexdigest()[:12]}"
 
 
 def check_unit(binary: Path) -> None:

@@ -46,12 +46,18 @@ def pytest(
     limit: float | None = None,
 ) -> None:
     """Runs outside tests of a tree against a binary; its own closing line stays the last thing seen."""
-    command = [tools.e2e_python(), "-m", "pytest", "-p", "no:cacheprovider", "--quiet", *arguments]
     environment = {
         **env,
-        "AG_GATEWAY_BIN": str(binary),
         "AG_FAKETIME": str(requirements.faketime()),
         "AG_COLLECTOR": str(tools.collector()),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
-    run(command, cwd=tree / "crates" / "testkit" / "e2e", env=environment, limit=limit)
+    pytest_in(tree / "crates" / "testkit" / "e2e", binary, arguments, environment, limit)
+
+
+def pytest_in(
+    folder: Path, binary: Path, arguments: Sequence[str], env: Mapping[str, str], limit: float | None
+) -> None:
+    """Runs a folder's tests by the outside tests' Python, against a binary."""
+    command = [tools.e2e_python(), "-m", "pytest", "-p", "no:cacheprovider", "--quiet", *arguments]
+    environment = {**env, "AG_GATEWAY_BIN": str(binary), "PYTHONDONTWRITEBYTECODE": "1"}
+    run(command, cwd=folder, env=environment, limit=limit)

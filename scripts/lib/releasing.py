@@ -7,13 +7,14 @@ import re
 import subprocess
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import REPOSITORY, Failure, run
+import tools
+from common import REPOSITORY, Failure, run, toml
 
 _CHART = REPOSITORY / "deploy" / "helm" / "answer-gateway" / "Chart.yaml"
+SUMS = "sha256sums.txt"
 
 
 def _version(tag: str) -> str:
@@ -31,8 +32,7 @@ def check(tag: str) -> None:
 
 
 def _problems(version: str) -> Iterator[str]:
-    manifest = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())
-    cargo = manifest["workspace"]["package"]["version"]
+    cargo = toml(REPOSITORY / "Cargo.toml")["workspace"]["package"]["version"]
     if cargo != version:
         yield f"Cargo.toml has version {cargo}"
     chart = _CHART.read_text()
@@ -64,8 +64,8 @@ def notes(tag: str) -> str:
 
 def sbom() -> str:
     """Every crate of the lock file as CycloneDX 1.6. Says nothing of what Debian brings: the image has that."""
-    lock = tomllib.loads((REPOSITORY / "Cargo.lock").read_text())
-    own = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())["workspace"]["package"]
+    lock = toml(REPOSITORY / "Cargo.lock")
+    own = toml(REPOSITORY / "Cargo.toml")["workspace"]["package"]
     components = [_component(package) for package in lock["package"] if "source" in package]
     whole = {
         "bomFormat": "CycloneDX",
@@ -104,6 +104,19 @@ def archive(folder: Path) -> list[Path]:
         (root / "sbom.json").write_text(sbom())
         with tarfile.open(packed, "w:gz") as tar:
             tar.add(root, arcname=name)
-    sums = folder / f"{name}.sha256"
-    sums.write_text(f"{hashlib.sha256(packed.read_bytes()).hexdigest()}  {packed.name}\n")
-    return [packed, sums]
+    return [packed]
+
+
+def chart(folder: Path) -> None:
+    """Packs the chart."""
+    run([tools.helm(), "package", _CHART.parent, "--destination", folder])
+
+
+def sums(folder: Path) -> Path:
+    """Writes the checksums of what lies in the folder, as `sha256sum --check` reads them."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != SUMS)
+    if not files:
+        raise Failure(f"nothing to be summed up lies in {folder}")
+    lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
+    (folder / SUMS).write_text("".join(lines))
+    return folder / SUMS

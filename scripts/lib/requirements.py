@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import shutil
-import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import cache
 import java
 import tools
-from common import EXIT_SETUP, REPOSITORY, Failure, output_of, run, say
+from common import EXIT_SETUP, REPOSITORY, Failure, output_of, run, say, toml
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _go_is_new_enough() -> bool:
     words = (output_of(["go", "version"]) or "").split()
     version = words[2].removeprefix("go").split(".") if len(words) > 2 else []
     numbers = [int(word) for word in version[:2] if word.isdigit()]
-    return numbers >= [1, 24]
+    return numbers >= [1, 26]
 
 
 def _node_is_new_enough() -> bool:
@@ -100,7 +99,7 @@ _OUTSIDE_TESTS = (
     _program("chromedriver", "chromium-driver"),
 )
 
-_GO = Need("Go 1.24 or newer", _go_is_new_enough, advice="from https://go.dev; Debian 12 has 1.19 only")
+_GO = Need("Go 1.26 or newer", _go_is_new_enough, advice="from https://go.dev; Debian 12 has 1.19 only")
 _CHAOS = (
     _GO,
     Need("libfaketime", lambda: faketime() is not None, ("faketime",)),
@@ -119,6 +118,7 @@ PURPOSES = {
     "chaos": Purpose((*_COMPILER, *_STACK, _PYTHON_VENV, *_CHAOS), _CHAOS_TOOLS),
     "chart": Purpose((*_COMPILER, _PYTHON_VENV, _GO), ("e2e-python", "helm", "crds")),
     "image": Purpose((*_COMPILER, _PYTHON_VENV, *_IMAGE), ("lint",)),
+    "release": Purpose((_GO,), ("helm",), rust=False),
     "observe": Purpose(_WATCHERS, rust=False),
     "verify": Purpose((_GIT, *_COMPILER, _PYTHON_VENV, _GO), _VERIFY_TOOLS),
     "test": Purpose(_TEST_NEEDS, _TEST_TOOLS),
@@ -155,7 +155,7 @@ def _install_packages(missing: list[Need]) -> None:
 
 
 def _install_toolchain() -> None:
-    wanted = tomllib.loads((REPOSITORY / "rust-toolchain.toml").read_text())["toolchain"]
+    wanted = toml(REPOSITORY / "rust-toolchain.toml")["toolchain"]
     channel, components = wanted["channel"], wanted["components"]
     present = output_of(["rustup", "component", "list", "--installed", "--toolchain", channel])
     if present is not None and all(any(line.startswith(part) for line in present.split()) for part in components):

@@ -1,7 +1,6 @@
 """Sabotage: a promise is broken on purpose in a copy of the tree, and the test that guards it must fail."""
 
 import shutil
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import cache
 import outside
 import tools
 from checks.selftest import copy_tree
-from common import E2E, REPOSITORY, SCRIPTS, CommandFailed, Failure, output_of, run, say
+from common import E2E, REPOSITORY, SCRIPTS, CommandFailed, Failure, output_of, run, say, toml
 
 FOLDER = SCRIPTS / "sabotage"
 _E2E_PREFIX = E2E.relative_to(REPOSITORY).as_posix() + "/"
@@ -40,7 +39,7 @@ class Sabotage:
 
 def table() -> list[Sabotage]:
     """Every sabotage; the table and the patches beside it must name each other."""
-    entries = [Sabotage(**entry) for entry in tomllib.loads((FOLDER / "table.toml").read_text()).get("sabotage", [])]
+    entries = [Sabotage(**entry) for entry in toml(FOLDER / "table.toml").get("sabotage", [])]
     named = {entry.patch for entry in entries}
     there = {file.name for file in FOLDER.glob("*.patch")}
     if named != there:

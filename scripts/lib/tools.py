@@ -23,6 +23,8 @@ _CRDS = (
 _CRD_NAMES = ("_servicemonitors.yaml", "_prometheusrules.yaml", "_httproutes.yaml")
 _COLLECTOR = "v0.161.0"
 _COLLECTOR_PARTS = E2E / "collector" / "builder.yaml"
+_GO_ENVIRONMENT = {"GOFLAGS": "-modcacherw", "CGO_ENABLED": "0"}
+_NO_GO_PROXY = "Is the Go proxy reachable?"
 _CARGO_MINUTES = {"cargo-deny": 2, "cargo-fuzz": 1, "cargo-mutants": 2}
 
 
@@ -67,35 +69,30 @@ def cargo_tool(name: str) -> Path:
 
 def toxiproxy() -> Path:
     """A proxy that cuts, delays and throttles TCP connections on command."""
-
-    def build(folder: Path) -> None:
-        source = f"github.com/Shopify/toxiproxy/v2/cmd/server@{_TOXIPROXY}"
-        cache_of_go = {"GOBIN": str(folder), "GOFLAGS": "-modcacherw"}
-        run(["go", "install", source], env=cache_of_go, log=folder / "install.log", hint="Is the Go proxy reachable?")
-
-    return cache.install(f"toxiproxy-{_TOXIPROXY}", build, "builds for about 1 min") / "server"
+    source = f"github.com/Shopify/toxiproxy/v2/cmd/server@{_TOXIPROXY}"
+    return _go_program(f"toxiproxy-{_TOXIPROXY}", source, "builds for about 1 min")
 
 
 def actionlint() -> Path:
     """The linter of GitHub's workflows."""
-
-    def build(folder: Path) -> None:
-        environment = {"GOBIN": str(folder), "GOFLAGS": "-modcacherw"}
-        command = ["go", "install", f"github.com/rhysd/actionlint/cmd/actionlint@{_ACTIONLINT}"]
-        run(command, env=environment, log=folder / "install.log", hint="Is the Go proxy reachable?")
-
-    return cache.install(f"actionlint-{_ACTIONLINT}", build) / "actionlint"
+    return _go_program(f"actionlint-{_ACTIONLINT}", f"github.com/rhysd/actionlint/cmd/actionlint@{_ACTIONLINT}")
 
 
 def helm() -> Path:
     """Helm."""
+    return _go_program(f"helm-{_HELM}", f"helm.sh/helm/v4/cmd/helm@{_HELM}", "builds for about 4 min")
 
-    def build(folder: Path) -> None:
-        environment = {"GOBIN": str(folder), "GOFLAGS": "-modcacherw", "CGO_ENABLED": "0"}
-        command = ["go", "install", f"helm.sh/helm/v4/cmd/helm@{_HELM}"]
-        run(command, env=environment, log=folder / "install.log", hint="Is the Go proxy reachable?")
 
-    return cache.install(f"helm-{_HELM}", build, "builds for about 4 min") / "helm"
+def _go_program(name: str, source: str, expected: str = "") -> Path:
+    """A program built by the Go proxy's `module/path@version`."""
+    program = source.partition("@")[0].rpartition("/")[2]
+    return cache.install(name, lambda folder: _go(folder, "install", source), expected) / program
+
+
+def _go(folder: Path, *words: str | Path, **environment: str) -> None:
+    """Runs `go` there; what it installs lies in the folder."""
+    told = {**_GO_ENVIRONMENT, "GOBIN": str(folder), **environment}
+    run(["go", *words], cwd=folder, env=told, log=folder / "install.log", hint=_NO_GO_PROXY)
 
 
 def crds() -> Path:
@@ -103,10 +100,8 @@ def crds() -> Path:
 
     def build(folder: Path) -> None:
         modules = folder / "modules"
-        environment = {"GOMODCACHE": str(modules), "GOFLAGS": "-modcacherw"}
         for module, version, place in _CRDS:
-            command = ["go", "mod", "download", f"{module}@{version}"]
-            run(command, cwd=folder, env=environment, log=folder / "install.log", hint="Is the Go proxy reachable?")
+            _go(folder, "mod", "download", f"{module}@{version}", GOMODCACHE=str(modules))
             for file in sorted((modules / f"{module}@{version}" / place).glob("*.yaml")):
                 if file.name.endswith(_CRD_NAMES):
                     shutil.copy(file, folder)
@@ -123,12 +118,10 @@ def collector() -> Path:
     """The OpenTelemetry Collector, with the parts that the outside tests use."""
 
     def build(folder: Path) -> None:
-        log, hint = folder / "install.log", "Is the Go proxy reachable?"
-        environment = {"GOBIN": str(folder), "GOFLAGS": "-modcacherw", "CGO_ENABLED": "0"}
-        source = f"go.opentelemetry.io/collector/cmd/builder@{_COLLECTOR}"
-        run(["go", "install", source], env=environment, log=log, hint=hint)
-        sources = folder / "sources"
-        run([folder / "builder", "--config", _COLLECTOR_PARTS], cwd=folder, env=environment, log=log, hint=hint)
+        _go(folder, "install", f"go.opentelemetry.io/collector/cmd/builder@{_COLLECTOR}")
+        sources, log = folder / "sources", folder / "install.log"
+        command = [folder / "builder", "--config", _COLLECTOR_PARTS]
+        run(command, cwd=folder, env=_GO_ENVIRONMENT, log=log, hint=_NO_GO_PROXY)
         shutil.move(sources / "collector", folder / "collector")
         shutil.rmtree(sources)
         (folder / "builder").unlink()

@@ -1,10 +1,9 @@
 """Three brokers, each reached by gateways through a proxy that can cut, delay and throttle."""
 
 import json
-import urllib.request
 
 import tools
-from common import output_of, run
+from common import LOOPBACK, output_of, run
 from stack.components import Component, Kafka
 from stack.state import BROKERS, GATEWAYS, State
 
@@ -81,8 +80,7 @@ class Toxiproxy(Component):
 
     def is_ready(self) -> bool:
         try:
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with opener.open(f"http://{self.state.address('toxiproxy')}/proxies", timeout=5) as answer:
+            with LOOPBACK.open(f"http://{self.state.address('toxiproxy')}/proxies", timeout=5) as answer:
                 return len(json.load(answer)) == len(self._proxies())
         except OSError:
             return False

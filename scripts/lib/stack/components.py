@@ -2,13 +2,12 @@
 
 import subprocess
 import urllib.error
-import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
 import java
-from common import output_of, run
+from common import LOOPBACK, output_of, run
 from stack import certificates
 from stack.state import BROKERS, State
 
@@ -220,9 +219,7 @@ def _nginx() -> str:
 
 def _status_of(url: str) -> int | None:
     try:
-        # Straight to loopback, whatever proxy the environment names.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(url, timeout=5) as answer:
+        with LOOPBACK.open(url, timeout=5) as answer:
             return answer.status
     except urllib.error.HTTPError as refusal:
         return refusal.code

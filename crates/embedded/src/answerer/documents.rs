@@ -42,6 +42,10 @@ pub(super) const DOCUMENTS: &[(&str, &str)] = &[
         include_str!("../../../../docs/runbooks.md"),
     ),
     (
+        "docs/releasing.md",
+        include_str!("../../../../docs/releasing.md"),
+    ),
+    (
         "docs/protocol-v1.md",
         include_str!("../../../../docs/protocol-v1.md"),
     ),
