@@ -35,6 +35,7 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title="answer-gateway" \
       org.opencontainers.image.description="Publishes questions from WebSockets to Kafka and brings each answer to the session that asked" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      answer-gateway.sbom="/usr/share/doc/answer-gateway/Cargo.lock" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # Probes and metrics come from outside the container.

@@ -1,7 +1,7 @@
 //! Answers from bytes, under any compatible writer's schema: fields are found by name, whatever the
 //! record is called and wherever they stand; everything else is passed over.
 
-use types::{AnswerError, AnswerMetadata, AnswerText};
+use types::BorrowedText;
 
 use crate::cursor::Cursor;
 use crate::plan::{Node, Plan};
@@ -14,17 +14,18 @@ pub struct AnswerDecoder {
     max_text: usize,
 }
 
-/// What a record says, before anybody has looked whom it concerns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecodedAnswer {
+/// What a record says, before anybody has looked whom it concerns. Borrowed from the record: most
+/// concern nobody here, and cost no copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecodedAnswer<'a> {
     /// The wire id, unchecked.
-    pub session_id: String,
+    pub session_id: &'a str,
     /// The question it says it answers, unchecked.
-    pub question_id: Option<String>,
+    pub question_id: Option<&'a str>,
     /// The answer; `None` when null or absent.
-    pub text: Option<AnswerText>,
+    pub text: Option<BorrowedText<'a>>,
     /// What went wrong, if the answering side said so.
-    pub error: Option<AnswerError>,
+    pub error: Option<BorrowedText<'a>>,
     /// Which part of the answer it is, unchecked.
     pub part: Option<i64>,
     /// Whether it is the last part.
@@ -32,7 +33,7 @@ pub struct DecodedAnswer {
     /// Which attempt at the answer it belongs to, unchecked.
     pub attempt: Option<i64>,
     /// What it says of itself; `None` also when that is no text, or too long.
-    pub metadata: Option<AnswerMetadata>,
+    pub metadata: Option<BorrowedText<'a>>,
 }
 
 impl AnswerDecoder {
@@ -68,12 +69,12 @@ impl AnswerDecoder {
     ///
     /// [`DecodeError::UnknownSchema`] when the set lacks the writer's schema; anything else is the
     /// writer's mistake and stays wrong.
-    pub fn decode(
+    pub fn decode<'a>(
         &self,
-        value: &[u8],
+        value: &'a [u8],
         header: Option<&[u8]>,
         schemas: &SchemaSet,
-    ) -> Result<DecodedAnswer, DecodeError> {
+    ) -> Result<DecodedAnswer<'a>, DecodeError> {
         let framed = frame(value, header)?;
         let plan = schemas
             .plan(framed.schema)
@@ -115,40 +116,39 @@ impl AnswerDecoder {
         Ok(DecodedAnswer {
             session_id: session_id.ok_or(DecodeError::MissingField)?,
             question_id,
-            text: answer.map(AnswerText::new),
-            error: error.map(AnswerError::new),
+            text: answer.map(BorrowedText::new),
+            error: error.map(BorrowedText::new),
             part,
             is_final,
             attempt,
-            metadata: metadata.map(AnswerMetadata::new),
+            metadata: metadata.map(BorrowedText::new),
         })
     }
 
     /// A text that the answer can do without: what is none, or too long, says nothing.
-    fn remark(
+    fn remark<'a>(
         &self,
         plan: &Plan,
-        cursor: &mut Cursor<'_>,
+        cursor: &mut Cursor<'a>,
         node: usize,
-    ) -> Result<Option<String>, DecodeError> {
+    ) -> Result<Option<&'a str>, DecodeError> {
         match taken(plan, cursor, node)? {
             (Node::Text, _) => {
                 let bytes = cursor.prefixed()?;
                 let text = str::from_utf8(bytes).ok();
-                let text = text.filter(|text| text.len() <= self.max_text);
-                Ok(text.map(str::to_owned))
+                Ok(text.filter(|text| text.len() <= self.max_text))
             }
             (_, other) => plan.skip(cursor, other).map(|()| None),
         }
     }
 
     /// A string, bytes that are one, or a union of such with null.
-    fn text(
+    fn text<'a>(
         &self,
         plan: &Plan,
-        cursor: &mut Cursor<'_>,
+        cursor: &mut Cursor<'a>,
         node: usize,
-    ) -> Result<Option<String>, DecodeError> {
+    ) -> Result<Option<&'a str>, DecodeError> {
         match plan.node(node)? {
             Node::Null => Ok(None),
             Node::Text => {
@@ -156,8 +156,8 @@ impl AnswerDecoder {
                 if bytes.len() > self.max_text {
                     return Err(DecodeError::TooLarge);
                 }
-                let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8)?;
-                Ok(Some(text.to_owned()))
+                let text = str::from_utf8(bytes).map_err(|_| DecodeError::Utf8)?;
+                Ok(Some(text))
             }
             Node::Union(branches) => {
                 let branch = branches.get(cursor.size()?).ok_or(DecodeError::Malformed)?;

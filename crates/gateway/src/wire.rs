@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use kafka_ingest::{AnswerSink, ConsumerHandle, QuestionPublisher, Recovered, Wanted};
-use types::{Answer, AnswerFloor, Question, QuestionId, TraceContext};
+use types::{Answer, AnswerFloor, Question, QuestionId, RecordPosition, TraceContext};
 use ws_gateway::{
     AnswerHistory, PublishFailure, PublishReport, QuestionSink, Recovery, RecoveryReport,
     WantedAnswer, WebSocketSessionManager,
@@ -18,7 +18,7 @@ impl AnswerSink for Answers {
         self.0.deliver(answer, trace);
     }
 
-    fn foreign(&self, _: Answer) {
+    fn foreign(&self, _: RecordPosition) {
         self.0.count_foreign();
     }
 

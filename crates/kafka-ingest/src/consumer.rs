@@ -9,7 +9,7 @@ use avro_codec::{AnswerDecoder, AnswerFields, SchemaSet};
 use telemetry::Instruments;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use types::{Answer, AnswerFloor, QuestionId, TraceContext};
+use types::{Answer, AnswerFloor, QuestionId, RecordPosition, TraceContext};
 
 use crate::assignment::{Assignment, Broadcast, Group, GroupStart};
 use crate::dead_letters::{self, DeadLetters};
@@ -36,13 +36,10 @@ pub trait AnswerSink: Send + Sync + 'static {
     /// the context to go on under. A panic in here ends the consumer.
     fn deliver(&self, answer: Answer, trace: Option<TraceContext>);
 
-    /// Takes an answer that concerns nobody here, as [`Self::is_here`] and [`Self::awaits`] have just
-    /// said: most answers, where there are several replicas. By default they are delivered like any
-    /// other; a sink that only counts them spares itself all else. Whoever comes for it later finds it
-    /// by [`ConsumerHandle::recover`].
-    fn foreign(&self, answer: Answer) {
-        self.deliver(answer, None);
-    }
+    /// An answer was read that concerns nobody here, as [`Self::is_here`] and [`Self::awaits`] have just
+    /// said: most answers, where there are several replicas. To be counted, if anything: whoever comes
+    /// for it later finds it by [`ConsumerHandle::recover`].
+    fn foreign(&self, _at: RecordPosition) {}
 
     /// Whether an answer under this wire id may matter here: its session is here, or is owed
     /// something. Asked of the keys of records that are not decoded, once a record: it has to be

@@ -181,7 +181,7 @@ impl Pipeline {
                         notes: &parked.notes,
                         course: parked.course,
                     };
-                    if let Err(reason) = self.on_decoded(now, around, decoded) {
+                    if let Err(reason) = self.on_decoded(now, around, &decoded) {
                         self.skip(at, reason, &parked.value, parked.beside);
                     }
                 }
@@ -318,6 +318,10 @@ mod tests {
         fn deliver(&self, answer: Answer, _: Option<TraceContext>) {
             let RecordPosition { partition, offset } = answer.position;
             self.0.lock().unwrap().push((partition, offset));
+        }
+
+        fn foreign(&self, at: RecordPosition) {
+            self.0.lock().unwrap().push((at.partition, at.offset));
         }
 
         fn is_here(&self, wire_id: &str) -> bool {

@@ -7,8 +7,8 @@
 
 use avro_codec::DecodedAnswer;
 use types::{
-    Answer, AnswerBody, AnswerMetadata, AnswerPart, PartOrder, QuestionId, QuestionIdEcho,
-    RecordPosition, TraceContext, WireId,
+    Answer, AnswerBody, AnswerError, AnswerMetadata, AnswerPart, AnswerText, BorrowedText,
+    PartOrder, QuestionId, QuestionIdEcho, RecordPosition, TraceContext, WireId,
 };
 
 use crate::dead_letter::HasBeside;
@@ -127,21 +127,39 @@ fn remark(value: &[u8]) -> Option<Box<str>> {
     (!text.is_empty()).then(|| text.into())
 }
 
+/// Whether [`answer`] would make one of a decoded record; copies nothing.
+///
+/// # Errors
+///
+/// Why not.
+pub(crate) fn check(decoded: &DecodedAnswer<'_>, notes: &Notes) -> Result<(), NoAnswer> {
+    if !WireId::accepts(decoded.session_id) {
+        return Err(NoAnswer::Foreign);
+    }
+    part(decoded, &notes.part).map(drop).ok_or(NoAnswer::Part)
+}
+
 /// The answer in a decoded record.
+///
+/// # Errors
+///
+/// Why there is none.
 pub(crate) fn answer(
-    decoded: DecodedAnswer,
+    decoded: &DecodedAnswer<'_>,
     notes: &Notes,
     position: RecordPosition,
 ) -> Result<Answer, NoAnswer> {
-    let wire_id = WireId::parse(&decoded.session_id).map_err(|_| NoAnswer::Foreign)?;
-    let part = part(&decoded, &notes.part).ok_or(NoAnswer::Part)?;
-    let question_id = question_id(&decoded, notes);
-    let error = decoded.error.filter(|error| !error.expose().is_empty());
-    let body = match (error, decoded.text) {
-        (Some(error), _) => AnswerBody::Failed(Some(error)),
-        (None, Some(text)) => AnswerBody::Text(text),
+    let wire_id = WireId::parse(decoded.session_id).map_err(|_| NoAnswer::Foreign)?;
+    let part = part(decoded, &notes.part).ok_or(NoAnswer::Part)?;
+    let question_id = question_id(decoded, notes);
+    let text = decoded.text.map(BorrowedText::expose);
+    let error = decoded.error.map(BorrowedText::expose);
+    let body = match (error.filter(|error| !error.is_empty()), text) {
+        (Some(error), _) => AnswerBody::Failed(Some(AnswerError::new(error))),
+        (None, Some(text)) => AnswerBody::Text(AnswerText::new(text)),
         (None, None) => AnswerBody::Failed(None),
     };
+    let in_field = decoded.metadata.map(BorrowedText::expose);
     Ok(Answer {
         wire_id,
         question_id,
@@ -151,33 +169,30 @@ pub(crate) fn answer(
         metadata: notes
             .metadata
             .as_deref()
-            .map(AnswerMetadata::new)
-            .or(decoded.metadata),
+            .or(in_field)
+            .map(AnswerMetadata::new),
         replayed: notes.replayed,
     })
 }
 
 /// What a record is found again by: the same as it is attributed by.
-pub(crate) fn mark<'a>(decoded: &'a DecodedAnswer, notes: &Notes) -> Mark<'a> {
+pub(crate) fn mark<'a>(decoded: &DecodedAnswer<'a>, notes: &Notes) -> Mark<'a> {
     match question_id(decoded, notes) {
         QuestionIdEcho::Echoed(question) => Mark::Question(question),
-        QuestionIdEcho::Absent | QuestionIdEcho::Foreign => Mark::WireId(&decoded.session_id),
+        QuestionIdEcho::Absent | QuestionIdEcho::Foreign => Mark::WireId(decoded.session_id),
     }
 }
 
 /// The question it names: by the header, else by the field.
-fn question_id(decoded: &DecodedAnswer, notes: &Notes) -> QuestionIdEcho {
+fn question_id(decoded: &DecodedAnswer<'_>, notes: &Notes) -> QuestionIdEcho {
     match notes.question_id {
-        QuestionIdEcho::Absent => decoded
-            .question_id
-            .as_deref()
-            .map_or(QuestionIdEcho::Absent, echo),
+        QuestionIdEcho::Absent => decoded.question_id.map_or(QuestionIdEcho::Absent, echo),
         said @ (QuestionIdEcho::Echoed(_) | QuestionIdEcho::Foreign) => said,
     }
 }
 
 /// Which part it is: by the headers, else by the fields. `None` when they make no sense.
-fn part(decoded: &DecodedAnswer, notes: &PartNotes) -> Option<AnswerPart> {
+fn part(decoded: &DecodedAnswer<'_>, notes: &PartNotes) -> Option<AnswerPart> {
     let number = number(notes.part.as_deref(), decoded.part)?;
     let attempt = self::number(notes.attempt.as_deref(), decoded.attempt)?;
     let is_final = match notes.is_final.as_deref() {
@@ -235,11 +250,11 @@ mod tests {
         )
     }
 
-    fn decoded() -> DecodedAnswer {
+    fn decoded() -> DecodedAnswer<'static> {
         DecodedAnswer {
-            session_id: "s-1".to_owned(),
+            session_id: "s-1",
             question_id: None,
-            text: Some(AnswerText::new("yes")),
+            text: Some(BorrowedText::new("yes")),
             error: None,
             part: None,
             is_final: None,
@@ -252,7 +267,7 @@ mod tests {
     fn a_record_without_headers_is_told_by_its_session_alone() {
         let none = headers(&[]);
         assert_eq!((none.schema, none.notes.trace.as_ref()), (None, None));
-        let answer = answer(decoded(), &none.notes, AT).unwrap();
+        let answer = answer(&decoded(), &none.notes, AT).unwrap();
         assert_eq!(
             answer,
             Answer {
@@ -281,20 +296,20 @@ mod tests {
         let trace = read.notes.trace.as_ref().unwrap();
         assert_eq!(trace.to_string().as_bytes(), PARENT);
         assert_eq!(trace.state.as_deref(), Some("a=b"));
-        let answer = answer(decoded(), &read.notes, AT).unwrap();
+        let answer = answer(&decoded(), &read.notes, AT).unwrap();
         assert_eq!(answer.question_id, QuestionIdEcho::Echoed(id()));
         assert!(answer.replayed);
     }
 
     #[test]
     fn metadata_is_told_by_the_header_before_the_field() {
-        let field = |text: Option<&str>| DecodedAnswer {
-            metadata: text.map(AnswerMetadata::new),
+        let field = |text: Option<&'static str>| DecodedAnswer {
+            metadata: text.map(BorrowedText::new),
             ..decoded()
         };
         let said = |decoded, header: Option<&[u8]>| {
             let read = headers(&[("answer-metadata", header)]);
-            let metadata = answer(decoded, &read.notes, AT).unwrap().metadata;
+            let metadata = answer(&decoded, &read.notes, AT).unwrap().metadata;
             metadata.map(|metadata| metadata.expose().to_owned())
         };
         assert_eq!(said(field(Some("1")), Some(b"2")).as_deref(), Some("2"));
@@ -312,7 +327,10 @@ mod tests {
             ..decoded()
         };
         let part = |decoded, said: &[(&str, Option<&[u8]>)]| {
-            answer(decoded, &headers(said).notes, AT).map(|answer| answer.part)
+            let notes = headers(said).notes;
+            let part = answer(&decoded, &notes, AT).map(|answer| answer.part);
+            assert_eq!(check(&decoded, &notes), part.map(drop));
+            part
         };
         let piece = |order, is_final, attempt| {
             Ok(AnswerPart::Piece {
@@ -358,7 +376,7 @@ mod tests {
         ] {
             let said = headers(&[(name, Some(value))]);
             assert_eq!(
-                answer(decoded(), &said.notes, AT),
+                answer(&decoded(), &said.notes, AT),
                 Err(NoAnswer::Part),
                 "{name}"
             );
@@ -368,7 +386,7 @@ mod tests {
             ..decoded()
         };
         assert_eq!(
-            answer(negative, &headers(&[]).notes, AT),
+            answer(&negative, &headers(&[]).notes, AT),
             Err(NoAnswer::Part)
         );
     }
@@ -385,12 +403,12 @@ mod tests {
     #[test]
     fn the_header_wins_over_the_field() {
         let other = "ff0102030405060708090a0b0c0d0e0f";
-        let field = |text: &str| DecodedAnswer {
-            question_id: Some(text.to_owned()),
+        let field = |text: &'static str| DecodedAnswer {
+            question_id: Some(text),
             ..decoded()
         };
         let header = headers(&[("question-id", Some(ID.as_bytes()))]);
-        let echo = |decoded, notes: &Notes| answer(decoded, notes, AT).unwrap().question_id;
+        let echo = |decoded, notes: &Notes| answer(&decoded, notes, AT).unwrap().question_id;
         assert_eq!(
             echo(field(other), &header.notes),
             QuestionIdEcho::Echoed(id())
@@ -419,10 +437,10 @@ mod tests {
         ] {
             let header = headers(&[("question-id", Some(foreign))]);
             let field = DecodedAnswer {
-                question_id: Some(ID.to_owned()),
+                question_id: Some(ID),
                 ..decoded()
             };
-            let answer = answer(field, &header.notes, AT).unwrap();
+            let answer = answer(&field, &header.notes, AT).unwrap();
             assert_eq!(answer.question_id, QuestionIdEcho::Foreign, "{foreign:?}");
         }
     }
@@ -431,14 +449,13 @@ mod tests {
     fn a_session_id_that_was_never_minted_here_concerns_nobody() {
         for foreign in ["", "a b", "s~", "ação", &"x".repeat(200)] {
             let decoded = DecodedAnswer {
-                session_id: foreign.to_owned(),
+                session_id: foreign,
                 ..decoded()
             };
-            assert_eq!(
-                answer(decoded, &headers(&[]).notes, AT),
-                Err(NoAnswer::Foreign),
-                "{foreign}"
-            );
+            let notes = headers(&[]).notes;
+            assert_eq!(check(&decoded, &notes), Err(NoAnswer::Foreign), "{foreign}");
+            let answer = answer(&decoded, &notes, AT);
+            assert_eq!(answer, Err(NoAnswer::Foreign), "{foreign}");
         }
     }
 
@@ -446,11 +463,11 @@ mod tests {
     fn an_error_or_nothing_at_all_is_a_failed_answer() {
         let body = |text: Option<&str>, error: Option<&str>| {
             let decoded = DecodedAnswer {
-                text: text.map(AnswerText::new),
-                error: error.map(AnswerError::new),
+                text: text.map(BorrowedText::new),
+                error: error.map(BorrowedText::new),
                 ..decoded()
             };
-            answer(decoded, &headers(&[]).notes, AT).unwrap().body
+            answer(&decoded, &headers(&[]).notes, AT).unwrap().body
         };
         let failed = || AnswerBody::Failed(Some(AnswerError::new("why")));
         assert_eq!(body(None, Some("why")), failed());

@@ -48,6 +48,15 @@ pub(crate) struct Worker<'a> {
     belief: Option<KeyBelief>,
 }
 
+/// What is looked at once for a row of records that were there to be read, not at each of them.
+#[derive(Debug, Default)]
+struct Turn {
+    /// When the first of them was read.
+    now: Option<Instant>,
+    /// Whose high watermark was looked at last.
+    partition: Option<i32>,
+}
+
 /// Why the work is over.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -169,7 +178,7 @@ impl<'a> Worker<'a> {
         if self.stop.is_asked() {
             return Err(Halt::Ended(End::Stopped));
         }
-        let mut patience = patience;
+        let (mut patience, mut turn) = (patience, Turn::default());
         for _ in 0..RECORDS_A_TURN {
             self.on_rebalance(reading)?;
             let Some(polled) = self.consumer.poll(patience) else {
@@ -177,7 +186,7 @@ impl<'a> Worker<'a> {
             };
             match polled {
                 Ok(message) => {
-                    if self.on_message(reading, &message) == Fate::Parked {
+                    if self.on_message(reading, &message, &mut turn) == Fate::Parked {
                         drop(message);
                         self.look_up(reading);
                         self.pause_and_resume(reading)?;
@@ -195,27 +204,33 @@ impl<'a> Worker<'a> {
         self.store_offsets(reading)
     }
 
-    fn on_message(&self, reading: &mut Reading, message: &BorrowedMessage<'_>) -> Fate {
+    fn on_message(
+        &self,
+        reading: &mut Reading,
+        message: &BorrowedMessage<'_>,
+        turn: &mut Turn,
+    ) -> Fate {
+        let now = *turn.now.get_or_insert_with(Instant::now);
         let at = RecordPosition {
             partition: message.partition(),
             offset: message.offset(),
         };
         if reading.assignment.on_read(at) == Read::Back {
-            reading
-                .pipeline
-                .on_log_went_back(Instant::now(), at.partition);
+            reading.pipeline.on_log_went_back(now, at.partition);
             self.reporting
                 .events
                 .log_went_back(&self.reporting.topic, at);
         }
-        self.look_at_mark(at.partition);
+        if turn.partition.replace(at.partition) != Some(at.partition) {
+            self.look_at_mark(at.partition);
+        }
         let record = Record {
             key: message.key(),
             value: message.payload(),
             headers: Headers::read(native::headers(message)),
             whole: message,
         };
-        reading.pipeline.on_record(Instant::now(), at, record)
+        reading.pipeline.on_record(now, at, record)
     }
 
     /// An error that librdkafka tells by the way. Most of them it gets over by itself.

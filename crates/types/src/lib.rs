@@ -19,5 +19,5 @@ pub use id::{Generation, IdError, QuestionId, SessionId, SessionKey, Suffix, Wir
 pub use outcome::{AnswerOutcome, QuestionOutcome};
 pub use position::{AnswerFloor, RecordPosition};
 pub use question::Question;
-pub use text::{AnswerError, AnswerMetadata, AnswerText, QuestionText, UserName};
+pub use text::{AnswerError, AnswerMetadata, AnswerText, BorrowedText, QuestionText, UserName};
 pub use trace_context::TraceContext;

@@ -54,6 +54,28 @@ private_text! {
     AnswerError
 }
 
+/// Any of these where it stands in what was read, not copied yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BorrowedText<'a>(&'a str);
+
+impl<'a> BorrowedText<'a> {
+    /// Wraps the text.
+    pub fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, to be wrapped anew and nothing else.
+    pub fn expose(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for BorrowedText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BorrowedText(<{} bytes>)", self.0.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,11 +83,12 @@ mod tests {
     #[test]
     fn debug_shows_the_length_and_not_the_text() {
         let printed = format!(
-            "{:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?}",
             QuestionText::new("canary"),
             AnswerText::new("canary-answer"),
             UserName::new("canary"),
             AnswerError::new("canary"),
+            BorrowedText::new("canary"),
         );
         assert!(!printed.contains("canary"), "{printed}");
         assert!(

@@ -22,7 +22,7 @@ fn set(schema: &str) -> SchemaSet {
     set
 }
 
-fn decode(value: &[u8], schema: &str) -> Result<DecodedAnswer, DecodeError> {
+fn decode<'a>(value: &'a [u8], schema: &str) -> Result<DecodedAnswer<'a>, DecodeError> {
     AnswerDecoder::new(AnswerFields::default(), 1_000).decode(value, None, &set(schema))
 }
 
@@ -70,9 +70,10 @@ fn some(text: &str) -> Value {
 
 #[test]
 fn the_minimal_answer_is_read() {
-    let answer = decode(&minimal("s~x", "olá"), MINIMAL_ANSWER).unwrap();
+    let value = minimal("s~x", "olá");
+    let answer = decode(&value, MINIMAL_ANSWER).unwrap();
     assert_eq!(
-        (&*answer.session_id, answer.text.unwrap().expose()),
+        (answer.session_id, answer.text.unwrap().expose()),
         ("s~x", "olá")
     );
     assert_eq!((answer.question_id, answer.error), (None, None));
@@ -80,12 +81,13 @@ fn the_minimal_answer_is_read() {
 
 #[test]
 fn fields_are_found_by_name_among_others_whatever_the_record_is_called() {
-    let answer = decode(&flink(some("s"), some("sim")), FLINK).unwrap();
+    let value = flink(some("s"), some("sim"));
+    let answer = decode(&value, FLINK).unwrap();
     assert_eq!(
-        (&*answer.session_id, answer.text.unwrap().expose()),
+        (answer.session_id, answer.text.unwrap().expose()),
         ("s", "sim")
     );
-    assert_eq!(answer.question_id.as_deref(), Some("q"));
+    assert_eq!(answer.question_id, Some("q"));
 }
 
 #[test]
@@ -252,7 +254,8 @@ fn the_fields_may_be_called_anything() {
 #[test]
 fn a_record_within_an_object_is_the_record() {
     let schema = format!(r#"{{"type":{MINIMAL_ANSWER}}}"#);
-    let answer = decode(&minimal("s", "sim"), &schema).unwrap();
+    let value = minimal("s", "sim");
+    let answer = decode(&value, &schema).unwrap();
     assert_eq!(answer.session_id, "s");
 }
 
@@ -291,11 +294,13 @@ fn parts_are_told_by_fields_of_their_types_and_by_no_others() {
 proptest! {
     #[test]
     fn whatever_is_written_is_read(session in "[a-z0-9~-]{1,40}", text in ".{0,200}") {
-        let answer = decode(&minimal(&session, &text), MINIMAL_ANSWER).unwrap();
-        prop_assert_eq!(&answer.session_id, &session);
+        let value = minimal(&session, &text);
+        let answer = decode(&value, MINIMAL_ANSWER).unwrap();
+        prop_assert_eq!(answer.session_id, &session);
         let read = answer.text.unwrap();
         prop_assert_eq!(read.expose(), &text);
-        let answer = decode(&flink(some(&session), some(&text)), FLINK).unwrap();
+        let value = flink(some(&session), some(&text));
+        let answer = decode(&value, FLINK).unwrap();
         let read = answer.text.unwrap();
         prop_assert_eq!(read.expose(), &text);
     }
@@ -304,7 +309,7 @@ proptest! {
     fn any_bytes_are_an_answer_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let value = [&[0, 0, 0, 0, 7], &bytes[..]].concat();
         for schema in [MINIMAL_ANSWER, FLINK] {
-            drop(decode(&value, schema));
+            decode(&value, schema).ok();
         }
     }
 }

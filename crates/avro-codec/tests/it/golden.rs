@@ -7,9 +7,7 @@ use avro_codec::{
     SchemaSet, frame,
 };
 use serde_json::Value;
-use types::{
-    AnswerError, AnswerText, Question, QuestionId, QuestionText, SessionId, UserName, WireId,
-};
+use types::{BorrowedText, Question, QuestionId, QuestionText, SessionId, UserName, WireId};
 
 const ANSWERS: &str = include_str!("../golden/answers.json");
 const QUESTIONS: &str = include_str!("../golden/questions.json");
@@ -73,7 +71,12 @@ fn questions_are_written_byte_for_byte_as_confluent_kafka_writes_them() {
     }
 }
 
-fn decode(case: &Value, schema: SchemaRef, value: &[u8], header: Option<&[u8]>) -> DecodedAnswer {
+fn decode<'a>(
+    case: &Value,
+    schema: SchemaRef,
+    value: &'a [u8],
+    header: Option<&[u8]>,
+) -> DecodedAnswer<'a> {
     decoder().decode(value, header, &set(case, schema)).unwrap()
 }
 
@@ -91,13 +94,13 @@ fn set(case: &Value, schema: SchemaRef) -> SchemaSet {
 }
 
 /// What confluent-kafka was given to write.
-fn said(case: &Value) -> DecodedAnswer {
+fn said(case: &Value) -> DecodedAnswer<'_> {
     let says = &case["says"];
     DecodedAnswer {
-        session_id: text(&says["session_id"]).unwrap(),
-        question_id: text(&says["question_id"]),
-        text: text(&says["resposta"]).map(AnswerText::new),
-        error: text(&says["error"]).map(AnswerError::new),
+        session_id: says["session_id"].as_str().unwrap(),
+        question_id: says["question_id"].as_str(),
+        text: says["resposta"].as_str().map(BorrowedText::new),
+        error: says["error"].as_str().map(BorrowedText::new),
         part: says["part"].as_i64(),
         is_final: says["final"].as_bool(),
         attempt: says["attempt"].as_i64(),

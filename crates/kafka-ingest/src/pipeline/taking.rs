@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use avro_codec::{DecodeError, DecodedAnswer, SchemaRef, frame};
 use telemetry::spans;
-use types::RecordPosition;
+use types::{Answer, RecordPosition};
 
 use super::{Around, Fate, Keeping, Parked, Pipeline};
 use crate::dead_letter::{Beside, DeadLetter};
@@ -37,7 +37,7 @@ impl Pipeline {
                     notes: &record.headers.notes,
                     course,
                 };
-                self.on_decoded(now, around, decoded)
+                self.on_decoded(now, around, &decoded)
             }
             Err(DecodeError::UnknownSchema(schema)) => {
                 return self.on_unknown(now, at, schema, course, value, record);
@@ -94,11 +94,11 @@ impl Pipeline {
         Fate::Parked
     }
 
-    pub(super) fn decode(
+    pub(super) fn decode<'a>(
         &self,
-        value: &[u8],
+        value: &'a [u8],
         header: Option<&[u8]>,
-    ) -> Result<(SchemaRef, DecodedAnswer), DecodeError> {
+    ) -> Result<(SchemaRef, DecodedAnswer<'a>), DecodeError> {
         let schema = frame(value, header)?.schema;
         let decoded = self.decoder.decode(value, header, &self.schemas)?;
         Ok((schema, decoded))
@@ -108,7 +108,7 @@ impl Pipeline {
         &mut self,
         now: Instant,
         around: Around<'_>,
-        decoded: DecodedAnswer,
+        decoded: &DecodedAnswer<'_>,
     ) -> Result<(), &'static str> {
         let Around {
             at,
@@ -117,7 +117,7 @@ impl Pipeline {
             notes,
             course,
         } = around;
-        let session_id = &decoded.session_id;
+        let session_id = decoded.session_id;
         let comparison = match &mut self.keeping {
             Keeping::Shortcut(shortcut) => shortcut.on_decoded(now, schema, key, session_id),
             Keeping::Nothing | Keeping::Line(_) => Comparison::Settled,
@@ -130,7 +130,7 @@ impl Pipeline {
             }
             Comparison::Settled => {}
         }
-        self.remember(now, record::mark(&decoded, notes), at);
+        self.remember(now, record::mark(decoded, notes), at);
         match course {
             Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => Ok(()),
             Course::Take | Course::TakeAgain | Course::PassOver | Course::Drop => {
@@ -156,31 +156,36 @@ impl Pipeline {
     fn deliver(
         &self,
         at: RecordPosition,
-        decoded: DecodedAnswer,
+        decoded: &DecodedAnswer<'_>,
         notes: &Notes,
     ) -> Result<(), &'static str> {
-        let answer = match record::answer(decoded, notes, at) {
-            Ok(answer) => answer,
+        let answer = record::check(decoded, notes).and_then(|()| {
+            // One of another replica is only counted: a copy and a span would cost more than all else.
+            let is_ours = concerns(&*self.sink, decoded.session_id, notes);
+            is_ours
+                .then(|| record::answer(decoded, notes, at))
+                .transpose()
+        });
+        match answer {
+            Ok(Some(answer)) => self.hand_over(answer, notes),
+            Ok(None) => self.sink.foreign(at),
             Err(NoAnswer::Foreign) => {
                 self.events.record_foreign(at);
                 return Ok(());
             }
             Err(NoAnswer::Part) => return Err(PART),
-        };
-        if !concerns(&*self.sink, answer.wire_id.as_str(), notes) {
-            // Of another replica, and only to be counted: no span, which would cost more than all else.
-            self.sink.foreign(answer);
-            self.events.record_delivered(at);
-            return Ok(());
         }
+        self.events.record_delivered(at);
+        Ok(())
+    }
+
+    fn hand_over(&self, answer: Answer, notes: &Notes) {
         let parent = notes.trace.clone();
-        let RecordPosition { partition, offset } = at;
+        let RecordPosition { partition, offset } = answer.position;
         let span = spans::process(&self.topic, partition, offset, parent.map(trace::remote));
         let trace = spans::context_of(&span).map(trace::local);
         let trace = trace.or_else(|| notes.trace.clone());
         span.in_scope(|| self.sink.deliver(answer, trace));
-        self.events.record_delivered(at);
-        Ok(())
     }
 
     /// `beside` is there if dead letters are written.

@@ -93,12 +93,12 @@ impl Reader {
     /// # Errors
     ///
     /// Why its schema was not to be had in time.
-    pub(super) fn decode(
+    pub(super) fn decode<'a>(
         &mut self,
-        message: &BorrowedMessage<'_>,
+        message: &'a BorrowedMessage<'_>,
         headers: &Headers<'_>,
         patience: &Patience<'_>,
-    ) -> Result<Option<DecodedAnswer>, LostCause> {
+    ) -> Result<Option<DecodedAnswer<'a>>, LostCause> {
         let Some(value) = message.payload() else {
             return Ok(None);
         };

@@ -72,7 +72,7 @@ impl Looking {
                 return Ok(());
             };
             // One that is no answer was handed to nobody.
-            if let Ok(answer) = record::answer(decoded, &headers.notes, at) {
+            if let Ok(answer) = record::answer(&decoded, &headers.notes, at) {
                 plan.on_answer(&answer);
             }
             Ok(())
