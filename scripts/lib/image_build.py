@@ -45,7 +45,7 @@ def build(folder: Path) -> Path:
             "target": target,
             "image": made,
         }
-        run(_inside(image.bare_root("packages-to-build"), mounts), env=_INSIDE, limit=3600)
+        run(_inside(image.bare_root("packages-to-build"), mounts), limit=3600)
     return made / "usr" / "bin" / "answer-gateway"
 
 
@@ -53,7 +53,10 @@ def _inside(root: Path, mounts: dict[str, Path]) -> list[str | Path]:
     """The command that builds there. Its mounts are its own, and gone when it ends."""
     binds = [f'mkdir -p "$0/{name}" && mount --bind "{path}" "$0/{name}"' for name, path in mounts.items()]
     binds.append('mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev"')
-    script = " && ".join([*binds, 'exec chroot "$0" /source/deploy/image/build /image'])
+    # Nothing of this machine's environment gets in.
+    told = " ".join(f"{name}={value}" for name, value in _INSIDE.items())
+    build = f'exec /usr/sbin/chroot "$0" /usr/bin/env --ignore-environment {told} /source/deploy/image/build /image'
+    script = " && ".join([*binds, build])
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, root]
 
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Config, ConfigErrors, Environment, Inputs, Loaded};
+use crate::config::{Admin, Command as For, Config, ConfigErrors, Environment, Inputs, Loaded};
 
 /// Everything that can be typed.
 #[derive(Debug, Parser)]
@@ -122,13 +122,26 @@ impl Settings {
     /// # Errors
     ///
     /// [`ConfigErrors`] with every mistake there is.
-    pub fn load(&self, command: crate::config::Command) -> Result<Loaded, ConfigErrors> {
-        Config::load(&Inputs {
+    pub fn load(&self, command: For) -> Result<Loaded, ConfigErrors> {
+        Config::load(&self.inputs(command, &Environment::of_process()))
+    }
+
+    /// Where the admin port of the gateway is that was given these settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] with every mistake in the layers and in the section `admin`.
+    pub fn load_admin(&self) -> Result<Admin, ConfigErrors> {
+        Config::load_admin(&self.inputs(For::Run, &Environment::of_process()))
+    }
+
+    pub(crate) fn inputs<'a>(&'a self, command: For, environment: &'a Environment) -> Inputs<'a> {
+        Inputs {
             command,
             file: self.file.as_deref(),
-            environment: &Environment::of_process(),
+            environment,
             set: &self.set,
-        })
+        }
     }
 
     fn and(mut self, later: Self) -> Self {

@@ -118,6 +118,22 @@ impl Config {
         Resolved::from(inputs).outcome
     }
 
+    /// Where the admin port is, and nothing else: what only the gateway itself needs may be missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] with every mistake in the layers and in this section.
+    pub fn load_admin(inputs: &Inputs<'_>) -> Result<Admin, ConfigErrors> {
+        let (entries, problems) = layers::merged(inputs);
+        let mut values = Values::new(entries, problems);
+        let admin = Admin::read(&mut values);
+        let problems = values.into_problems();
+        match admin {
+            Some(admin) if problems.is_empty() => Ok(admin),
+            Some(_) | None => Err(ConfigErrors(problems)),
+        }
+    }
+
     fn read(values: &mut Values) -> Option<Self> {
         // All sections are read before the first wrong one ends it, so that each names its mistakes.
         let server = Server::read(values);

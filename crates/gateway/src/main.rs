@@ -65,8 +65,8 @@ fn health(
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> io::Result<ExitCode> {
-    let admin = match arguments.settings.load(config::Command::Run) {
-        Ok(loaded) => loaded.config.admin,
+    let admin = match arguments.settings.load_admin() {
+        Ok(admin) => admin,
         Err(errors) => {
             writeln!(err, "{errors}")?;
             return Ok(ExitCode::from(2));

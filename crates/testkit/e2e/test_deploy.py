@@ -1,6 +1,7 @@
 """What deploy/compose brings, without an engine: each file is taken by the program it is for, and the answering side
 answers."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import collector, texts
-from harness.gateway import bare_environment, binary
+from harness import collector, http, texts, ws
+from harness.gateway import bare_environment, binary, free_port
 from harness.stack import REPOSITORY
 from harness.wait import eventually
 
@@ -83,10 +84,52 @@ def test_the_answering_side_to_begin_with_answers(access, topics, tmp_path):
         running.wait()
 
 
+NGINX = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        {location}
+    }}
+}}
+"""
+
+
+@pytest.mark.stack
+def test_the_proxy_of_the_guide_hands_sockets_on(start_gateway, topics, start_answerer, tmp_path):
+    guide = (REPOSITORY / "docs" / "deployment.md").read_text()
+    location = re.search(r"```nginx\n(.*?)```", guide, re.DOTALL)[1]
+    assert "127.0.0.1:8080" in location
+    gateway, port = start_gateway(topics).wait_ready(), free_port()
+    start_answerer()
+    location = location.replace("127.0.0.1:8080", f"127.0.0.1:{gateway.port}")
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(NGINX.format(folder=tmp_path, port=port, location=location))
+    nginx = "/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else "nginx"
+    with subprocess.Popen([nginx, "-c", configuration, "-e", "stderr"]) as proxy:
+        try:
+            eventually(lambda: http.get(port, "/").body == http.get(gateway.port, "/").body, "the proxy hands on")
+            url = gateway.url(texts.session_id()).replace(f":{gateway.port}/", f":{port}/")
+            with ws.connect(url) as socket:
+                asked = texts.question()
+                assert ws.ask(socket, asked) == ws.response(texts.answer_to(asked))
+        finally:
+            proxy.terminate()
+
+
 def test_the_guides_name_files_that_are_there():
-    for page in ("deployment.md", "migration.md", "logs.md", "observing.md", "runbooks.md"):
-        text = (REPOSITORY / "docs" / page).read_text()
+    for page in sorted((REPOSITORY / "docs").glob("*.md")):
+        text = page.read_text()
         for word in text.replace("`", " ").replace("(", " ").replace(")", " ").split():
             if word.startswith(("deploy/", "scripts/")):
                 name = word.rstrip(".,:;")
-                assert Path(REPOSITORY / name).exists(), f"docs/{page} names {name}"
+                assert Path(REPOSITORY / name).exists(), f"{page.name} names {name}"

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::Settings;
-use crate::config::{Command, Effective, Environment, Inputs, Resolved, reference};
+use crate::config::{Command, Effective, Environment, Resolved, reference};
 
 /// What `config` takes.
 #[derive(Debug, Args)]
@@ -63,15 +63,11 @@ pub fn run(
         out.write_all(reference().as_bytes())?;
         return Ok(0);
     }
-    let resolved = Resolved::from(&Inputs {
-        command: match arguments.command {
-            For::Run => Command::Run,
-            For::Demo => Command::Demo,
-        },
-        file: arguments.settings.file.as_deref(),
-        environment,
-        set: &arguments.settings.set,
-    });
+    let command = match arguments.command {
+        For::Run => Command::Run,
+        For::Demo => Command::Demo,
+    };
+    let resolved = Resolved::from(&arguments.settings.inputs(command, environment));
     match arguments.format {
         Format::Table => write_table(out, &resolved.effective)?,
         Format::Json => write_json(out, &resolved.effective)?,

@@ -27,6 +27,16 @@ fn a_file_wins_over_a_default_the_environment_over_a_file_and_a_flag_over_all() 
 }
 
 #[test]
+fn the_admin_port_is_found_without_what_only_the_gateway_needs() {
+    let given = Given::nothing().variable("GATEWAY__ADMIN__PORT", "9091");
+    assert!(given.load().is_err(), "the gateway itself needs more");
+    assert_eq!(given.load_admin().expect("found").port, 9091);
+    let given = Given::nothing().variable("GATEWAY__ADMIN__PORT", "none");
+    let mistake = given.load_admin().expect_err("no port").to_string();
+    assert!(mistake.contains("admin.port"), "{mistake}");
+}
+
+#[test]
 fn of_a_flag_given_twice_the_last_counts() {
     let given = Given::required()
         .flag("server.port=1")

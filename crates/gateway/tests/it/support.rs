@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use gateway::config::key::Key;
-use gateway::config::{Command, Config, ConfigErrors, Environment, Inputs, Loaded, Resolved};
+use gateway::config::{
+    Admin, Command, Config, ConfigErrors, Environment, Inputs, Loaded, Resolved,
+};
 use tempfile::TempDir;
 
 /// What must be set for `run`, and nothing else.
@@ -90,6 +92,10 @@ impl Given {
 
     pub(crate) fn load(&self) -> Result<Loaded, ConfigErrors> {
         self.with_inputs(Config::load)
+    }
+
+    pub(crate) fn load_admin(&self) -> Result<Admin, ConfigErrors> {
+        self.with_inputs(Config::load_admin)
     }
 
     pub(crate) fn resolve(&self) -> Resolved {
