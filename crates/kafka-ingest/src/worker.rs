@@ -48,15 +48,6 @@ pub(crate) struct Worker<'a> {
     belief: Option<KeyBelief>,
 }
 
-/// What is looked at once for a row of records that were there to be read, not at each of them.
-#[derive(Debug, Default)]
-struct Turn {
-    /// When the first of them was read.
-    now: Option<Instant>,
-    /// Whose high watermark was looked at last.
-    partition: Option<i32>,
-}
-
 /// Why the work is over.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -178,7 +169,7 @@ impl<'a> Worker<'a> {
         if self.stop.is_asked() {
             return Err(Halt::Ended(End::Stopped));
         }
-        let (mut patience, mut turn) = (patience, Turn::default());
+        let (mut patience, mut since) = (patience, None);
         for _ in 0..RECORDS_A_TURN {
             self.on_rebalance(reading)?;
             let Some(polled) = self.consumer.poll(patience) else {
@@ -186,7 +177,7 @@ impl<'a> Worker<'a> {
             };
             match polled {
                 Ok(message) => {
-                    if self.on_message(reading, &message, &mut turn) == Fate::Parked {
+                    if self.on_message(reading, &message, &mut since) == Fate::Parked {
                         drop(message);
                         self.look_up(reading);
                         self.pause_and_resume(reading)?;
@@ -208,9 +199,10 @@ impl<'a> Worker<'a> {
         &self,
         reading: &mut Reading,
         message: &BorrowedMessage<'_>,
-        turn: &mut Turn,
+        since: &mut Option<Instant>,
     ) -> Fate {
-        let now = *turn.now.get_or_insert_with(Instant::now);
+        // Once for a row of records that were there to be read.
+        let now = *since.get_or_insert_with(Instant::now);
         let at = RecordPosition {
             partition: message.partition(),
             offset: message.offset(),
@@ -221,9 +213,9 @@ impl<'a> Worker<'a> {
                 .events
                 .log_went_back(&self.reporting.topic, at);
         }
-        if turn.partition.replace(at.partition) != Some(at.partition) {
-            self.look_at_mark(at.partition);
-        }
+        // At each record: what is asked once its answer is out must lie above everything that had come by
+        // then, or a second answer that came with it would be taken for the next question's.
+        self.look_at_mark(at.partition);
         let record = Record {
             key: message.key(),
             value: message.payload(),

@@ -23,8 +23,13 @@ impl Debts {
         wire_id: &WireId,
         outcome: AnswerOutcome,
     ) {
-        let before = self.plain.filter(|_| self.outstanding(now).is_some());
-        self.plain = before.or_else(|| wire_id.is_plain().then_some(outcome));
+        self.doubt(now, until);
+        self.plain = self.plain.or_else(|| wire_id.is_plain().then_some(outcome));
+    }
+
+    /// An answer that was given may come again until `until`. It explains nothing: a second answer is one.
+    pub(crate) fn doubt(&mut self, now: Instant, until: Instant) {
+        self.plain = self.plain.filter(|_| self.outstanding(now).is_some());
         self.until = Some(until);
     }
 

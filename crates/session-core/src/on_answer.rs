@@ -256,6 +256,14 @@ impl Registry {
         if parts.is_some_and(Parts::may_have_stragglers) {
             self.incur(now, &question, AnswerOutcome::Late);
         }
+        if publish.is_none() && question.wire_id.is_plain() {
+            // While nobody has confirmed it, the producer may write it once more, and it is answered once
+            // more.
+            let until = now + self.settings.answer_ttl;
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.debts.doubt(now, until);
+            }
+        }
         if let Some(session) = self.sessions.get_mut(id) {
             session.answered = Some(Box::new(Answered::new(&question)));
         }

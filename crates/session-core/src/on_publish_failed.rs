@@ -15,6 +15,10 @@ impl Registry {
         publish: PublishId,
         persisted: Persisted,
     ) {
+        match persisted {
+            Persisted::Maybe => self.questions_may_be_doubled(now),
+            Persisted::No => {}
+        }
         if let Some(ended) = self.unreported.remove(&publish) {
             // Its session was told, and what it may be owed noted, when it ended.
             self.ended(ended.key, QuestionOutcome::PublishFailed, now - ended.asked);

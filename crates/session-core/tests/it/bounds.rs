@@ -62,7 +62,13 @@ fn a_thousand_rounds_leave_nothing_behind() {
     let mut run = run(&["connect z1"]);
     let idle = run.registry.stats();
     for round in 0..1000 {
-        for line in ["connect aN", "ask aN qN", "answer a", "disconnect aN"] {
+        for line in [
+            "connect aN",
+            "ask aN qN",
+            "published qN",
+            "answer a",
+            "disconnect aN",
+        ] {
             run.line(&line.replace('N', &(round + 1).to_string()));
         }
         assert_eq!(run.registry.poll_timeout(), None, "a dead deadline");

@@ -12,24 +12,29 @@ fn a_second_answer_to_one_question_makes_every_session_take_suffixes() {
             connect a1
             connect b2
             ask a1 q1
+            published q1
             answer a
             answer a
             ask b2 qb
+            published qb
             answer b~qb
             skip 239s
             ask b2 qc
+            published qc
             answer b~qc
             skip 1s
             ask b2 qd
+            published qd
         ",
         expect![[r#"
             > connect a1
             > connect b2
             > ask a1 q1
               publish q1 as a
-            > answer a
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > answer a
@@ -37,22 +42,26 @@ fn a_second_answer_to_one_question_makes_every_session_take_suffixes() {
               record: duplicate
             > ask b2 qb
               publish qb as b~qb
-            > answer b~qb
+            > published qb
               b2 accepted 0ns
-              send b2 r3 (None of 0ns)
+            > answer b~qb
+              send b2 r3 (Some(0ns) of 0ns)
               b2 ended: answered 0ns
               record: delivered
             > skip 239s
             > ask b2 qc
               publish qc as b~qc
-            > answer b~qc
+            > published qc
               b2 accepted 0ns
-              send b2 r4 (None of 0ns)
+            > answer b~qc
+              send b2 r4 (Some(0ns) of 0ns)
               b2 ended: answered 0ns
               record: delivered
             > skip 1s
             > ask b2 qd
               publish qd as b
+            > published qd
+              b2 accepted 0ns
         "#]],
     );
 }
@@ -63,23 +72,27 @@ fn a_later_duplicate_starts_the_time_anew() {
         "
             connect a1
             ask a1 q1
+            published q1
             answer a
             answer a
             skip 239s
             answer a
             skip 239s
             ask a1 q2
+            published q2
             answer a~q2
             skip 1s
             ask a1 q3
+            published q3
         ",
         expect![[r#"
             > connect a1
             > ask a1 q1
               publish q1 as a
-            > answer a
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > answer a
@@ -92,14 +105,17 @@ fn a_later_duplicate_starts_the_time_anew() {
             > skip 239s
             > ask a1 q2
               publish q2 as a~q2
-            > answer a~q2
+            > published q2
               a1 accepted 0ns
-              send a1 r4 (None of 0ns)
+            > answer a~q2
+              send a1 r4 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > skip 1s
             > ask a1 q3
               publish q3 as a
+            > published q3
+              a1 accepted 0ns
         "#]],
     );
 }
@@ -175,9 +191,11 @@ fn a_debt_of_long_ago_does_not_explain_an_answer_of_now() {
         "
             connect a1
             ask a1 q1
+            published q1
             wait 120s
             skip 240s
             ask a1 q2
+            published q2
             answer a
             ask a1 q3
             publish_failed q3 maybe
@@ -188,15 +206,19 @@ fn a_debt_of_long_ago_does_not_explain_an_answer_of_now() {
             > connect a1
             > ask a1 q1
               publish q1 as a
+            > published q1
+              a1 accepted 0ns
             > wait 120s
               (AnswerDeadline after 120s)
               send a1 timed out
+              a1 ended: expired 120s
             > skip 240s
             > ask a1 q2
               publish q2 as a
-            > answer a
+            > published q2
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > ask a1 q3
@@ -276,10 +298,13 @@ fn a_plain_answer_that_nothing_explains_tells_of_duplicates_while_another_is_awa
             connect a1
             connect b2
             ask a1 q1
+            published q1
             answer a
             ask a1 q2 floor=5
+            published q2
             answer a at=4
             ask b2 qb
+            published qb
             answer a at=5
         ",
         expect![[r#"
@@ -287,21 +312,25 @@ fn a_plain_answer_that_nothing_explains_tells_of_duplicates_while_another_is_awa
             > connect b2
             > ask a1 q1
               publish q1 as a
-            > answer a
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > ask a1 q2 floor=5
               publish q2 as a
+            > published q2
+              a1 accepted 0ns
             > answer a at=4
               duplicates seen
               record: late
             > ask b2 qb
               publish qb as b~qb
+            > published qb
+              b2 accepted 0ns
             > answer a at=5
-              a1 accepted 0ns
-              send a1 r3 (None of 0ns)
+              send a1 r3 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
         "#]],
@@ -346,24 +375,29 @@ fn a_record_put_back_from_the_dead_letters_is_no_sign_of_duplicates() {
             connect a1
             connect b2
             ask a1 q1
+            published q1
             answer a
             answer a replayed
             ask b2 qb
+            published qb
         ",
         expect![[r#"
             > connect a1
             > connect b2
             > ask a1 q1
               publish q1 as a
-            > answer a
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > answer a replayed
               record: late
             > ask b2 qb
               publish qb as b
+            > published qb
+              b2 accepted 0ns
         "#]],
     );
 }

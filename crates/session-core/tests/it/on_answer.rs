@@ -10,8 +10,10 @@ fn a_question_id_decides_whatever_the_wire_id_and_the_position_say() {
         "
             connect a1
             ask a1 q1 floor=50
+            published q1
             answer a~zz echo=q1 at=3
             ask a1 q2
+            published q2
             answer a echo=q2 replayed
             wait 0s
         ",
@@ -19,16 +21,18 @@ fn a_question_id_decides_whatever_the_wire_id_and_the_position_say() {
             > connect a1
             > ask a1 q1 floor=50
               publish q1 as a
-            > answer a~zz echo=q1 at=3
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a~zz echo=q1 at=3
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > ask a1 q2
               publish q2 as a
-            > answer a echo=q2 replayed
+            > published q2
               a1 accepted 0ns
-              send a1 r2 (None of 0ns)
+            > answer a echo=q2 replayed
+              send a1 r2 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > wait 0s
@@ -180,8 +184,10 @@ fn a_second_plain_answer_with_the_same_question_id_settles_no_debt() {
         "
             connect a1
             ask a1 q1
+            published q1
             answer a
             ask a1 q2
+            published q2
             wait 120s
             answer a echo=q1
             answer a
@@ -191,16 +197,20 @@ fn a_second_plain_answer_with_the_same_question_id_settles_no_debt() {
             > connect a1
             > ask a1 q1
               publish q1 as a
-            > answer a
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > ask a1 q2
               publish q2 as a
+            > published q2
+              a1 accepted 0ns
             > wait 120s
               (AnswerDeadline after 120s)
               send a1 timed out
+              a1 ended: expired 120s
             > answer a echo=q1
               duplicates seen
               record: duplicate

@@ -87,6 +87,7 @@ fn a_session_that_is_owed_nothing_is_forgotten_at_once() {
         "
             connect a1
             ask a1 q1
+            published q1
             answer a
             disconnect a1
             answer a
@@ -95,9 +96,10 @@ fn a_session_that_is_owed_nothing_is_forgotten_at_once() {
             > connect a1
             > ask a1 q1
               publish q1 as a
-            > answer a
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > disconnect a1

@@ -29,7 +29,7 @@ fn an_answer_before_the_report_proves_acceptance_and_the_report_is_ignored() {
             > published q1
             > publish_failed q1 maybe
             > ask a1 q2
-              publish q2 as a
+              publish q2 as a~q2
         "#]],
     );
 }
@@ -71,13 +71,13 @@ fn a_report_about_an_unknown_question_changes_nothing() {
         "
             connect a1
             published q9
-            publish_failed q9 maybe
+            publish_failed q9 no
             ask a1 q1
         ",
         expect![[r#"
             > connect a1
             > published q9
-            > publish_failed q9 maybe
+            > publish_failed q9 no
             > ask a1 q1
               publish q1 as a
         "#]],

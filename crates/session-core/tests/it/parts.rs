@@ -248,25 +248,30 @@ fn the_next_question_takes_a_suffix_where_more_parts_may_come() {
         "
             connect a1
             ask a1 q1
+            published q1
             answer a part=0 final
             ask a1 q2
+            published q2
             answer a part=0
             answer a part=0 attempt=1 final
             ask a1 q3
+            published q3
         ",
         expect![[r#"
             > connect a1
             > ask a1 q1
               publish q1 as a
-            > answer a part=0 final
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a part=0 final
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > ask a1 q2
               publish q2 as a
-            > answer a part=0
+            > published q2
               a1 accepted 0ns
+            > answer a part=0
               record: part
             > answer a part=0 attempt=1 final
               send a1 r3 (Some(0ns) of 0ns)
@@ -274,6 +279,8 @@ fn the_next_question_takes_a_suffix_where_more_parts_may_come() {
               record: delivered
             > ask a1 q3
               publish q3 as a~q3
+            > published q3
+              a1 accepted 0ns
         "#]],
     );
 }
@@ -337,24 +344,28 @@ fn an_answer_at_the_limit_is_given_and_one_over_it_is_not() {
         "
             connect a1
             ask a1 q1
+            published q1
             answer a text=12345678901234567890
             ask a1 q2
+            published q2
             answer a text=123456789012345678901
         ",
         expect![[r#"
             > connect a1
             > ask a1 q1
               publish q1 as a
-            > answer a text=12345678901234567890
+            > published q1
               a1 accepted 0ns
-              send a1 12345678901234567890 (None of 0ns)
+            > answer a text=12345678901234567890
+              send a1 12345678901234567890 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > ask a1 q2
               publish q2 as a
+            > published q2
+              a1 accepted 0ns
             > answer a text=123456789012345678901
               answer too large
-              a1 accepted 0ns
               send a1 answer failed
               a1 ended: failed 0ns
               record: delivered

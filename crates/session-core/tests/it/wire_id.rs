@@ -10,26 +10,31 @@ fn a_session_with_nothing_unclear_asks_under_its_own_id() {
         "
             connect a1
             ask a1 q1
+            published q1
             answer a
             ask a1 q2
+            published q2
             answer a failed
             ask a1 q3
             publish_failed q3 no
             ask a1 q4
+            published q4
         ",
         expect![[r#"
             > connect a1
             > ask a1 q1
               publish q1 as a
-            > answer a
+            > published q1
               a1 accepted 0ns
-              send a1 r1 (None of 0ns)
+            > answer a
+              send a1 r1 (Some(0ns) of 0ns)
               a1 ended: answered 0ns
               record: delivered
             > ask a1 q2
               publish q2 as a
-            > answer a failed
+            > published q2
               a1 accepted 0ns
+            > answer a failed
               send a1 answer failed
               a1 ended: failed 0ns
               record: delivered
@@ -40,6 +45,8 @@ fn a_session_with_nothing_unclear_asks_under_its_own_id() {
               a1 ended: publish_failed 0ns
             > ask a1 q4
               publish q4 as a
+            > published q4
+              a1 accepted 0ns
         "#]],
     );
 }
@@ -383,6 +390,92 @@ fn a_session_that_departs_owed_and_comes_back_takes_suffixes() {
             > connect a2
             > ask a2 q2
               publish q2 as a~q2
+        "#]],
+    );
+}
+
+#[test]
+fn a_question_that_may_be_written_twice_makes_every_session_take_suffixes() {
+    check(
+        "
+            connect a1
+            connect b2
+            ask a1 q1
+            publish_failed q1 maybe
+            ask b2 qb
+            published qb
+            answer b~qb
+            skip 239s
+            ask b2 qc
+            published qc
+            answer b~qc
+            skip 1s
+            ask b2 qd
+        ",
+        expect![[r#"
+            > connect a1
+            > connect b2
+            > ask a1 q1
+              publish q1 as a
+            > publish_failed q1 maybe
+              send a1 publish failed
+              a1 ended: publish_failed 0ns
+            > ask b2 qb
+              publish qb as b~qb
+            > published qb
+              b2 accepted 0ns
+            > answer b~qb
+              send b2 r1 (Some(0ns) of 0ns)
+              b2 ended: answered 0ns
+              record: delivered
+            > skip 239s
+            > ask b2 qc
+              publish qc as b~qc
+            > published qc
+              b2 accepted 0ns
+            > answer b~qc
+              send b2 r2 (Some(0ns) of 0ns)
+              b2 ended: answered 0ns
+              record: delivered
+            > skip 1s
+            > ask b2 qd
+              publish qd as b
+        "#]],
+    );
+}
+
+#[test]
+fn an_answer_that_comes_again_because_its_question_was_written_again_is_not_the_next_ones() {
+    check(
+        "
+            connect a1
+            ask a1 q1
+            answer a
+            ask a1 q2
+            published q2
+            answer a
+            answer a~q2
+        ",
+        expect![[r#"
+            > connect a1
+            > ask a1 q1
+              publish q1 as a
+            > answer a
+              a1 accepted 0ns
+              send a1 r1 (None of 0ns)
+              a1 ended: answered 0ns
+              record: delivered
+            > ask a1 q2
+              publish q2 as a~q2
+            > published q2
+              a1 accepted 0ns
+            > answer a
+              duplicates seen
+              record: late
+            > answer a~q2
+              send a1 r3 (Some(0ns) of 0ns)
+              a1 ended: answered 0ns
+              record: delivered
         "#]],
     );
 }

@@ -39,6 +39,8 @@ pub(crate) enum Fact {
     Counted(QuestionId, QuestionOutcome),
     /// An answer to it may still come although nobody waits.
     Owed(Asked),
+    /// Its answer was given and may come again.
+    Doubted(Asked),
     /// An answer under the plain id came and was what this session was owed.
     Settled(SessionId),
     /// From now on no session may use its plain id for a while.
@@ -210,7 +212,7 @@ impl History {
     pub(crate) fn owed_until(&self, now: Instant, session: &str) -> Option<Instant> {
         let mut facts = self.memory(session).into_iter().rev();
         let last = facts.find_map(|(at, fact)| match fact {
-            Fact::Owed(_) => Some(*at + self.settings.answer_ttl),
+            Fact::Owed(_) | Fact::Doubted(_) => Some(*at + self.settings.answer_ttl),
             _ => None,
         });
         last.filter(|until| now < *until)
@@ -223,9 +225,13 @@ impl History {
         for (at, fact) in self.memory(session).into_iter().rev() {
             match fact {
                 Fact::Settled(_) => return None,
-                Fact::Owed(_) if *at + self.settings.answer_ttl <= until_then => return None,
+                Fact::Owed(_) | Fact::Doubted(_)
+                    if *at + self.settings.answer_ttl <= until_then =>
+                {
+                    return None;
+                }
                 Fact::Owed(question) if question.wire_id.is_plain() => return Some(question.id),
-                Fact::Owed(_) => until_then = *at,
+                Fact::Owed(_) | Fact::Doubted(_) => until_then = *at,
                 _ => {}
             }
         }
@@ -311,7 +317,9 @@ impl History {
         let id = match fact {
             Fact::Opened(key) | Fact::ToldToClose(key) => key.id.clone(),
             Fact::Left(id, _) | Fact::Forgotten(id) | Fact::Settled(id) => id.clone(),
-            Fact::Asked(question) | Fact::Owed(question) => question.key.id.clone(),
+            Fact::Asked(question) | Fact::Owed(question) | Fact::Doubted(question) => {
+                question.key.id.clone()
+            }
             Fact::Accepted(id) | Fact::Ended(id, _) | Fact::Counted(id, _) | Fact::Part(id, _) => {
                 self.asked(*id)?.key.id
             }

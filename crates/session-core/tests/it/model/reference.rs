@@ -167,6 +167,9 @@ impl Reference {
         let Some(question) = self.history.asked(id) else {
             return;
         };
+        if persisted == Persisted::Maybe {
+            self.history.add(now, Fact::PlainUnsafe);
+        }
         if self.history.is_accepted(id) || self.history.is_counted(id) {
             return;
         }
@@ -263,6 +266,9 @@ impl Reference {
         };
         if more_may_come {
             self.history.add(now, Fact::Owed(question.clone()));
+        }
+        if publish.is_none() && question.wire_id.is_plain() {
+            self.history.add(now, Fact::Doubted(question.clone()));
         }
         self.history.add(now, Fact::Ended(question.id, outcome));
         self.send(question.key.clone(), reply);
