@@ -105,6 +105,11 @@ impl Finding {
         Self::new(check, Verdict::Failure, seen, advice)
     }
 
+    /// It could not be looked at.
+    pub fn skipped(check: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(check, Verdict::Skipped, seen, "")
+    }
+
     fn new(
         check: &'static str,
         verdict: Verdict,
@@ -143,7 +148,7 @@ pub async fn check(
 /// Tells that these could not be looked at.
 fn skip(checks: &[&'static str], why: &str, tell: &mut (dyn FnMut(Finding) + Send)) {
     for check in checks {
-        tell(Finding::new(check, Verdict::Skipped, why, ""));
+        tell(Finding::skipped(check, why));
     }
 }
 

@@ -75,10 +75,11 @@ def test_people_get_lines(settings):
 
 
 def test_a_port_nobody_listens_on_is_told(settings):
-    checked = Checked({**settings, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"})
+    nobody = {**settings, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
+    checked = Checked(nobody, "--ask", texts.question())
     assert checked.code == 1
     checked.says("kafka.connect", "failure", "nobody listens there")
-    assert checked.verdicts("topic.answers") == {"skipped"}
+    assert checked.verdicts("topic.answers") == checked.verdicts("answer") == {"skipped"}
 
 
 def test_a_name_that_does_not_resolve_is_told(settings):

@@ -72,7 +72,10 @@ impl Looking {
         drop(client.unassign());
         if ended.is_ok() {
             for (partition, from) in from {
-                self.recent.filled(partition, from);
+                // What was deleted meanwhile may have been passed over unread.
+                if let Ok((low, _)) = client.fetch_watermarks(&topic, partition, ASK) {
+                    self.recent.filled(partition, from.max(low));
+                }
             }
         }
         self.reporting

@@ -248,6 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_deleted_while_it_was_looked_through_is_lost_whatever_was_found() {
+        let unknown = |from| Traces {
+            known: Vec::new(),
+            unknown: vec![(0, from, Some(20))],
+        };
+        let mut plan = Plan::default();
+        plan.add(&wanted("a~1", 5), unknown(5));
+        plan.add(&wanted("b~1", 15), unknown(15));
+        plan.on_low(0, 5);
+        for (wire_id, offset) in [("a~1", 17), ("b~1", 18)] {
+            plan.on_read(at(0, offset));
+            plan.on_answer(&answer(wire_id, at(0, offset)));
+        }
+        plan.on_low(0, 10);
+        assert_eq!(told(plan), [Err(LostCause::Deleted), Ok(vec![18])]);
+    }
+
+    #[test]
     fn trouble_is_told_to_who_needed_what_was_not_read() {
         let mut plan = Plan::default();
         plan.add(&wanted("a~1", 5), Traces::default());

@@ -56,11 +56,7 @@ impl Looking {
         }
         let client = self.client(client).ok_or(LostCause::Late)?;
         let topic = &self.reporting.topic;
-        for partition in plan.looked_through() {
-            let low = client.fetch_watermarks(topic, partition, ASK);
-            let (low, _) = low.map_err(|_| LostCause::Late)?;
-            plan.on_low(partition, low);
-        }
+        ask_lows(client, topic, plan)?;
         let stop = &self.stop;
         let patience = Patience { until, stop };
         let mut segments = plan.segments();
@@ -79,7 +75,8 @@ impl Looking {
         });
         // It would go on reading ahead.
         drop(client.unassign());
-        ended
+        // A client that comes too late for a record goes on with the next one and says nothing.
+        ended.and_then(|()| ask_lows(client, topic, plan))
     }
 
     fn tell(&self, mut wish: Wish, recovered: Recovered) {
@@ -92,4 +89,14 @@ impl Looking {
         events.recovered(result, wish.since.elapsed());
         wish.tell(recovered);
     }
+}
+
+/// Has the plan know where each partition that is looked through begins now.
+fn ask_lows(client: &SteadyConsumer, topic: &str, plan: &mut Plan) -> Result<(), LostCause> {
+    for partition in plan.looked_through() {
+        let low = client.fetch_watermarks(topic, partition, ASK);
+        let (low, _) = low.map_err(|_| LostCause::Late)?;
+        plan.on_low(partition, low);
+    }
+    Ok(())
 }
