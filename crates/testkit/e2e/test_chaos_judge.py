@@ -21,9 +21,9 @@ def shown(data: str, *earlier: str) -> OldVerdict:
     return OldVerdict(shown=[Shown("s", "now?", list(earlier), data)])
 
 
-def old(verdict: OldVerdict, mode=EXACT, silent=(), wire_id="plain") -> list[str]:
+def old(verdict: OldVerdict, mode=EXACT, silent=(), again=(), wire_id="plain") -> list[str]:
     modes = dict.fromkeys(("now?", "before?"), mode)
-    return list(judge.judge_old(verdict, modes, set(silent), wire_id))
+    return list(judge.judge_old(verdict, modes, set(silent), set(again), wire_id))
 
 
 def modes_of_a_shift() -> dict:
@@ -44,9 +44,10 @@ def test_an_answer_to_another_question_of_the_session_is_wrong_where_the_right_o
     verdict = shown(answer_to("before?"), "before?")
     assert old(verdict, EXACT)
     assert old(verdict, TWICE, wire_id="question")
+    assert not old(verdict, EXACT, again=["before?"]), "read twice, and so answered twice"
     assert not old(verdict, TWICE), "the first duplicate may slip through under the plain id"
     shifted = list(
-        judge.judge_old(shown(answer_to("before?"), "first?", "before?"), modes_of_a_shift(), set(), "plain")
+        judge.judge_old(shown(answer_to("before?"), "first?", "before?"), modes_of_a_shift(), set(), set(), "plain")
     )
     assert not shifted, "and puts the answers after it under the next question"
     assert judge.slipped(verdict) == 1

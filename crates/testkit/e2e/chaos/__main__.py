@@ -155,8 +155,9 @@ class Run:
         silent = self.answering.silent
         report.questions = self._asked()
         report.modes = dict(Counter(mode.name for mode in self.answering.modes.values()))
-        report.violations += judge.judge_new(new, silent)
-        report.violations += judge.judge_old(old, self.answering.modes, silent, "plain")
+        report.modes["read more than once"] = len(self.answering.again)
+        report.violations += judge.judge_new(new, silent, self.answering.story)
+        report.violations += judge.judge_old(old, self.answering.modes, silent, self.answering.again, "plain")
         for life in self.replicas.lives:
             report.violations += judge.judge_account(life)
             report.violations += judge.judge_memory(life)

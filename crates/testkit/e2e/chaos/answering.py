@@ -5,9 +5,11 @@ import json
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -28,6 +30,7 @@ class Due:
 
     at: float
     number: int
+    question: str = field(compare=False)
     mode: Mode = field(compare=False)
     value: bytes = field(compare=False)
     key: bytes | None = field(compare=False)
@@ -48,7 +51,12 @@ class AnsweringSide:
         self.turn = turn
         # How each question was answered, by its text, and those that never are.
         self.modes: dict[str, Mode] = {}
-        self.silent: set[str] = set()
+        self._silent: dict[str, set[str]] = defaultdict(set)
+        # Those that were read more than once, and so answered more than once.
+        self.again: set[str] = set()
+        # Where each was read, and where the records of its answers are: partition, offset, seconds since the start.
+        self.read: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
+        self.answers: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
         self._random = random.Random(seed)
         registry = SchemaRegistryClient({"url": registry_url})
         self._read = AvroDeserializer(registry)
@@ -86,6 +94,11 @@ class AnsweringSide:
             raise self._failure
 
     @property
+    def silent(self) -> set[str]:
+        """Questions that were asked at least once without ever being answered."""
+        return {text for text, wire_ids in self._silent.items() if wire_ids}
+
+    @property
     def mode(self) -> Mode:
         """The mode of the moment."""
         return MODES[int((time.monotonic() - self._began) / self.turn) % len(MODES)]
@@ -108,11 +121,15 @@ class AnsweringSide:
         context = SerializationContext(self.topics.questions, MessageField.VALUE)
         fields = self._read(record.value(), context)
         text, wire_id, mode = fields["pergunta"], fields["session_id"], self.mode
+        self.read[text].append((record.partition(), record.offset(), self._seconds()))
+        if text in self.modes:
+            self.again.add(text)
         self.modes[text] = mode
         if mode.silent_one_in and self._random.randrange(mode.silent_one_in) == 0:
-            self.silent.add(text)
+            self._silent[text].add(wire_id)
             return
-        self.silent.discard(text)
+        # Answered in another asking is not answered in this one.
+        self._silent[text].discard(wire_id)
         headers = list(record.headers() or []) if mode.echoes_headers else []
         keys = {None: None, "wire_id": wire_id.encode(), "json": json.dumps({"session_id": wire_id}).encode()}
         timestamp = record.timestamp()[1] if mode.copies_timestamp else 0
@@ -125,7 +142,7 @@ class AnsweringSide:
                 self._written += 1
                 context = SerializationContext(self.topics.answers, MessageField.VALUE)
                 value = self._write({"session_id": wire_id, "resposta": piece}, context)
-                due = Due(at, self._written, mode, value, keys[mode.key], headers + more, timestamp)
+                due = Due(at, self._written, text, mode, value, keys[mode.key], headers + more, timestamp)
                 heapq.heappush(self._due, due)
                 at += 0.02
 
@@ -159,12 +176,30 @@ class AnsweringSide:
             else:
                 producer = self._producers[due.mode.partitioner]
             options = {"timestamp": due.timestamp} if due.timestamp else {}
+            options["on_delivery"] = partial(self._delivered, due.question)
             try:
                 producer.produce(self.topics.answers, value=due.value, key=due.key, headers=due.headers, **options)
             except BufferError:
                 heapq.heappush(self._due, due)
                 producer.poll(0.05)
                 return
+
+    def _delivered(self, question: str, error: object, record: Message) -> None:
+        if error is None:
+            self.answers[question].append((record.partition(), record.offset(), self._seconds()))
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._began, 2)
+
+    def story(self, question: str) -> str:
+        """What became of it here."""
+        places = {"read": self.read.get(question, []), "answers": self.answers.get(question, [])}
+        where = [
+            f"{what} at {', '.join(f'{partition}/{offset} ({at} s)' for partition, offset, at in places[what])}"
+            for what in places
+            if places[what]
+        ]
+        return "; ".join(where) or "never read"
 
     def _begin(self) -> None:
         if self._open_since is None:

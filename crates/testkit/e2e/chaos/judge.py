@@ -1,6 +1,6 @@
 """Holds what clients saw against what was promised. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from chaos.answering import other_answer
 from chaos.modes import Mode, is_exact
@@ -19,32 +19,53 @@ def answers_to(question: str) -> set[str]:
     return {answer_to(question), other_answer(question)}
 
 
-def judge_new(verdict: Verdict, silent: set[str]) -> Iterator[str]:
-    """Version 2: right always, and nothing that was answered is missing."""
+def judge_new(verdict: Verdict, silent: set[str], story: Callable[[str], str] = str) -> Iterator[str]:
+    """Version 2: right always, and nothing that was answered is missing. `story` tells of a question what the answering
+    side did with it."""
     yield from (f"version 2: {what}" for what in verdict.wrong)
     yield from (f"version 2, lost: {what}" for what in verdict.lost)
     answered = [question for question in verdict.timed_out if question not in silent]
-    yield from (f"version 2, lost: a question timed out though it was answered: {one[-32:]}" for one in answered)
+    yield from (f"version 2, lost: a question timed out: {one[-32:]}: {story(one)}" for one in answered)
 
 
-def judge_old(verdict: OldVerdict, modes: Mapping[str, Mode], silent: set[str], wire_id: str) -> Iterator[str]:
-    """Version 1: the right session always; the right question as far as the answering side allows."""
+def judge_old(
+    verdict: OldVerdict, modes: Mapping[str, Mode], silent: set[str], again: set[str], wire_id: str
+) -> Iterator[str]:
+    """Version 1: the right session always; the right question as far as the answering side allows, which has read the
+    questions `again` more than once."""
     yield from (f"version 1: {what}" for what in verdict.wrong)
     for one in verdict.shown:
         if one.data not in answers_to(one.question):
-            yield from _misplaced(one, modes, wire_id)
+            for what in _misplaced(one, modes, again, wire_id):
+                yield f"{what}; {_story(verdict, one, modes)}"
     answered = [question for question in verdict.timed_out if question not in silent]
     yield from (f"version 1, lost: a question timed out though it was answered: {one[-32:]}" for one in answered)
 
 
-def _misplaced(one: Shown, modes: Mapping[str, Mode], wire_id: str) -> Iterator[str]:
+def _misplaced(one: Shown, modes: Mapping[str, Mode], again: set[str], wire_id: str) -> Iterator[str]:
     owners = [earlier for earlier in one.earlier if one.data in answers_to(earlier)]
     if not owners:
         yield f"version 1: session {one.session} was shown an answer that is not its own"
     # One answer too many puts every later one under the next question, until one comes to a session that waits for
     # none: what was answered twice may be any of the questions before.
-    elif all(is_exact(modes[earlier], wire_id) for earlier in one.earlier if earlier in modes):
+    elif not again.intersection(one.earlier) and all(
+        is_exact(modes[earlier], wire_id) for earlier in one.earlier if earlier in modes
+    ):
         yield f"version 1: session {one.session} was shown the answer to another question"
+
+
+def _story(verdict: OldVerdict, one: Shown, modes: Mapping[str, Mode]) -> str:
+    """What the session saw up to then: for each of its latest questions how it was answered, and what was shown."""
+    shown = {other.question: other.data for other in verdict.shown if other.session == one.session}
+    asked = [*one.earlier, one.question]
+    lines = []
+    for number, question in enumerate(asked):
+        data = shown.get(question)
+        owner = next((str(at) for at, other in enumerate(asked) if data in answers_to(other)), "no other")
+        seen = "nothing" if data is None else f"the answer to {owner}"
+        mode = modes[question].name if question in modes else "not read"
+        lines.append(f"question {number} ({mode}) was shown {seen}")
+    return f"{one.at:.1f} s after the clients began: {', '.join(lines[-8:])}"
 
 
 def slipped(verdict: OldVerdict) -> int:

@@ -25,6 +25,8 @@ class Shown:
     question: str
     earlier: list[str]
     data: str
+    # In seconds after the clients began.
+    at: float = 0.0
 
 
 @dataclass
@@ -53,6 +55,7 @@ class OldClients:
         self._seed = seed
         self.ending = threading.Event()
         self._failure: BaseException | None = None
+        self._began = time.monotonic()
         self.thread = threading.Thread(target=self._run, name="old clients")
 
     def join(self) -> None:
@@ -86,6 +89,9 @@ class OldClients:
                 self.verdict.closed["no connection"] += 1
             await asyncio.sleep(0.1 + chance.random() * 0.4)
 
+    def _shown(self, session: str, question: str, earlier: list[str], data: str) -> Shown:
+        return Shown(session, question, list(earlier), data, time.monotonic() - self._began)
+
     async def _talk(self, client: ClientConnection, session: str, chance: random.Random) -> None:
         earlier: list[str] = []
         while not self.ending.is_set():
@@ -100,7 +106,7 @@ class OldClients:
             elif frame == TIMED_OUT:
                 self.verdict.timed_out.append(question)
             elif frame.get("type") == "response":
-                self.verdict.shown.append(Shown(session, question, list(earlier), frame["data"]))
+                self.verdict.shown.append(self._shown(session, question, earlier, frame["data"]))
             else:
                 self.verdict.wrong.append(f"{session}: {frame.get('type')} is no answer")
             earlier.append(question)
