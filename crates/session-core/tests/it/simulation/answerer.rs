@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use types::{
     Answer, AnswerBody, AnswerPart, AnswerText, PartOrder, Question, QuestionId, QuestionIdEcho,
-    RecordPosition,
+    RecordPosition, WireId,
 };
 
 use super::kafka::{Kafka, PARTITIONS};
@@ -55,6 +55,9 @@ pub(super) struct Answerer {
     writing: Vec<Vec<(usize, Answer)>>,
     /// Whole texts by question.
     texts: HashMap<QuestionId, Vec<String>>,
+    /// What it gave in parts, by question and asking: of another text's parts under the same attempt
+    /// nobody could tell which is whose.
+    in_parts: HashMap<(QuestionId, WireId), String>,
     answers: usize,
 }
 
@@ -65,6 +68,7 @@ impl Answerer {
             read: 0,
             writing: Vec::new(),
             texts: HashMap::new(),
+            in_parts: HashMap::new(),
             answers: 0,
         }
     }
@@ -103,6 +107,10 @@ impl Answerer {
             1
         };
         let mut text = self.text(question);
+        if self.manner.parts {
+            let asking = (question.question_id, question.wire_id.clone());
+            text = self.in_parts.entry(asking).or_insert(text).clone();
+        }
         for _ in 0..times {
             self.texts
                 .entry(question.question_id)

@@ -15,8 +15,17 @@ pub(super) struct Replica {
     pub(super) registry: Registry,
     pub(super) read: [usize; PARTITIONS],
     pub(super) drains: bool,
-    publishing: Vec<(PublishId, Question)>,
+    publishing: Vec<Publication>,
     looking: Vec<Look>,
+}
+
+/// A question that was handed to the producer and has no report yet.
+#[derive(Debug)]
+struct Publication {
+    publish: PublishId,
+    question: Question,
+    /// It is in Kafka, and nobody has confirmed that.
+    written: bool,
 }
 
 #[derive(Debug)]
@@ -41,8 +50,11 @@ impl Replica {
 
     /// It is killed: what it was producing is in Kafka or not.
     pub(super) fn crash(&mut self, random: &mut Random, kafka: &mut Kafka) {
-        for (_, question) in self.publishing.drain(..) {
-            if random.one_in(2) {
+        for Publication {
+            question, written, ..
+        } in self.publishing.drain(..)
+        {
+            if !written && random.one_in(2) {
                 kafka.questions.push(question);
             }
         }
@@ -56,7 +68,11 @@ impl Replica {
             match effect {
                 Effect::Publish {
                     publish, question, ..
-                } => self.publishing.push((publish, question)),
+                } => self.publishing.push(Publication {
+                    publish,
+                    question,
+                    written: false,
+                }),
                 Effect::Recover {
                     key,
                     question_id,
@@ -89,38 +105,53 @@ impl Replica {
         if self.publishing.is_empty() {
             return None;
         }
-        let (publish, question) = self.publishing.remove(0);
+        let Publication {
+            publish,
+            question,
+            written,
+        } = self.publishing.remove(0);
         let failure = |persisted| Input::PublishFailed { publish, persisted };
-        Some(match faults.then(|| random.below(12)) {
-            Some(0) => failure(Persisted::No),
-            Some(1) => failure(Persisted::Maybe),
-            Some(2) => {
-                kafka.questions.push(question);
-                failure(Persisted::Maybe)
+        if written {
+            return Some(Input::Published { publish });
+        }
+        match faults.then(|| random.below(12)) {
+            Some(0) => Some(failure(Persisted::No)),
+            Some(outcome @ (1 | 2)) => {
+                if outcome == 2 {
+                    kafka.questions.push(question);
+                }
+                self.write_again(kafka);
+                Some(failure(Persisted::Maybe))
             }
             Some(3) => {
                 // The report comes later than the answer, perhaps.
                 kafka.questions.push(question.clone());
-                self.publishing.push((publish, question));
-                self.confirm_last()
+                self.publishing.push(Publication {
+                    publish,
+                    question,
+                    written: true,
+                });
+                None
             }
             Some(_) | None => {
                 kafka.questions.push(question);
-                Input::Published { publish }
+                Some(Input::Published { publish })
             }
-        })
+        }
+    }
+
+    /// The producer gives a question up in the middle, and sends what was not confirmed once more.
+    fn write_again(&self, kafka: &mut Kafka) {
+        let unconfirmed = self.publishing.iter().filter(|one| one.written);
+        kafka
+            .questions
+            .extend(unconfirmed.map(|one| one.question.clone()));
     }
 
     /// Whether a publication of this question is under way.
     pub(super) fn publishes(&self, question: QuestionId) -> bool {
         let mut publishing = self.publishing.iter();
-        publishing.any(|(publish, _)| publish.question == question)
-    }
-
-    /// The report of a question that is in Kafka already.
-    fn confirm_last(&mut self) -> Input {
-        let (publish, _) = self.publishing.pop().expect("just put there");
-        Input::Published { publish }
+        publishing.any(|one| one.publish.question == question)
     }
 
     /// The next record of a partition, if it has not read it yet.
