@@ -171,6 +171,13 @@ mod tests {
         }
     }
 
+    fn unknown(from: i64) -> Traces {
+        Traces {
+            known: Vec::new(),
+            unknown: vec![(0, from, Some(20))],
+        }
+    }
+
     fn told(plan: Plan) -> Vec<Result<Vec<i64>, LostCause>> {
         let recovered = plan.into_recovered();
         recovered
@@ -229,10 +236,6 @@ mod tests {
 
     #[test]
     fn what_is_deleted_is_lost_to_who_needs_it_and_not_read_for_him() {
-        let unknown = |from| Traces {
-            known: Vec::new(),
-            unknown: vec![(0, from, Some(20))],
-        };
         let mut plan = Plan::default();
         plan.add(&wanted("a~1", 5), unknown(5));
         plan.add(&wanted("b~1", 15), unknown(15));
@@ -249,10 +252,6 @@ mod tests {
 
     #[test]
     fn what_was_deleted_while_it_was_looked_through_is_lost_whatever_was_found() {
-        let unknown = |from| Traces {
-            known: Vec::new(),
-            unknown: vec![(0, from, Some(20))],
-        };
         let mut plan = Plan::default();
         plan.add(&wanted("a~1", 5), unknown(5));
         plan.add(&wanted("b~1", 15), unknown(15));
