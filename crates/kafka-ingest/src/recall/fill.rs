@@ -12,6 +12,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::Looking;
 use super::reader::{self, Patience};
 use super::segments::{Segment, Segments};
+use crate::recent::Recent;
 use crate::record;
 use crate::steady_consumer::SteadyConsumer;
 
@@ -71,17 +72,22 @@ impl Looking {
         });
         drop(client.unassign());
         if ended.is_ok() {
-            for (partition, from) in from {
-                // What was deleted meanwhile may have been passed over unread.
-                if let Ok((low, _)) = client.fetch_watermarks(&topic, partition, ASK) {
-                    self.recent.filled(partition, from.max(low));
-                }
-            }
+            filled(client, &topic, recent, from);
         }
         self.reporting
             .events
             .past_filled(ended.is_ok(), records, begun.elapsed());
         self.measure();
+    }
+}
+
+/// Notes from where on each partition's past is known.
+fn filled(client: &SteadyConsumer, topic: &str, recent: &Recent, from: BTreeMap<i32, i64>) {
+    for (partition, from) in from {
+        // What was deleted meanwhile may have been passed over unread.
+        if let Ok((low, _)) = client.fetch_watermarks(topic, partition, ASK) {
+            recent.filled(partition, from.max(low));
+        }
     }
 }
 

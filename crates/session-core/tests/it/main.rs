@@ -7,6 +7,7 @@ mod simulation;
 
 mod bounds;
 mod duplicates;
+mod given_again;
 mod model;
 mod on_answer;
 mod on_ask;
