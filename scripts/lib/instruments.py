@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from common import REPOSITORY, Failure
 
-PAGE = REPOSITORY / "docs" / "metrics.md"
+_PAGE = REPOSITORY / "docs" / "metrics.md"
 _CELL = re.compile(r"`([^`]+)`")
 _LITERAL = re.compile(r'"(\w+)"')
 _HISTOGRAM_ENDS = ("_bucket", "_sum", "_count")
@@ -32,9 +32,9 @@ class Metric:
 @functools.cache
 def defined() -> Mapping[str, Metric]:
     """Every metric, by the name of each of its series."""
-    metrics = [_metric(line) for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    metrics = [_metric(line) for line in _PAGE.read_text().splitlines() if line.startswith("| `")]
     if not metrics:
-        raise Failure(f"no metric is found in {PAGE.relative_to(REPOSITORY)}: has its form changed?")
+        raise Failure(f"no metric is found in {_PAGE.relative_to(REPOSITORY)}: has its form changed?")
     return {name: metric for metric in metrics for name in metric.series()}
 
 

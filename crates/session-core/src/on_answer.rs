@@ -259,10 +259,7 @@ impl Registry {
         if publish.is_none() && question.wire_id.is_plain() {
             // While nobody has confirmed it, the producer may write it once more, and it is answered once
             // more.
-            let until = now + self.settings.answer_ttl;
-            if let Some(session) = self.sessions.get_mut(id) {
-                session.debts.doubt(now, until);
-            }
+            self.doubt(now, &question);
         }
         if let Some(session) = self.sessions.get_mut(id) {
             session.answered = Some(Box::new(Answered::new(&question)));

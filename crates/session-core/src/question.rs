@@ -192,6 +192,15 @@ impl Registry {
         }
     }
 
+    /// Notes that an answer to this question that was given may come again: an ambiguity that explains
+    /// no answer.
+    pub(crate) fn doubt(&mut self, now: Instant, question: &Pending) {
+        let until = now + self.settings.answer_ttl;
+        if let Some(session) = self.sessions.get_mut(&question.key.id) {
+            session.debts.doubt(now, until);
+        }
+    }
+
     /// Counts a question as in Kafka.
     pub(crate) fn accepted(&mut self, key: SessionKey, version: Version, after: Duration) {
         self.ledger.accept();

@@ -23,8 +23,9 @@ pub struct Settings {
     /// How long a resumed session waits to learn what was written of its answer before. Longer than
     /// whoever looks takes at the most.
     pub recovery_timeout: Duration,
-    /// How long after an ambiguity (timeout, lost socket, takeover, a publish that may have
-    /// persisted) the session may still be owed an answer.
+    /// How long after an ambiguity (timeout, lost socket, takeover, an answer before its delivery
+    /// report) the session may still be owed an answer, and after a publish that may have persisted
+    /// every session.
     pub answer_ttl: Duration,
     /// How many departed sessions that may still be owed an answer are remembered. When they are
     /// that many nothing is evicted: every further question takes a suffix until there is room.

@@ -155,9 +155,10 @@ class Run:
         silent = self.answering.silent
         report.questions = self._asked()
         report.modes = dict(Counter(mode.name for mode in self.answering.modes.values()))
-        report.modes["read more than once"] = len(self.answering.again)
-        report.violations += judge.judge_new(new, silent, self.answering.story)
-        report.violations += judge.judge_old(old, self.answering.modes, silent, self.answering.again, "plain")
+        again, story = self.answering.again, self.answering.story
+        report.modes["read more than once"] = len(again)
+        report.violations += judge.judge_new(new, silent, story)
+        report.violations += judge.judge_old(old, self.answering.modes, silent, again, "plain", story)
         for life in self.replicas.lives:
             report.violations += judge.judge_account(life)
             report.violations += judge.judge_memory(life)

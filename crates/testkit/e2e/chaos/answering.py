@@ -49,11 +49,9 @@ class AnsweringSide:
     def __init__(self, bootstrap: str, registry_url: str, topics: Topics, partitions: int, seed: int, turn: float):
         self.topics = topics
         self.turn = turn
-        # How each question was answered, by its text, and those that never are.
+        # How each question was answered, by its text, and under which wire ids it never was.
         self.modes: dict[str, Mode] = {}
         self._silent: dict[str, set[str]] = defaultdict(set)
-        # Those that were read more than once, and so answered more than once.
-        self.again: set[str] = set()
         # Where each was read, and where the records of its answers are: partition, offset, seconds since the start.
         self.read: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
         self.answers: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
@@ -99,6 +97,11 @@ class AnsweringSide:
         return {text for text, wire_ids in self._silent.items() if wire_ids}
 
     @property
+    def again(self) -> set[str]:
+        """Questions that were read more than once, and so answered more than once."""
+        return {text for text, places in self.read.items() if len(places) > 1}
+
+    @property
     def mode(self) -> Mode:
         """The mode of the moment."""
         return MODES[int((time.monotonic() - self._began) / self.turn) % len(MODES)]
@@ -122,8 +125,6 @@ class AnsweringSide:
         fields = self._read(record.value(), context)
         text, wire_id, mode = fields["pergunta"], fields["session_id"], self.mode
         self.read[text].append((record.partition(), record.offset(), self._seconds()))
-        if text in self.modes:
-            self.again.add(text)
         self.modes[text] = mode
         if mode.silent_one_in and self._random.randrange(mode.silent_one_in) == 0:
             self._silent[text].add(wire_id)

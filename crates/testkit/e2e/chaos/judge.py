@@ -1,6 +1,6 @@
 """Holds what clients saw against what was promised. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from chaos.answering import other_answer
 from chaos.modes import Mode, is_exact
@@ -24,12 +24,16 @@ def judge_new(verdict: Verdict, silent: set[str], story: Callable[[str], str] = 
     side did with it."""
     yield from (f"version 2: {what}" for what in verdict.wrong)
     yield from (f"version 2, lost: {what}" for what in verdict.lost)
-    answered = [question for question in verdict.timed_out if question not in silent]
-    yield from (f"version 2, lost: a question timed out: {one[-32:]}: {story(one)}" for one in answered)
+    yield from (f"version 2, {what}" for what in _lost(verdict.timed_out, silent, story))
 
 
 def judge_old(
-    verdict: OldVerdict, modes: Mapping[str, Mode], silent: set[str], again: set[str], wire_id: str
+    verdict: OldVerdict,
+    modes: Mapping[str, Mode],
+    silent: set[str],
+    again: set[str],
+    wire_id: str,
+    story: Callable[[str], str] = str,
 ) -> Iterator[str]:
     """Version 1: the right session always; the right question as far as the answering side allows, which has read the
     questions `again` more than once."""
@@ -38,8 +42,11 @@ def judge_old(
         if one.data not in answers_to(one.question):
             for what in _misplaced(one, modes, again, wire_id):
                 yield f"{what}; {_story(verdict, one, modes)}"
-    answered = [question for question in verdict.timed_out if question not in silent]
-    yield from (f"version 1, lost: a question timed out though it was answered: {one[-32:]}" for one in answered)
+    yield from (f"version 1, {what}" for what in _lost(verdict.timed_out, silent, story))
+
+
+def _lost(timed_out: Iterable[str], silent: set[str], story: Callable[[str], str]) -> Iterator[str]:
+    yield from (f"lost: a question timed out: {one[-32:]}: {story(one)}" for one in timed_out if one not in silent)
 
 
 def _misplaced(one: Shown, modes: Mapping[str, Mode], again: set[str], wire_id: str) -> Iterator[str]:

@@ -55,7 +55,6 @@ class OldClients:
         self._seed = seed
         self.ending = threading.Event()
         self._failure: BaseException | None = None
-        self._began = time.monotonic()
         self.thread = threading.Thread(target=self._run, name="old clients")
 
     def join(self) -> None:
@@ -65,6 +64,7 @@ class OldClients:
             raise self._failure
 
     def _run(self) -> None:
+        self._began = time.monotonic()
         try:
             asyncio.run(self._everybody())
         except BaseException as failure:
@@ -89,9 +89,6 @@ class OldClients:
                 self.verdict.closed["no connection"] += 1
             await asyncio.sleep(0.1 + chance.random() * 0.4)
 
-    def _shown(self, session: str, question: str, earlier: list[str], data: str) -> Shown:
-        return Shown(session, question, list(earlier), data, time.monotonic() - self._began)
-
     async def _talk(self, client: ClientConnection, session: str, chance: random.Random) -> None:
         earlier: list[str] = []
         while not self.ending.is_set():
@@ -106,7 +103,8 @@ class OldClients:
             elif frame == TIMED_OUT:
                 self.verdict.timed_out.append(question)
             elif frame.get("type") == "response":
-                self.verdict.shown.append(self._shown(session, question, earlier, frame["data"]))
+                at = time.monotonic() - self._began
+                self.verdict.shown.append(Shown(session, question, list(earlier), frame["data"], at))
             else:
                 self.verdict.wrong.append(f"{session}: {frame.get('type')} is no answer")
             earlier.append(question)

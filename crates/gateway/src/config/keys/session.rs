@@ -32,8 +32,8 @@ section! {
         /// How long such a question waits in all.
         max_answer_time: Duration = kind::DURATION,
             Default::From { says: "the larger of `10min` and `session.answer_timeout`", compute: max_answer_time };
-        /// How long after a timeout, a lost connection or an uncertain publish an answer may still
-        /// come, and the session's questions carry a suffix.
+        /// How long after a timeout or a lost connection an answer may still come, and the session's
+        /// questions carry a suffix; after an uncertain publish those of every session.
         answer_ttl: Duration = kind::DURATION,
             Default::From { says: "2 × `session.answer_timeout`", compute: answer_ttl };
         /// What a question carries as `session_id` in Kafka. `plain`: the session's id, with a
