@@ -14,7 +14,7 @@ import tools
 from common import REPOSITORY, Failure, run, toml
 
 _CHART = REPOSITORY / "deploy" / "helm" / "answer-gateway" / "Chart.yaml"
-SUMS = "sha256sums.txt"
+_SUMS = "sha256sums.txt"
 
 
 def _version(tag: str) -> str:
@@ -109,14 +109,15 @@ def archive(folder: Path) -> list[Path]:
 
 def chart(folder: Path) -> None:
     """Packs the chart."""
-    run([tools.helm(), "package", _CHART.parent, "--destination", folder])
+    folder.mkdir(parents=True, exist_ok=True)
+    run([tools.helm(), "package", _CHART.parent, "--destination", folder.resolve()])
 
 
 def sums(folder: Path) -> Path:
     """Writes the checksums of what lies in the folder, as `sha256sum --check` reads them."""
-    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != SUMS)
+    files = sorted(file for file in folder.glob("*") if file.is_file() and file.name != _SUMS)
     if not files:
         raise Failure(f"nothing to be summed up lies in {folder}")
     lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
-    (folder / SUMS).write_text("".join(lines))
-    return folder / SUMS
+    (folder / _SUMS).write_text("".join(lines))
+    return folder / _SUMS
