@@ -63,6 +63,15 @@ pub(crate) enum Fate {
     Parked,
 }
 
+/// Notes how far partitions reach, for the floors of the questions to come ([`crate::floor::Marks`]).
+pub(crate) trait Ends {
+    /// Looks at the end of that partition. To be done before a record is handed over, since the next
+    /// question may be asked at once: it has to lie above whatever has come with the answer, or a second
+    /// copy of that would be taken for its own. And before a record is passed over, which may be read a
+    /// second time for a question that is asked after the first.
+    fn look_at(&self, partition: i32);
+}
+
 /// An owned record.
 #[derive(Debug)]
 struct Parked {
@@ -82,6 +91,7 @@ struct Around<'a> {
     key: Option<&'a [u8]>,
     notes: &'a Notes,
     course: Course,
+    ends: &'a dyn Ends,
 }
 
 impl Pipeline {
@@ -128,6 +138,7 @@ impl Pipeline {
         now: Instant,
         at: RecordPosition,
         record: Record<'_>,
+        ends: &dyn Ends,
     ) -> Fate {
         let course = match &mut self.keeping {
             Keeping::Nothing => Course::Take,
@@ -140,13 +151,14 @@ impl Pipeline {
         let fate = match course {
             Course::Drop => Fate::Settled,
             Course::PassOver => {
+                ends.look_at(at.partition);
                 if let Some(mark) = record.mark_by_key() {
                     self.remember(now, mark, at);
                 }
                 self.events.record_passed_over();
                 Fate::Settled
             }
-            Course::Take | Course::TakeAgain => self.take(now, at, record, course),
+            Course::Take | Course::TakeAgain => self.take(now, at, record, course, ends),
         };
         match fate {
             Fate::Settled => self.settled(at),
@@ -162,6 +174,7 @@ impl Pipeline {
         schema: SchemaRef,
         text: &str,
         references: &[String],
+        ends: &dyn Ends,
     ) {
         if self.schemas.insert(schema, text, references).is_err() {
             self.events.schema_refused(schema, UNUSABLE);
@@ -180,6 +193,7 @@ impl Pipeline {
                         key: parked.key.as_deref(),
                         notes: &parked.notes,
                         course: parked.course,
+                        ends,
                     };
                     if let Err(reason) = self.on_decoded(now, around, &decoded) {
                         self.skip(at, reason, &parked.value, parked.beside);
@@ -310,8 +324,17 @@ mod tests {
     const TWO: SchemaRef = SchemaRef::Id(2);
     const MINUTE: Duration = Duration::from_secs(60);
 
+    /// What was handed over or counted as foreign; and, for each look at the end of a partition, how much
+    /// of that had been by then.
     #[derive(Default)]
-    struct Delivered(Mutex<Vec<(i32, i64)>>);
+    struct Delivered(Mutex<Vec<(i32, i64)>>, Mutex<Vec<(i32, usize)>>);
+
+    impl Ends for Delivered {
+        fn look_at(&self, partition: i32) {
+            let delivered = self.0.lock().unwrap().len();
+            self.1.lock().unwrap().push((partition, delivered));
+        }
+    }
 
     /// Session `s` is here and waits for everything; no other is.
     impl AnswerSink for Delivered {
@@ -416,7 +439,8 @@ mod tests {
                 headers,
                 whole: &Nothing,
             };
-            self.pipeline.on_record(self.now, at, record)
+            self.pipeline
+                .on_record(self.now, at, record, &*self.delivered)
         }
 
         /// Reads a hundred answers of session `x` under right keys.
@@ -431,7 +455,11 @@ mod tests {
 
         fn find(&mut self, schema: SchemaRef) {
             self.pipeline
-                .on_found(self.now, schema, MINIMAL_ANSWER, &[]);
+                .on_found(self.now, schema, MINIMAL_ANSWER, &[], &*self.delivered);
+        }
+
+        fn looked(&self) -> Vec<(i32, usize)> {
+            std::mem::take(&mut *self.delivered.1.lock().unwrap())
         }
 
         fn delivered(&self) -> Vec<(i32, i64)> {
@@ -456,6 +484,33 @@ mod tests {
         assert_eq!(bench.read(0, 8, ONE), Fate::Settled);
         assert_eq!(bench.delivered(), [(0, 7), (0, 8)]);
         assert_eq!((bench.counted("ok"), bench.pipeline.parked()), (2.0, 0));
+    }
+
+    #[test]
+    fn the_end_of_the_partition_is_looked_at_before_an_answer_is_out_and_for_no_foreign_one() {
+        let mut bench = Bench::new();
+        bench.find(ONE);
+        for partition in [0, 1] {
+            assert_eq!(bench.read(partition, 7, ONE), Fate::Settled);
+        }
+        assert_eq!(bench.looked(), [(0, 0), (1, 1)]);
+        assert_eq!(bench.read_keyed(8, "", b'y'), Fate::Settled);
+        assert_eq!((bench.delivered().len(), bench.looked().len()), (3, 0));
+        assert_eq!(bench.read(2, 0, TWO), Fate::Parked);
+        assert_eq!(bench.looked(), []);
+        bench.find(TWO);
+        assert_eq!(bench.looked(), [(2, 0)]);
+        assert_eq!(bench.delivered(), [(2, 0)]);
+    }
+
+    #[test]
+    fn the_end_is_looked_at_before_a_record_is_passed_over_since_it_may_be_read_again() {
+        let mut bench = Bench::new();
+        bench.prove();
+        bench.looked();
+        assert_eq!(bench.read_keyed(100, "y", b'y'), Fate::Settled);
+        assert_eq!(bench.counted("passed_over"), 1.0);
+        assert_eq!(bench.looked(), [(0, 0)]);
     }
 
     #[test]
@@ -496,7 +551,8 @@ mod tests {
     fn a_schema_of_no_use_is_refused() {
         let mut bench = Bench::new();
         assert_eq!(bench.read(0, 1, ONE), Fate::Parked);
-        bench.pipeline.on_found(bench.now, ONE, r#""string""#, &[]);
+        let (now, ends) = (bench.now, &*bench.delivered);
+        bench.pipeline.on_found(now, ONE, r#""string""#, &[], ends);
         assert_eq!(bench.read(0, 2, ONE), Fate::Settled);
         assert_eq!((bench.counted("error"), bench.delivered().len()), (2.0, 0));
     }

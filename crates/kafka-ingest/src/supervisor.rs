@@ -131,7 +131,7 @@ mod tests {
     use crate::assignment::Broadcast;
     use crate::events::Events;
     use crate::parking::Limits;
-    use crate::pipeline::Keeping;
+    use crate::pipeline::{Ends, Keeping};
     use crate::registry::RegistryClient;
     use crate::shortcut::Shortcut;
     use crate::{AnswerSink, KafkaSettings, RegistrySettings, Secret, client_config};
@@ -156,6 +156,15 @@ mod tests {
 
         fn oldest_floor(&self) -> Option<AnswerFloor> {
             None
+        }
+    }
+
+    /// The ends of a topic of which nothing is read.
+    struct Unread;
+
+    impl Ends for Unread {
+        fn look_at(&self, _: i32) {
+            panic!("nothing is read")
         }
     }
 
@@ -184,7 +193,7 @@ mod tests {
             Keeping::Shortcut(Shortcut::by_key(Instant::now(), PATIENCE)),
         );
         let schema = SchemaRef::Id(1);
-        pipeline.on_found(Instant::now(), schema, MINIMAL_ANSWER, &[]);
+        pipeline.on_found(Instant::now(), schema, MINIMAL_ANSWER, &[], &Unread);
         let config = client_config::consumer(&kafka, "group", false).unwrap();
         let reporting = Arc::new(Reporting::new(TOPIC, "group", events).unwrap());
         let assignment = Assignment::Broadcast(Broadcast::default());

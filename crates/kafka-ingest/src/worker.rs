@@ -48,6 +48,14 @@ pub(crate) struct Worker<'a> {
     belief: Option<KeyBelief>,
 }
 
+/// Records that were there to be read, one after another.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    begun: Instant,
+    /// Of the latest record.
+    partition: i32,
+}
+
 /// Why the work is over.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -169,7 +177,7 @@ impl<'a> Worker<'a> {
         if self.stop.is_asked() {
             return Err(Halt::Ended(End::Stopped));
         }
-        let (mut patience, mut since) = (patience, None);
+        let (mut patience, mut row) = (patience, None);
         for _ in 0..RECORDS_A_TURN {
             self.on_rebalance(reading)?;
             let Some(polled) = self.consumer.poll(patience) else {
@@ -177,7 +185,7 @@ impl<'a> Worker<'a> {
             };
             match polled {
                 Ok(message) => {
-                    if self.on_message(reading, &message, &mut since) == Fate::Parked {
+                    if self.on_message(reading, &message, &mut row) == Fate::Parked {
                         drop(message);
                         self.look_up(reading);
                         self.pause_and_resume(reading)?;
@@ -199,30 +207,38 @@ impl<'a> Worker<'a> {
         &self,
         reading: &mut Reading,
         message: &BorrowedMessage<'_>,
-        since: &mut Option<Instant>,
+        row: &mut Option<Row>,
     ) -> Fate {
-        // Once for a row of records that were there to be read.
-        let now = *since.get_or_insert_with(Instant::now);
         let at = RecordPosition {
             partition: message.partition(),
             offset: message.offset(),
         };
+        let now = self.row(row, at.partition);
         if reading.assignment.on_read(at) == Read::Back {
             reading.pipeline.on_log_went_back(now, at.partition);
             self.reporting
                 .events
                 .log_went_back(&self.reporting.topic, at);
         }
-        // At each record: what is asked once its answer is out must lie above everything that had come by
-        // then, or a second answer that came with it would be taken for the next question's.
-        self.look_at_mark(at.partition);
         let record = Record {
             key: message.key(),
             value: message.payload(),
             headers: Headers::read(native::headers(message)),
             whole: message,
         };
-        reading.pipeline.on_record(now, at, record)
+        reading.pipeline.on_record(now, at, record, self)
+    }
+
+    /// When the row of records that were there to be read was begun. The clock is looked at once for it,
+    /// and the end of a partition once for those of it that come one after another.
+    fn row(&self, row: &mut Option<Row>, partition: i32) -> Instant {
+        let now = row.map_or_else(Instant::now, |row| row.begun);
+        if row.is_none_or(|row| row.partition != partition) {
+            self.look_at_mark(partition);
+            let begun = now;
+            *row = Some(Row { begun, partition });
+        }
+        now
     }
 
     /// An error that librdkafka tells by the way. Most of them it gets over by itself.
@@ -266,7 +282,9 @@ impl<'a> Worker<'a> {
                     text,
                     references,
                 } => {
-                    reading.pipeline.on_found(now, schema, &text, &references);
+                    reading
+                        .pipeline
+                        .on_found(now, schema, &text, &references, self);
                     released = true;
                 }
                 FetchEvent::Refused { schema, why } => {

@@ -6,7 +6,7 @@ use avro_codec::{DecodeError, DecodedAnswer, SchemaRef, frame};
 use telemetry::spans;
 use types::{Answer, RecordPosition};
 
-use super::{Around, Fate, Keeping, Parked, Pipeline};
+use super::{Around, Ends, Fate, Keeping, Parked, Pipeline};
 use crate::dead_letter::{Beside, DeadLetter};
 use crate::key_hint::Comparison;
 use crate::lookups::Decision;
@@ -23,6 +23,7 @@ impl Pipeline {
         at: RecordPosition,
         record: Record<'_>,
         course: Course,
+        ends: &dyn Ends,
     ) -> Fate {
         let Some(value) = record.value else {
             self.events.tombstone_skipped(at);
@@ -36,6 +37,7 @@ impl Pipeline {
                     key: record.key,
                     notes: &record.headers.notes,
                     course,
+                    ends,
                 };
                 self.on_decoded(now, around, &decoded)
             }
@@ -116,6 +118,7 @@ impl Pipeline {
             key,
             notes,
             course,
+            ends,
         } = around;
         let session_id = decoded.session_id;
         let comparison = match &mut self.keeping {
@@ -134,7 +137,7 @@ impl Pipeline {
         match course {
             Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => Ok(()),
             Course::Take | Course::TakeAgain | Course::PassOver | Course::Drop => {
-                self.deliver(at, decoded, notes)
+                self.deliver(at, decoded, notes, ends)
             }
         }
     }
@@ -158,16 +161,19 @@ impl Pipeline {
         at: RecordPosition,
         decoded: &DecodedAnswer<'_>,
         notes: &Notes,
+        ends: &dyn Ends,
     ) -> Result<(), &'static str> {
-        let answer = record::check(decoded, notes).and_then(|()| {
-            // One of another replica is only counted: a copy and a span would cost more than all else.
-            let is_ours = concerns(&*self.sink, decoded.session_id, notes);
-            is_ours
-                .then(|| record::answer(decoded, notes, at))
-                .transpose()
-        });
+        // One of another replica is only counted: a copy and a span would cost more than all else.
+        let answer = if concerns(&*self.sink, decoded.session_id, notes) {
+            record::answer(decoded, notes, at).map(Some)
+        } else {
+            record::check(decoded, notes).map(|()| None)
+        };
         match answer {
-            Ok(Some(answer)) => self.hand_over(answer, notes),
+            Ok(Some(answer)) => {
+                ends.look_at(at.partition);
+                self.hand_over(answer, notes);
+            }
             Ok(None) => self.sink.foreign(at),
             Err(NoAnswer::Foreign) => {
                 self.events.record_foreign(at);

@@ -27,10 +27,10 @@ impl Worker<'_> {
 
     /// Does what the group has said since the last call.
     pub(super) fn on_rebalance(&mut self, reading: &mut Reading) -> Result<(), Halt> {
-        while let Some(rebalance) = self.consumer.context().take_rebalance() {
-            let Assignment::Group(group) = &mut reading.assignment else {
-                continue;
-            };
+        // In broadcast none is joined, and this is asked once a record.
+        while let Assignment::Group(group) = &mut reading.assignment
+            && let Some(rebalance) = self.consumer.context().take_rebalance()
+        {
             match rebalance {
                 Rebalance::Assigned(partitions) => {
                     group.on_assigned(&partitions);

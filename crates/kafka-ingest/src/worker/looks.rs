@@ -8,6 +8,7 @@ use rdkafka::consumer::Consumer;
 use super::{Halt, Worker};
 use crate::client_context::Digest;
 use crate::native;
+use crate::pipeline::Ends;
 use crate::positions::{self, READ, Unready};
 use crate::reporting::Reporting;
 use crate::status::Missing;
@@ -142,6 +143,12 @@ impl Worker<'_> {
         let mark = native::cached_high_watermark(self.consumer.client(), topic_name, partition)?;
         marks.on_high_watermark(partition, mark);
         Some(mark)
+    }
+}
+
+impl Ends for Worker<'_> {
+    fn look_at(&self, partition: i32) {
+        self.look_at_mark(partition);
     }
 }
 
