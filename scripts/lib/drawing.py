@@ -5,11 +5,12 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dashboards
+import grafana
 import observing
 import prometheus
 from common import say
@@ -20,6 +21,8 @@ _COLUMN, _ROW, _GAP = 58, 27, 8
 _COLOURS = ("#3274d9", "#e0752d", "#299c46", "#ad46c1", "#e02f44", "#16a3a3", "#b8860b", "#6b7280")
 _LINES = 6
 _POINTS = 120
+# Seconds that a rate looks back.
+_WINDOW = 60.0
 
 Series = tuple[str, list[tuple[float, float]]]
 
@@ -44,7 +47,8 @@ def draw(scraped: Sequence[str], seconds: float, folder: Path) -> list[Path]:
         start = time.time()
         say(f"  scraping {' and '.join(scraped)} for {seconds:.0f} s")
         time.sleep(seconds)
-        span = _Span(start, time.time())
+        # Rates of the first minute are those of a window that is not full yet.
+        span = _Span(start + min(_WINDOW, seconds / 2), time.time())
         for file in sorted(dashboards.FOLDER.glob("*.json")):
             page = json.loads(file.read_text())
             picture = _picture(server, page, span)
@@ -77,13 +81,18 @@ def _series(server: Prometheus, panel: dict, span: _Span) -> list[Series]:
         for one in server.over(expression, span.start, span.end, span.step):
             points = [(at, float(value)) for at, value in one["values"]]
             points = [(at, value) for at, value in points if math.isfinite(value)]
-            legend = target.get("legendFormat", "")
-            name = re.sub(r"\{\{(\w+)\}\}", lambda label, of=one: str(of["metric"].get(label[1], "")), legend)
+            name = _name(target.get("legendFormat", ""), one["metric"])
             if points:
                 found.append((name, points))
     # What moves most is drawn; the rest would be a tangle.
     found.sort(key=lambda series: -max(value for _, value in series[1]))
     return found
+
+
+def _name(legend: str, labels: Mapping[str, str]) -> str:
+    if legend == grafana.BY_LABELS:
+        return ", ".join(value for label, value in labels.items() if label != "__name__")
+    return re.sub(r"\{\{(\w+)\}\}", lambda label: labels.get(label[1], ""), legend)
 
 
 def _panel(panel: dict, series: list[Series], span: _Span) -> Iterator[str]:

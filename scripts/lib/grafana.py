@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _WIDTH = 24
+# A legend of Grafana's making: the labels' values.
+BY_LABELS = "__auto"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _panel(panel: Panel, exemplars: bool) -> dict[str, object]:
             "refId": chr(ord("A") + number),
             "datasource": _DATASOURCE,
             "expr": expr,
-            "legendFormat": legend or "__auto",
+            "legendFormat": legend or BY_LABELS,
             "range": not at_once,
             "instant": at_once,
             "format": {"table": "table", "heatmap": "heatmap"}.get(panel.kind, "time_series"),

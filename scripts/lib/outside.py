@@ -1,13 +1,17 @@
 """The outside tests: real processes on the real stack, driven by clients nobody here wrote."""
 
 import contextlib
+import json
 import os
+import signal
+import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import requirements
 import tools
-from common import REPOSITORY, Failure, run, say, tail_of
+from common import E2E, REPOSITORY, Failure, run, say, tail_of
 from stack import control
 from stack.state import State
 
@@ -25,6 +29,32 @@ def fresh_stack(folder: Path) -> Iterator[Mapping[str, str]]:
             raise
     finally:
         control.down(folder)
+
+
+@contextlib.contextmanager
+def temporary_stack() -> Iterator[Mapping[str, str]]:
+    """A stack of its own in a folder that is gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="answer-gateway-stack-") as folder,
+        fresh_stack(Path(folder) / "stack") as env,
+    ):
+        yield env
+
+
+@contextlib.contextmanager
+def busy_gateway(binary: Path, env: Mapping[str, str], seconds: float) -> Iterator[Mapping[str, str]]:
+    """A gateway that clients keep busy for so long: where its metrics are (`live`) and those of its spans (`spans`)."""
+    command = [str(tools.e2e_python()), "-m", "measure", "busy", "--seconds", str(seconds)]
+    variables = {**os.environ, **environment(binary, env)}
+    with subprocess.Popen(command, cwd=E2E, env=variables, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            line = running.stdout.readline()
+            if not line:
+                raise Failure("the gateway that was to be looked at did not come up")
+            yield json.loads(line)
+        finally:
+            # So that it ends what it has started.
+            running.send_signal(signal.SIGINT)
 
 
 def running_stack() -> Mapping[str, str]:
@@ -46,12 +76,7 @@ def pytest(
     limit: float | None = None,
 ) -> None:
     """Runs outside tests of a tree against a binary; its own closing line stays the last thing seen."""
-    environment = {
-        **env,
-        "AG_FAKETIME": str(requirements.faketime()),
-        "AG_COLLECTOR": str(tools.collector()),
-    }
-    pytest_in(tree / "crates" / "testkit" / "e2e", binary, arguments, environment, limit)
+    pytest_in(tree / "crates" / "testkit" / "e2e", binary, arguments, environment(binary, env), limit)
 
 
 def pytest_in(
@@ -61,3 +86,14 @@ def pytest_in(
     command = [tools.e2e_python(), "-m", "pytest", "-p", "no:cacheprovider", "--quiet", *arguments]
     environment = {**env, "AG_GATEWAY_BIN": str(binary), "PYTHONDONTWRITEBYTECODE": "1"}
     run(command, cwd=folder, env=environment, limit=limit)
+
+
+def environment(binary: Path, env: Mapping[str, str]) -> Mapping[str, str]:
+    """What the outside tests are to know: the binary, the stack, and the programs that they start."""
+    return {
+        **env,
+        "AG_GATEWAY_BIN": str(binary),
+        "AG_FAKETIME": str(requirements.faketime()),
+        "AG_COLLECTOR": str(tools.collector()),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -117,6 +117,7 @@ PURPOSES = {
     "stack": Purpose(_STACK, ("kafka", "apicurio"), rust=False),
     "chaos": Purpose((*_COMPILER, *_STACK, _PYTHON_VENV, *_CHAOS), _CHAOS_TOOLS),
     "chart": Purpose((*_COMPILER, _PYTHON_VENV, _GO), ("e2e-python", "helm", "crds")),
+    "measure": Purpose((*_COMPILER, *_STACK, _PYTHON_VENV, *_CHAOS, *_WATCHERS), (*_CHAOS_TOOLS, "collector")),
     "image": Purpose((*_COMPILER, _PYTHON_VENV, *_IMAGE), ("lint",)),
     "release": Purpose((_GO,), ("helm",), rust=False),
     "observe": Purpose(_WATCHERS, rust=False),

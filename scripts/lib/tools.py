@@ -21,7 +21,7 @@ _CRDS = (
     ("sigs.k8s.io/gateway-api", "v1.4.1", "config/crd/standard"),
 )
 _CRD_NAMES = ("_servicemonitors.yaml", "_prometheusrules.yaml", "_httproutes.yaml")
-_COLLECTOR = "v0.161.0"
+_COLLECTOR = "v0.158.0"
 _COLLECTOR_PARTS = E2E / "collector" / "builder.yaml"
 _GO_ENVIRONMENT = {"GOFLAGS": "-modcacherw", "CGO_ENABLED": "0"}
 _NO_GO_PROXY = "Is the Go proxy reachable?"
@@ -137,6 +137,12 @@ def cargo_target() -> Path:
     """Where checks and tests compile: `CARGO_TARGET_DIR`, else one for all checkouts, so that a clean one is warm."""
     named = os.environ.get("CARGO_TARGET_DIR")
     return Path(named) if named else _shared_target()
+
+
+def optimised_gateway() -> Path:
+    """The gateway as it is released, built now."""
+    run(["cargo", "build", "--release", "--package", "gateway"], env=cargo_environment())
+    return cargo_target() / "release" / "answer-gateway"
 
 
 @functools.cache

@@ -106,8 +106,10 @@ impl Deliveries {
 impl Waiting {
     /// Ends the span and tells the asker.
     pub(crate) fn give(self, outcome: Result<(), Persisted>) {
-        if outcome.is_err() {
-            spans::fail(&self.span);
+        match outcome {
+            Ok(()) => {}
+            Err(Persisted::No) => spans::fail(&self.span, "not_persisted"),
+            Err(Persisted::Maybe) => spans::fail(&self.span, "possibly_persisted"),
         }
         drop(self.span);
         self.report.give(outcome);

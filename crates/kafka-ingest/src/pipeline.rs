@@ -196,10 +196,18 @@ impl Pipeline {
                         ends,
                     };
                     if let Err(reason) = self.on_decoded(now, around, &decoded) {
-                        self.skip(at, reason, &parked.value, parked.beside);
+                        self.skip(at, reason, &parked.value, &parked.notes, parked.beside);
                     }
                 }
-                Err(error) => self.skip(at, error.reason(), &parked.value, parked.beside),
+                Err(error) => {
+                    self.skip(
+                        at,
+                        error.reason(),
+                        &parked.value,
+                        &parked.notes,
+                        parked.beside,
+                    );
+                }
             }
             self.settled(at);
         }
@@ -209,7 +217,7 @@ impl Pipeline {
     pub(crate) fn on_refused(&mut self, now: Instant, schema: SchemaRef, why: &'static str) {
         self.lookups.on_refused(now, schema, why);
         for (at, parked) in self.parking.release(schema) {
-            self.skip(at, why, &parked.value, parked.beside);
+            self.skip(at, why, &parked.value, &parked.notes, parked.beside);
             self.settled(at);
         }
     }

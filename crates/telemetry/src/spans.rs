@@ -36,6 +36,7 @@ pub fn ask(
     let span = info_span!(
         target: TARGET, parent: None, "ask", otel.kind = "server",
         "session.id" = %session, "messaging.message.conversation_id" = %question_id,
+        otel.status_code = field::Empty, "error.type" = field::Empty,
     );
     adopt(&span, parent);
     span
@@ -49,7 +50,7 @@ pub fn publish(topic: &str, question_id: &impl Display, parent: Option<RemoteCon
         "messaging.system" = "kafka", "messaging.operation.name" = "publish",
         "messaging.operation.type" = "send", "messaging.destination.name" = topic,
         "messaging.message.conversation_id" = %question_id,
-        otel.status_code = field::Empty,
+        otel.status_code = field::Empty, "error.type" = field::Empty,
     );
     adopt(&span, parent);
     span
@@ -63,6 +64,7 @@ pub fn process(topic: &str, partition: i32, offset: i64, parent: Option<RemoteCo
         "messaging.system" = "kafka", "messaging.operation.name" = "process",
         "messaging.operation.type" = "process", "messaging.destination.name" = topic,
         "messaging.destination.partition.id" = partition, "messaging.kafka.offset" = offset,
+        otel.status_code = field::Empty, "error.type" = field::Empty,
     );
     adopt(&span, parent);
     span
@@ -72,6 +74,7 @@ pub fn process(topic: &str, partition: i32, offset: i64, parent: Option<RemoteCo
 pub fn deliver(session: &impl Display, parent: Option<RemoteContext>) -> Span {
     let span = info_span!(
         target: TARGET, parent: None, "deliver", otel.kind = "internal", "session.id" = %session,
+        otel.status_code = field::Empty, "error.type" = field::Empty,
     );
     adopt(&span, parent);
     span
@@ -83,9 +86,10 @@ pub fn link(span: &Span, other: RemoteContext) {
     span.add_link(other.into());
 }
 
-/// Marks a span as failed.
-pub fn fail(span: &Span) {
+/// Marks a span as failed. `why` is one of a few words (`error.type` of the semantic conventions).
+pub fn fail(span: &Span, why: &'static str) {
     span.record("otel.status_code", "ERROR");
+    span.record("error.type", why);
 }
 
 /// What a span is called on the wire; `None` with tracing switched off.
@@ -125,7 +129,8 @@ impl From<RemoteContext> for SpanContext {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::TracerProvider;
+    use opentelemetry::KeyValue;
+    use opentelemetry::trace::{Status, TracerProvider};
     use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -169,6 +174,29 @@ mod tests {
                 by_name(child).parent_span_id,
                 by_name(parent).span_context.span_id()
             );
+        }
+    }
+
+    #[test]
+    fn a_span_that_failed_says_so_and_why() {
+        let spans = traced(|| {
+            let all = [
+                ask(&"s", &"q", None),
+                publish("perguntas", &"q", None),
+                process("respostas", 1, 2, None),
+                deliver(&"s", None),
+            ];
+            for span in all {
+                fail(&span, "timeout");
+            }
+            drop(ask(&"s", &"q", None));
+        });
+        let (last, failed) = spans.split_last().unwrap();
+        assert_eq!((&last.status, failed.len()), (&Status::Unset, 4));
+        for span in failed {
+            assert_eq!(span.status, Status::error(""), "{}", span.name);
+            let why = KeyValue::new("error.type", "timeout");
+            assert!(span.attributes.contains(&why), "{}", span.name);
         }
     }
 

@@ -42,8 +42,8 @@ pub(crate) enum Deferred {
     },
     /// Record that a socket does not keep up, and how many answers that costs.
     Overflowed { key: SessionKey, answers: usize },
-    /// End a question's span.
-    Asked(Span),
+    /// End a question's span; why it failed, if it did.
+    Asked(Span, Option<&'static str>),
 }
 
 /// What is asked of Kafka's side.
@@ -62,6 +62,15 @@ pub(crate) enum Request {
         wire_id: WireId,
         floor: AnswerFloor,
     },
+}
+
+/// How a question ended, as its span says it.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Answered, or cancelled by who asked.
+    Well,
+    /// For this reason.
+    Failed(&'static str),
 }
 
 impl Live {
@@ -139,7 +148,11 @@ pub(crate) fn record(events: &Events, deferred: Vec<Deferred>, consume: Duration
             Deferred::Note(event) => events.core(&event),
             Deferred::Timed { publish, total } => events.answer_routed(publish, total, consume),
             Deferred::Overflowed { key, answers } => events.outbox_overflowed(&key, answers),
-            Deferred::Asked(span) => drop(span),
+            Deferred::Asked(span, failure) => {
+                if let Some(why) = failure {
+                    spans::fail(&span, why);
+                }
+            }
         }
     }
     requests
@@ -177,8 +190,8 @@ fn send(
     if let Reply::Answer { publish, total, .. } = reply {
         deferred.push(Deferred::Timed { publish, total });
     }
-    if ends_a_question(&reply) {
-        deferred.extend(asked(sockets, &key, trace.as_ref()));
+    if let Some(end) = end_of(&reply) {
+        deferred.extend(asked(sockets, &key, trace.as_ref(), end));
     }
     let item = Outgoing::Reply(Queued {
         what: reply,
@@ -204,13 +217,16 @@ fn tell(
             if let Some(end) = &stretch.end {
                 let (publish, total) = (end.publish, end.total);
                 deferred.push(Deferred::Timed { publish, total });
-                deferred.extend(asked(sockets, &key, of_answer.as_ref()));
+                let answer = of_answer.as_ref();
+                deferred.extend(asked(sockets, &key, answer, End::Well));
             }
         }
-        Told::Error { code, .. } if code_ends_a_question(*code) => {
-            deferred.extend(asked(sockets, &key, None));
+        Told::Error { code, .. } => {
+            if let Some(end) = end_by(*code) {
+                deferred.extend(asked(sockets, &key, None, end));
+            }
         }
-        Told::Hello { .. } | Told::NotResumed | Told::Accepted { .. } | Told::Error { .. } => {}
+        Told::Hello { .. } | Told::NotResumed | Told::Accepted { .. } => {}
     }
     let item = Outgoing::Told(Queued {
         what: told,
@@ -226,6 +242,7 @@ fn asked(
     sockets: &mut Sockets,
     key: &SessionKey,
     answer: Option<&TraceContext>,
+    end: End,
 ) -> Option<Deferred> {
     let socket = sockets.get_mut(&key.generation)?;
     let span = socket.asking.take()?;
@@ -237,7 +254,11 @@ fn asked(
         // current one: whoever delivers an answer does so inside it.
         spans::link(&Span::current(), question);
     }
-    Some(Deferred::Asked(span))
+    let failure = match end {
+        End::Well => None,
+        End::Failed(why) => Some(why),
+    };
+    Some(Deferred::Asked(span, failure))
 }
 
 fn push(sockets: &Sockets, key: SessionKey, item: Outgoing) -> Option<Deferred> {
@@ -247,19 +268,27 @@ fn push(sockets: &Sockets, key: SessionKey, item: Outgoing) -> Option<Deferred> 
     }
 }
 
-fn ends_a_question(reply: &Reply) -> bool {
+/// How it ends a question, if it does.
+fn end_of(reply: &Reply) -> Option<End> {
     match reply {
-        Reply::Answer { .. } | Reply::AnswerFailed | Reply::PublishFailed | Reply::TimedOut => true,
-        Reply::Busy | Reply::Draining => false,
+        Reply::Answer { .. } => Some(End::Well),
+        Reply::AnswerFailed => Some(End::Failed(ANSWER_FAILED)),
+        Reply::PublishFailed => Some(End::Failed(PUBLISH_FAILED)),
+        Reply::TimedOut => Some(End::Failed(TIMEOUT)),
+        Reply::Busy | Reply::Draining => None,
     }
 }
 
-fn code_ends_a_question(code: ErrorCode) -> bool {
+fn end_by(code: ErrorCode) -> Option<End> {
     match code {
-        ErrorCode::PublishFailed
-        | ErrorCode::Timeout
-        | ErrorCode::Cancelled
-        | ErrorCode::AnswerFailed => true,
-        ErrorCode::Busy | ErrorCode::AlreadyAnswered | ErrorCode::Draining => false,
+        ErrorCode::AnswerFailed => Some(End::Failed(ANSWER_FAILED)),
+        ErrorCode::PublishFailed => Some(End::Failed(PUBLISH_FAILED)),
+        ErrorCode::Timeout => Some(End::Failed(TIMEOUT)),
+        ErrorCode::Cancelled => Some(End::Well),
+        ErrorCode::Busy | ErrorCode::AlreadyAnswered | ErrorCode::Draining => None,
     }
 }
+
+const ANSWER_FAILED: &str = "answer_failed";
+const PUBLISH_FAILED: &str = "publish_failed";
+const TIMEOUT: &str = "timeout";

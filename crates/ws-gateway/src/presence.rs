@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_core::Version;
+use telemetry::spans;
 use tracing::Span;
 use types::SessionKey;
 
@@ -42,7 +43,7 @@ struct Answer {
     decided_at: Instant,
     /// From the question to the decision.
     total: Duration,
-    _span: Span,
+    span: Span,
 }
 
 impl<'a> OpenSocket<'a> {
@@ -102,7 +103,7 @@ impl<'a> Unwritten<'a> {
         self.answers.push(Answer {
             decided_at,
             total,
-            _span: span,
+            span,
         });
     }
 
@@ -119,6 +120,9 @@ impl<'a> Unwritten<'a> {
 
 impl Drop for Unwritten<'_> {
     fn drop(&mut self) {
+        for answer in &self.answers {
+            spans::fail(&answer.span, "socket_lost");
+        }
         self.events.answers_lost(&self.key, self.answers.len());
     }
 }

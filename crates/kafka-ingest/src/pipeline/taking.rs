@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use avro_codec::{DecodeError, DecodedAnswer, SchemaRef, frame};
 use telemetry::spans;
+use tracing::Span;
 use types::{Answer, RecordPosition};
 
 use super::{Around, Ends, Fate, Keeping, Parked, Pipeline};
@@ -47,7 +48,13 @@ impl Pipeline {
             Err(error) => Err(error.reason()),
         };
         if let Err(reason) = taken {
-            self.skip(at, reason, value, self.beside(&record));
+            self.skip(
+                at,
+                reason,
+                value,
+                &record.headers.notes,
+                self.beside(&record),
+            );
         }
         Fate::Settled
     }
@@ -70,7 +77,7 @@ impl Pipeline {
     ) -> Fate {
         match self.lookups.on_unknown(now, schema) {
             Decision::Refuse(why) => {
-                self.skip(at, why, value, self.beside(&record));
+                self.skip(at, why, value, &record.headers.notes, self.beside(&record));
                 return Fate::Settled;
             }
             Decision::LookUp => self.wanted.push_back(schema),
@@ -186,12 +193,16 @@ impl Pipeline {
     }
 
     fn hand_over(&self, answer: Answer, notes: &Notes) {
-        let parent = notes.trace.clone();
-        let RecordPosition { partition, offset } = answer.position;
-        let span = spans::process(&self.topic, partition, offset, parent.map(trace::remote));
+        let span = self.span(answer.position, notes);
         let trace = spans::context_of(&span).map(trace::local);
         let trace = trace.or_else(|| notes.trace.clone());
         span.in_scope(|| self.sink.deliver(answer, trace));
+    }
+
+    /// Of the work on a record: of one that is handed over or cannot be decoded.
+    fn span(&self, at: RecordPosition, notes: &Notes) -> Span {
+        let parent = notes.trace.clone().map(trace::remote);
+        spans::process(&self.topic, at.partition, at.offset, parent)
     }
 
     /// `beside` is there if dead letters are written.
@@ -200,8 +211,10 @@ impl Pipeline {
         at: RecordPosition,
         reason: &'static str,
         value: &[u8],
+        notes: &Notes,
         beside: Option<Beside>,
     ) {
+        spans::fail(&self.span(at, notes), reason);
         self.events.record_undecodable(&self.topic, at, reason);
         if let Some((dead_letters, beside)) = self.dead_letters.as_ref().zip(beside) {
             dead_letters.found(DeadLetter {

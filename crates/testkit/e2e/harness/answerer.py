@@ -78,13 +78,14 @@ class Answerer:
         keyed: bool = False,
         key_of: Callable[[Question], bytes | None] | None = None,
         echo_headers: bool = False,
+        headers_of: Callable[[Question], Headers] | None = None,
         schema: str = RESPOSTA,
         compression: str = "none",
     ):
         self.topics = topics
         self.reply = reply
         self.key_of = key_of or (lambda question: question.key if keyed else None)
-        self.echo_headers = echo_headers
+        self.headers_of = headers_of or (lambda question: question.headers if echo_headers else None)
         self._registry = SchemaRegistryClient(dict(access.registry))
         self._read = AvroDeserializer(self._registry)
         self._write = AvroSerializer(self._registry, schema)
@@ -132,8 +133,7 @@ class Answerer:
         """Writes an answer now; `fields` change or add to the record's fields."""
         record = {"session_id": question.wire_id, "resposta": text, **fields}
         key = self.key_of(question)
-        echoed = question.headers if self.echo_headers else None
-        self.write(record, key=key, headers=headers if headers is not None else echoed)
+        self.write(record, key=key, headers=headers if headers is not None else self.headers_of(question))
         self.flush()
 
     def write(
@@ -204,5 +204,5 @@ class Answerer:
             self.write(
                 {"session_id": question.wire_id, "resposta": text},
                 key=self.key_of(question),
-                headers=question.headers if self.echo_headers else None,
+                headers=self.headers_of(question),
             )

@@ -23,6 +23,9 @@ connectors:
   spanmetrics:
     exemplars: {{enabled: true}}
     metrics_flush_interval: 500ms
+  servicegraph:
+    metrics_flush_interval: 500ms
+    store: {{ttl: 10s, max_items: 10000}}
 exporters:
   file/traces: {{path: "{folder}/traces.jsonl", flush_interval: 100ms}}
   file/metrics: {{path: "{folder}/metrics.jsonl", flush_interval: 100ms}}
@@ -31,9 +34,9 @@ service:
   telemetry:
     metrics: {{level: none}}
   pipelines:
-    traces: {{receivers: [otlp], exporters: [file/traces, spanmetrics]}}
+    traces: {{receivers: [otlp], exporters: [file/traces, spanmetrics, servicegraph]}}
     metrics: {{receivers: [otlp], exporters: [file/metrics]}}
-    metrics/spans: {{receivers: [spanmetrics], exporters: [prometheus]}}
+    metrics/spans: {{receivers: [spanmetrics, servicegraph], exporters: [prometheus]}}
 """
 
 
@@ -48,6 +51,7 @@ class Span:
     kind: int
     attributes: dict[str, Any]
     resource: dict[str, Any]
+    status: int
     links: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -139,6 +143,7 @@ def _span(span: dict[str, Any], resource: dict[str, Any]) -> Span:
         kind=span["kind"],
         attributes=_attributes(span),
         resource=resource,
+        status=span.get("status", {}).get("code", 0),
         links=[(link["traceId"], link["spanId"]) for link in span.get("links", [])],
     )
 

@@ -1,4 +1,5 @@
-"""What a start among many answers, a million foreign answers, and a thousand resumptions a second cost.
+"""What a start among many answers, a million foreign answers, and a thousand resumptions a second cost; and a busy
+gateway to look at.
 
 `scripts/measure` runs it on the optimised binary.
 """
@@ -12,74 +13,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from confluent_kafka import Producer
-from confluent_kafka.schema_registry import SchemaRegistryClient
-from confluent_kafka.schema_registry.avro import AvroSerializer
-from confluent_kafka.serialization import MessageField, SerializationContext
 from websockets.asyncio.client import ClientConnection, connect
 
 from harness import frames, texts
 from harness.answerer import Answerer, held
 from harness.gateway import Gateway
-from harness.schemas import RESPOSTA
-from harness.stack import Access, Stack
-from harness.topics import Topics, prepared
 from harness.v2 import PROTOCOL
 from harness.wait import eventually
-
-KEY = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-run", "RUST_LOG": "info"}
-
-
-class Bench:
-    """A stack, topics of its own, and gateways."""
-
-    def __init__(self, folder: Path):
-        self.access: Access = Stack.from_environment().open_access()
-        self.topics: Topics = prepared(self.access)
-        self._folder = folder
-        self._gateways: list[Gateway] = []
-
-    def gateway(self, **settings: str) -> Gateway:
-        """A gateway that is ready."""
-        log = self._folder / f"{len(self._gateways)}.log"
-        gateway = Gateway({**self.access.gateway, **self.topics.gateway(), **KEY, **settings}, log)
-        self._gateways.append(gateway)
-        return gateway.wait_ready()
-
-    def close(self) -> None:
-        """Ends every gateway."""
-        for gateway in self._gateways:
-            gateway.kill()
-
-    def write_foreign(self, count: int) -> float:
-        """Writes so many answers to sessions that nobody has; how long that took."""
-        write = AvroSerializer(SchemaRegistryClient(dict(self.access.registry)), RESPOSTA)
-        context = SerializationContext(self.topics.answers, MessageField.VALUE)
-        producer = Producer({**self.access.kafka, "linger.ms": 50, "queue.buffering.max.messages": 500_000})
-        text = "x" * 900
-        began = time.monotonic()
-        for number in range(count):
-            value = write({"session_id": f"somebody-{number:08}-else~k2j4h5g6f7d8s9a0", "resposta": text}, context)
-            while True:
-                try:
-                    producer.produce(self.topics.answers, value=value)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-        producer.flush(120)
-        return time.monotonic() - began
-
-
-def resident(gateway: Gateway) -> float:
-    """Memory in MiB."""
-    status = Path(f"/proc/{gateway.process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
-
-
-def cpu(gateway: Gateway) -> float:
-    """Seconds of CPU used so far."""
-    fields = Path(f"/proc/{gateway.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+from measure.bench import Bench, cpu, resident
+from measure.busy import busy
 
 
 def index(bench: Bench, count: int) -> None:
@@ -173,15 +115,18 @@ def _answer_all(answerer: Answerer, asked: list[str]) -> int:
 def main() -> int:
     """Measures what was named."""
     parser = argparse.ArgumentParser(prog="scripts/measure", description=__doc__)
-    parser.add_argument("what", choices=("index", "resume"))
+    parser.add_argument("what", choices=("index", "resume", "busy"))
     parser.add_argument("--count", type=int)
     parser.add_argument("--rate", type=int, default=1_000, help="resumptions a second")
+    parser.add_argument("--seconds", type=float, default=180, help="how long a gateway is busy")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="answer-gateway-measure-") as folder:
         bench = Bench(Path(folder))
         try:
             if wanted.what == "index":
                 index(bench, wanted.count or 600_000)
+            elif wanted.what == "busy":
+                busy(bench, wanted.seconds)
             else:
                 resume(bench, wanted.count or 3_000, wanted.rate)
         finally:

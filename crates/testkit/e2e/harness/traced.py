@@ -1,0 +1,43 @@
+"""An answering side that sends spans of its own, by OpenTelemetry's own library for Python."""
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from harness.answerer import Headers, Question
+
+NAME = "rag-answerer"
+CONTEXT = ("traceparent", "tracestate")
+
+
+class TracedSide:
+    """Makes a trace go on through the answering side: one span for the question taken, one for the answer written.
+
+    `headers_of` is for `Answerer`; spans go to an OTLP port of a Collector.
+    """
+
+    def __init__(self, collector_port: int) -> None:
+        exporter = OTLPSpanExporter(endpoint=f"http://127.0.0.1:{collector_port}/v1/traces")
+        self._provider = TracerProvider(resource=Resource.create({SERVICE_NAME: NAME}))
+        self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=100))
+        self._tracer = self._provider.get_tracer(NAME)
+        self._context = TraceContextTextMapPropagator()
+
+    def headers_of(self, question: Question) -> Headers:
+        """The question's headers, with the context of the span that writes the answer."""
+        kept = [(name, value) for name, value in question.headers if name not in CONTEXT]
+        carried = {name: value.decode() for name, value in question.headers if name in CONTEXT}
+        parent = self._context.extract(carried)
+        with self._tracer.start_as_current_span("process", parent, SpanKind.CONSUMER) as process:
+            within = set_span_in_context(process)
+            with self._tracer.start_as_current_span("send", within, SpanKind.PRODUCER) as send:
+                carrier: dict[str, str] = {}
+                self._context.inject(carrier, set_span_in_context(send))
+        return kept + [(name, value.encode()) for name, value in carrier.items()]
+
+    def close(self) -> None:
+        """Sends what is left."""
+        self._provider.shutdown()

@@ -1,0 +1,42 @@
+"""A gateway under load, to be looked at: by a Prometheus, by `scripts/observe`, by a person."""
+
+import json
+import time
+from contextlib import ExitStack, suppress
+
+from harness.answerer import Answerer
+from harness.collector import Collector
+from harness.crowd import Crowd
+from harness.traced import TracedSide
+from harness.wanderers import Wanderers
+from measure.bench import Bench
+
+# Kafka goes away when this share of the time is over, and comes back after that many seconds.
+_TROUBLE_AT = 0.6
+_TROUBLE_FOR = 5.0
+
+
+def busy(bench: Bench, seconds: float) -> None:
+    """Clients of both versions ask for so long; Kafka is away for a while in the second half.
+
+    First a line of JSON says where metrics are: `live`, the gateway's own, and `spans`, those that a Collector makes of
+    its spans and of the answering side's.
+    """
+    with ExitStack() as ending:
+        collector = ending.enter_context(Collector(bench.folder).running())
+        side = TracedSide(collector.http)
+        ending.callback(side.close)
+        answerer = Answerer(bench.access, bench.topics, headers_of=side.headers_of)
+        ending.enter_context(answerer.running())
+        gateway = bench.gateway(**collector.settings("grpc"))
+        ending.enter_context(Crowd([gateway], sessions=100, pause=0.3).running())
+        ending.enter_context(Wanderers([gateway.port], sessions=80, pause=0.3).running())
+        metrics = {"live": gateway.admin_port, "spans": collector.prometheus}
+        print(json.dumps({name: f"127.0.0.1:{port}" for name, port in metrics.items()}), flush=True)
+        # Whoever has seen enough interrupts it.
+        with suppress(KeyboardInterrupt):
+            time.sleep(seconds * _TROUBLE_AT)
+            bench.stack.stop("kafka")
+            time.sleep(_TROUBLE_FOR)
+            bench.stack.start("kafka")
+            time.sleep(max(0.0, seconds * (1 - _TROUBLE_AT) - _TROUBLE_FOR))
