@@ -291,10 +291,12 @@ fn a_part_that_comes_again_tells_of_duplicates_where_it_could_be_another_questio
         "
             connect a1
             ask a1 q1
+            published q1
             answer a part=0
             answer a part=0 echo=q1 replayed
             answer a part=1 final
             ask a1 q2
+            published q2
             answer a part=0
             answer a part=0
             answer a part=1 final
@@ -306,8 +308,9 @@ fn a_part_that_comes_again_tells_of_duplicates_where_it_could_be_another_questio
             > connect a1
             > ask a1 q1
               publish q1 as a
-            > answer a part=0
+            > published q1
               a1 accepted 0ns
+            > answer a part=0
               record: part
             > answer a part=0 echo=q1 replayed
               record: duplicate
@@ -317,8 +320,9 @@ fn a_part_that_comes_again_tells_of_duplicates_where_it_could_be_another_questio
               record: delivered
             > ask a1 q2
               publish q2 as a
-            > answer a part=0
+            > published q2
               a1 accepted 0ns
+            > answer a part=0
               record: part
             > answer a part=0
               duplicates seen

@@ -33,6 +33,11 @@ pub(crate) enum Fact {
     Part(QuestionId, Answer),
     /// Kafka has the question, or is taken to have it.
     Accepted(QuestionId),
+    /// What became of its writing is known.
+    Reported(QuestionId),
+    /// A question was given up in the middle of being written: those without a report may be written
+    /// twice.
+    GivenUp,
     /// Its session no longer waits for it.
     Ended(QuestionId, QuestionOutcome),
     /// It is in the accounts with this outcome.
@@ -152,6 +157,20 @@ impl History {
 
     pub(crate) fn is_counted(&self, id: QuestionId) -> bool {
         self.any(|fact| matches!(fact, Fact::Counted(counted, _) if *counted == id))
+    }
+
+    /// Whether a question is reported, and none was given up between it and its report.
+    pub(crate) fn is_written_once(&self, id: QuestionId) -> bool {
+        let facts = self
+            .facts
+            .iter()
+            .skip_while(|(_, fact)| !matches!(fact, Fact::Asked(question) if question.id == id));
+        let mut ends = facts.filter_map(|(_, fact)| match fact {
+            Fact::Reported(reported) => (*reported == id).then_some(true),
+            Fact::GivenUp => Some(false),
+            _ => None,
+        });
+        ends.next() == Some(true)
     }
 
     /// How long after asking Kafka had the question.
@@ -320,10 +339,12 @@ impl History {
             Fact::Asked(question) | Fact::Owed(question) | Fact::Doubted(question) => {
                 question.key.id.clone()
             }
-            Fact::Accepted(id) | Fact::Ended(id, _) | Fact::Counted(id, _) | Fact::Part(id, _) => {
-                self.asked(*id)?.key.id
-            }
-            Fact::PlainUnsafe | Fact::DrainBegan => return None,
+            Fact::Accepted(id)
+            | Fact::Reported(id)
+            | Fact::Ended(id, _)
+            | Fact::Counted(id, _)
+            | Fact::Part(id, _) => self.asked(*id)?.key.id,
+            Fact::PlainUnsafe | Fact::GivenUp | Fact::DrainBegan => return None,
         };
         Some(id.to_string())
     }

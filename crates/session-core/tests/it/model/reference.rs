@@ -154,6 +154,7 @@ impl Reference {
         let Some(question) = self.history.asked(id) else {
             return;
         };
+        self.history.add(now, Fact::Reported(id));
         if self.history.is_accepted(id) || self.history.is_counted(id) {
             return;
         }
@@ -168,8 +169,9 @@ impl Reference {
             return;
         };
         if persisted == Persisted::Maybe {
-            self.history.add(now, Fact::PlainUnsafe);
+            self.history.add(now, Fact::GivenUp);
         }
+        self.history.add(now, Fact::Reported(id));
         if self.history.is_accepted(id) || self.history.is_counted(id) {
             return;
         }
@@ -267,7 +269,7 @@ impl Reference {
         if more_may_come {
             self.history.add(now, Fact::Owed(question.clone()));
         }
-        if publish.is_none() && question.wire_id.is_plain() {
+        if question.wire_id.is_plain() && !self.history.is_written_once(question.id) {
             self.history.add(now, Fact::Doubted(question.clone()));
         }
         self.history.add(now, Fact::Ended(question.id, outcome));
