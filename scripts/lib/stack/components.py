@@ -45,11 +45,16 @@ class Component(ABC):
         """Whether a client is served now."""
 
 
+# What is spoken at each listener.
+_PROTOCOLS = ("PLAINTEXT:PLAINTEXT", "SASL_SSL:SASL_SSL", "RELAYED:PLAINTEXT", "CONTROLLER:PLAINTEXT")
+
+
 class Kafka(Component):
-    """A KRaft broker and controller in one, with a plaintext listener and one with SASL_SSL; it makes no topics."""
+    """A KRaft broker and controller in one; it makes no topics. Its listeners: plaintext, plaintext behind a relay of a
+    test's own, SASL_SSL."""
 
     name = "kafka"
-    ports = ("kafka", "kafka_sasl", "kafka_controller")
+    ports = ("kafka", "kafka_sasl", "kafka_relayed", "kafka_controller")
     ready_within = 90
     stops_within = 30
 
@@ -98,6 +103,7 @@ class Kafka(Component):
     def _properties(self) -> dict[str, str]:
         state = self.state
         clients = f"PLAINTEXT://{state.address('kafka')},SASL_SSL://{state.address('kafka_sasl')}"
+        relayed = f"RELAYED://{state.address('kafka_relayed')}"
         login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         user = f'user_{state.KAFKA_USER}="{state.kafka_password}"'
         return {
@@ -106,9 +112,9 @@ class Kafka(Component):
             "controller.quorum.voters": f"1@{state.address('kafka_controller')}",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
-            "listeners": f"{clients},CONTROLLER://{state.address('kafka_controller')}",
-            "advertised.listeners": clients,
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
+            "listeners": f"{clients},{relayed},CONTROLLER://{state.address('kafka_controller')}",
+            "advertised.listeners": f"{clients},RELAYED://{state.address('kafka_relay')}",
+            "listener.security.protocol.map": ",".join(_PROTOCOLS),
             "listener.name.sasl_ssl.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_ssl.plain.sasl.jaas.config": f"{login} {user};",
             "ssl.keystore.type": "PEM",

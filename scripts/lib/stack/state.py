@@ -16,7 +16,9 @@ _HOST = "127.0.0.1"
 # port can be given that very port as its own, and the component cannot come back.
 _PORTS = range(20_000, 32_000)
 
-PORT_NAMES = ("kafka", "kafka_sasl", "kafka_controller", "registry", "registry_auth")
+# `kafka_relay` is where clients of the listener `kafka_relayed` are sent: a test listens there and hands on what it
+# likes.
+PORT_NAMES = ("kafka", "kafka_sasl", "kafka_relayed", "kafka_relay", "kafka_controller", "registry", "registry_auth")
 # Of a cluster: each broker's listener for the tests, that for gateways and its proxy, and its controller.
 BROKERS = (1, 2, 3)
 GATEWAYS = (1, 2, 3)
@@ -100,6 +102,8 @@ class State:
             "AG_STACK_SASL_BOOTSTRAP": self.address("kafka_sasl"),
             "AG_STACK_SASL_USER": self.KAFKA_USER,
             "AG_STACK_SASL_PASSWORD": self.kafka_password,
+            "AG_STACK_RELAYED": self.address("kafka_relayed"),
+            "AG_STACK_RELAY": self.address("kafka_relay"),
             "AG_STACK_CA": str(self.directory / "tls" / "ca.pem"),
             "AG_STACK_REGISTRY_AUTH_URL": self.registry_url("registry_auth"),
             "AG_STACK_REGISTRY_USER": self.REGISTRY_USER,

@@ -14,6 +14,8 @@ VARIABLES = {
     "sasl_bootstrap": "AG_STACK_SASL_BOOTSTRAP",
     "sasl_user": "AG_STACK_SASL_USER",
     "sasl_password": "AG_STACK_SASL_PASSWORD",
+    "relayed": "AG_STACK_RELAYED",
+    "relay": "AG_STACK_RELAY",
     "ca": "AG_STACK_CA",
     "registry_auth_url": "AG_STACK_REGISTRY_AUTH_URL",
     "registry_user": "AG_STACK_REGISTRY_USER",
@@ -46,6 +48,9 @@ class Stack:
     sasl_bootstrap: str
     sasl_user: str
     sasl_password: str
+    # Clients of the first are sent on to the second, where a test has to hand on what they say.
+    relayed: str
+    relay: str
     ca: str
     registry_auth_url: str
     registry_user: str
