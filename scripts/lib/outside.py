@@ -15,6 +15,9 @@ from common import E2E, REPOSITORY, Failure, run, say, tail_of
 from stack import control
 from stack.state import State
 
+# Seconds that whoever keeps a gateway busy may take to end.
+_TO_END = 90
+
 
 @contextlib.contextmanager
 def fresh_stack(folder: Path) -> Iterator[Mapping[str, str]]:
@@ -46,15 +49,21 @@ def busy_gateway(binary: Path, env: Mapping[str, str], seconds: float) -> Iterat
     """A gateway that clients keep busy for so long: where its metrics are (`live`) and those of its spans (`spans`)."""
     command = [str(tools.e2e_python()), "-m", "measure", "busy", "--seconds", str(seconds)]
     variables = {**os.environ, **environment(binary, env)}
-    with subprocess.Popen(command, cwd=E2E, env=variables, stdout=subprocess.PIPE, text=True) as running:
+    # In a session of its own, so that an interrupt of this one reaches it once: it has to end what it has started.
+    with subprocess.Popen(
+        command, cwd=E2E, env=variables, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
         try:
             line = running.stdout.readline()
             if not line:
                 raise Failure("the gateway that was to be looked at did not come up")
             yield json.loads(line)
-        finally:
-            # So that it ends what it has started.
             running.send_signal(signal.SIGINT)
+            if running.wait(_TO_END) != 0:
+                raise Failure("something went wrong with the gateway that was looked at, or with who kept it busy")
+        finally:
+            if running.poll() is None:
+                os.killpg(running.pid, signal.SIGKILL)
 
 
 def running_stack() -> Mapping[str, str]:
@@ -96,4 +105,6 @@ def environment(binary: Path, env: Mapping[str, str]) -> Mapping[str, str]:
         "AG_FAKETIME": str(requirements.faketime()),
         "AG_COLLECTOR": str(tools.collector()),
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Everything is on loopback.
+        "NO_PROXY": "127.0.0.1,localhost",
     }

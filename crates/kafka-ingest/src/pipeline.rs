@@ -67,8 +67,8 @@ pub(crate) enum Fate {
 pub(crate) trait Ends {
     /// Looks at the end of that partition. To be done before a record is handed over, since the next
     /// question may be asked at once: it has to lie above whatever has come with the answer, or a second
-    /// copy of that would be taken for its own. And before a record is passed over, which may be read a
-    /// second time for a question that is asked after the first.
+    /// copy of that would be taken for its own. And before a record is kept, or passed over: it is handed
+    /// over later, and must not lie above a question that was asked meanwhile.
     fn look_at(&self, partition: i32);
 }
 
@@ -142,7 +142,10 @@ impl Pipeline {
     ) -> Fate {
         let course = match &mut self.keeping {
             Keeping::Nothing => Course::Take,
-            Keeping::Shortcut(shortcut) => shortcut.on_read(now, at, &record, &*self.sink),
+            Keeping::Shortcut(shortcut) => {
+                ends.look_at(at.partition);
+                shortcut.on_read(now, at, &record, &*self.sink)
+            }
             Keeping::Line(line) => {
                 line.on_read(at);
                 Course::Take
@@ -151,7 +154,6 @@ impl Pipeline {
         let fate = match course {
             Course::Drop => Fate::Settled,
             Course::PassOver => {
-                ends.look_at(at.partition);
                 if let Some(mark) = record.mark_by_key() {
                     self.remember(now, mark, at);
                 }
@@ -497,6 +499,7 @@ mod tests {
     #[test]
     fn the_end_of_the_partition_is_looked_at_before_an_answer_is_out_and_for_no_foreign_one() {
         let mut bench = Bench::new();
+        bench.pipeline.keeping = Keeping::Nothing;
         bench.find(ONE);
         for partition in [0, 1] {
             assert_eq!(bench.read(partition, 7, ONE), Fate::Settled);
@@ -504,15 +507,21 @@ mod tests {
         assert_eq!(bench.looked(), [(0, 0), (1, 1)]);
         assert_eq!(bench.read_keyed(8, "", b'y'), Fate::Settled);
         assert_eq!((bench.delivered().len(), bench.looked().len()), (3, 0));
+    }
+
+    #[test]
+    fn a_record_that_waits_lies_below_what_is_asked_meanwhile() {
+        let mut bench = Bench::new();
+        bench.pipeline.keeping = Keeping::Nothing;
         assert_eq!(bench.read(2, 0, TWO), Fate::Parked);
-        assert_eq!(bench.looked(), []);
+        assert_eq!(bench.looked(), [(2, 0)]);
         bench.find(TWO);
         assert_eq!(bench.looked(), [(2, 0)]);
         assert_eq!(bench.delivered(), [(2, 0)]);
     }
 
     #[test]
-    fn the_end_is_looked_at_before_a_record_is_passed_over_since_it_may_be_read_again() {
+    fn the_end_is_looked_at_before_each_record_that_may_be_read_again() {
         let mut bench = Bench::new();
         bench.prove();
         bench.looked();

@@ -177,15 +177,35 @@ impl<'a> Worker<'a> {
         if self.stop.is_asked() {
             return Err(Halt::Ended(End::Stopped));
         }
-        let (mut patience, mut row) = (patience, None);
+        let mut row = None;
+        let taken = self.take_records(reading, patience, &mut row);
+        self.end_row(&mut row);
+        taken?;
+        if self.consumer.context().has_failed() {
+            return Err(self.failed("fatal error".to_owned()));
+        }
+        self.on_fetched(reading)?;
+        self.on_rebalance(reading)?;
+        self.store_offsets(reading)
+    }
+
+    /// Handles the records that are there to be read, a bounded number of them.
+    fn take_records(
+        &mut self,
+        reading: &mut Reading,
+        mut patience: Duration,
+        row: &mut Option<Row>,
+    ) -> Result<(), Halt> {
         for _ in 0..RECORDS_A_TURN {
-            self.on_rebalance(reading)?;
+            if self.on_rebalance(reading)? {
+                self.end_row(row);
+            }
             let Some(polled) = self.consumer.poll(patience) else {
                 break;
             };
             match polled {
                 Ok(message) => {
-                    if self.on_message(reading, &message, &mut row) == Fate::Parked {
+                    if self.on_message(reading, &message, row) == Fate::Parked {
                         drop(message);
                         self.look_up(reading);
                         self.pause_and_resume(reading)?;
@@ -195,12 +215,7 @@ impl<'a> Worker<'a> {
             }
             patience = Duration::ZERO;
         }
-        if self.consumer.context().has_failed() {
-            return Err(self.failed("fatal error".to_owned()));
-        }
-        self.on_fetched(reading)?;
-        self.on_rebalance(reading)?;
-        self.store_offsets(reading)
+        Ok(())
     }
 
     fn on_message(
@@ -229,16 +244,22 @@ impl<'a> Worker<'a> {
         reading.pipeline.on_record(now, at, record, self)
     }
 
-    /// When the row of records that were there to be read was begun. The clock is looked at once for it,
-    /// and the end of a partition once for those of it that come one after another.
+    /// When the row of records that were there to be read was begun: the clock is looked at once for it.
     fn row(&self, row: &mut Option<Row>, partition: i32) -> Instant {
-        let now = row.map_or_else(Instant::now, |row| row.begun);
-        if row.is_none_or(|row| row.partition != partition) {
-            self.look_at_mark(partition);
-            let begun = now;
-            *row = Some(Row { begun, partition });
+        let begun = row.map_or_else(Instant::now, |row| row.begun);
+        if row.is_some_and(|row| row.partition != partition) {
+            self.end_row(row);
         }
-        now
+        *row = Some(Row { begun, partition });
+        begun
+    }
+
+    /// The end of a partition is looked at once for the records of it that came one after another, and
+    /// lies above all of them.
+    fn end_row(&self, row: &mut Option<Row>) {
+        if let Some(row) = row.take() {
+            self.look_at_mark(row.partition);
+        }
     }
 
     /// An error that librdkafka tells by the way. Most of them it gets over by itself.

@@ -12,7 +12,7 @@ use types::{
 };
 
 use crate::parts::{Joined, Part, Parts};
-use crate::question::{Pending, Written};
+use crate::question::Pending;
 use crate::session::Answered;
 use crate::state::State;
 use crate::{End, ErrorCode, Event, Registry, Reply, Told, Version};
@@ -256,14 +256,10 @@ impl Registry {
         if parts.is_some_and(Parts::may_have_stragglers) {
             self.incur(now, &question, AnswerOutcome::Late);
         }
-        match question.written {
-            Written::Once => {}
-            // It is answered as often as it is written.
-            Written::Unreported | Written::PerhapsTwice => {
-                if question.wire_id.is_plain() {
-                    self.doubt(now, id);
-                }
-            }
+        if !question.reported && question.wire_id.is_plain() {
+            // While nobody has confirmed it, the producer may write it once more, and it is answered once
+            // more.
+            self.doubt(now, id);
         }
         if let Some(session) = self.sessions.get_mut(id) {
             session.answered = Some(Box::new(Answered::new(&question)));

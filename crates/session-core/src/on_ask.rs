@@ -6,7 +6,7 @@ use types::{Question, QuestionId, SessionKey};
 
 use crate::course::Unacked;
 use crate::on_recovered::Past;
-use crate::question::{Pending, Written};
+use crate::question::Pending;
 use crate::state::State;
 use crate::stream::{Cause, Stream};
 use crate::{Ask, ErrorCode, Named, Registry, Reply, Version};
@@ -89,7 +89,7 @@ impl Registry {
             asked: now,
             deadline: now + timeout.map_or(longest, |timeout| timeout.min(longest)),
             accepted: None,
-            written: Written::Unreported,
+            reported: false,
             parts: None,
             stream,
         });

@@ -16,7 +16,7 @@ impl Registry {
         persisted: Persisted,
     ) {
         match persisted {
-            Persisted::Maybe => self.questions_may_be_doubled(),
+            Persisted::Maybe => self.questions_may_be_doubled(now),
             Persisted::No => {}
         }
         if let Some(ended) = self.unreported.remove(&publish) {
@@ -27,7 +27,6 @@ impl Registry {
         let unreported =
             |question: &&Pending| question.publish == publish && question.accepted.is_none();
         let Some(question) = self.pending.get(&publish.question).filter(unreported) else {
-            self.reported(publish);
             return;
         };
         let id = question.key.id.clone();

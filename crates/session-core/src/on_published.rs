@@ -13,20 +13,12 @@ impl Registry {
             let after = now - question.asked;
             self.accepted(question.key.clone(), question.version, after);
             self.ended(question.key, question.outcome, after);
-        } else if self.reported(publish) {
+        } else if let Some(question) = self.pending.get_mut(&publish.question)
+            && question.publish == publish
+        {
+            question.reported = true;
             self.accept(now, publish.question);
         }
-    }
-
-    /// The report for an open question has come; false when it is for none.
-    pub(crate) fn reported(&mut self, publish: PublishId) -> bool {
-        let written = self.written(publish);
-        let question = self.pending.get_mut(&publish.question);
-        let Some(question) = question.filter(|question| question.publish == publish) else {
-            return false;
-        };
-        question.written = written;
-        true
     }
 
     /// An open question is in Kafka. Said once.

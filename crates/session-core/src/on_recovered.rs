@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use types::{Answer, AnswerOutcome, QuestionId, SessionKey};
 
-use crate::question::{Pending, Written};
+use crate::question::Pending;
 use crate::stream::{Cause, Held, Recovering, Stream, are_clear};
 use crate::told::ResumeQuestion;
 use crate::{Effect, ErrorCode, Event, Recovery, Registry, Told};
@@ -51,8 +51,8 @@ impl Registry {
             asked: now,
             deadline: now + self.settings.recovery_timeout,
             accepted: None,
-            // As far as is known here.
-            written: Written::Once,
+            // Its report goes to who asked.
+            reported: false,
             parts: None,
             stream: Some(Box::new(stream)),
         });

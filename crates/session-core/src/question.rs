@@ -27,21 +27,13 @@ pub(crate) struct Pending {
     pub(crate) deadline: Instant,
     /// From asking to the delivery report, or to the record that proved acceptance before it.
     pub(crate) accepted: Option<Duration>,
-    pub(crate) written: Written,
+    /// Its delivery report has come. Until then the producer may write it again, whatever has come of its
+    /// answer.
+    pub(crate) reported: bool,
     /// What has come of its answer, if that comes in parts.
     pub(crate) parts: Option<Box<Parts>>,
     /// `Some` in version 2.
     pub(crate) stream: Option<Box<Stream>>,
-}
-
-/// How often a question may be in Kafka, should it be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// Its report is still to come. Until then the producer may write it again.
-    Unreported,
-    Once,
-    /// It was under way while another one was given up in the middle.
-    PerhapsTwice,
 }
 
 /// A question nobody waits for any more and whose delivery report is still to come.
@@ -203,27 +195,12 @@ impl Registry {
         }
     }
 
-    /// Notes that an answer to a question of this session may come again: an ambiguity that explains no
+    /// Notes that an answer that was given may come again to this session: an ambiguity that explains no
     /// answer.
     pub(crate) fn doubt(&mut self, now: Instant, id: &SessionId) {
         let until = now + self.settings.answer_ttl;
         if let Some(session) = self.sessions.get_mut(id) {
             session.debts.doubt(now, until);
-        }
-    }
-
-    /// A question was given up in the middle of being written, after which the producer may write those
-    /// that were under way with it a second time.
-    pub(crate) fn questions_may_be_doubled(&mut self) {
-        self.doubled_up_to = self.publishes;
-    }
-
-    /// How often a question may be in Kafka whose report has come now.
-    pub(crate) fn written(&self, publish: PublishId) -> Written {
-        if publish.number <= self.doubled_up_to {
-            Written::PerhapsTwice
-        } else {
-            Written::Once
         }
     }
 

@@ -38,8 +38,6 @@ pub struct Registry {
     pub(crate) ledger: Ledger,
     /// Publications so far.
     pub(crate) publishes: u64,
-    /// Those up to here may be written twice, unless their report came before that was set.
-    pub(crate) doubled_up_to: u64,
     effects: VecDeque<Effect>,
 }
 
@@ -72,7 +70,6 @@ impl Registry {
             draining: None,
             ledger: Ledger::default(),
             publishes: 0,
-            doubled_up_to: 0,
             effects: VecDeque::new(),
         }
     }

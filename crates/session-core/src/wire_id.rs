@@ -61,6 +61,12 @@ impl Registry {
         self.note(Event::OwedTableFull);
     }
 
+    /// A question was given up in the middle of being written, after which the producer may write those
+    /// that were under way with it a second time: no plain id is safe for a while.
+    pub(crate) fn questions_may_be_doubled(&mut self, now: Instant) {
+        self.suffix_all(now);
+    }
+
     fn suffix_all(&mut self, now: Instant) {
         self.suffix_all_until = Some(now + self.settings.answer_ttl);
     }

@@ -7,7 +7,8 @@ use types::{AnswerFloor, Question, TraceContext};
 
 /// Takes questions to wherever they are answered.
 pub trait QuestionSink: Send + Sync + 'static {
-    /// The answers' high watermarks as known now. Called before each question; never blocks.
+    /// The answers' high watermarks as known now. Called before each question, under the lock of all
+    /// sessions: never blocks, and calls nothing of them.
     fn floor(&self) -> AnswerFloor;
 
     /// Publishes `question` and reports how that went, once, from any thread, sooner or later, also

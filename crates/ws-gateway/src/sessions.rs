@@ -235,6 +235,9 @@ impl WebSocketSessionManager {
 
     /// A client asks.
     pub(crate) fn ask(&self, key: &SessionKey, asked: Asked) {
+        let Some(mut state) = self.lock() else { return };
+        // The floor is read under the lock: either the answer to the question before has been taken, and
+        // lies below it, or that question is still open and this one is refused.
         let ask = Ask {
             question_id: asked.question_id,
             named: asked.named,
@@ -245,7 +248,9 @@ impl WebSocketSessionManager {
             asked_at: SystemTime::now(),
         };
         let key = key.clone();
-        self.input(Input::Ask { key, ask });
+        let deferred = self.handle(&mut state, Input::Ask { key, ask }, None);
+        drop(state);
+        self.finish(deferred, Duration::ZERO);
     }
 
     /// From where this connection's session can go on, if it has it still.

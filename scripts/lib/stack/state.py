@@ -80,6 +80,8 @@ class State:
 
     def address(self, port: str) -> str:
         """`host:port` of a named port."""
+        if port not in self.ports:
+            raise Failure(f"the stack in {self.directory} is an older one, without {port}: scripts/stack down, then up")
         return f"{_HOST}:{self.ports[port]}"
 
     def registry_url(self, port: str = "registry") -> str:

@@ -43,6 +43,7 @@ impl Pipeline {
                 self.on_decoded(now, around, &decoded)
             }
             Err(DecodeError::UnknownSchema(schema)) => {
+                ends.look_at(at.partition);
                 return self.on_unknown(now, at, schema, course, value, record);
             }
             Err(error) => Err(error.reason()),
@@ -214,7 +215,10 @@ impl Pipeline {
         notes: &Notes,
         beside: Option<Beside>,
     ) {
-        spans::fail(&self.span(at, notes), reason);
+        // Of a trace that somebody looks at; a flood of others would push out the spans of answers.
+        if notes.trace.is_some() {
+            spans::fail(&self.span(at, notes), reason);
+        }
         self.events.record_undecodable(&self.topic, at, reason);
         if let Some((dead_letters, beside)) = self.dead_letters.as_ref().zip(beside) {
             dead_letters.found(DeadLetter {

@@ -25,12 +25,14 @@ impl Worker<'_> {
         self.take_given(reading)
     }
 
-    /// Does what the group has said since the last call.
-    pub(super) fn on_rebalance(&mut self, reading: &mut Reading) -> Result<(), Halt> {
+    /// Does what the group has said since the last call; whether that was anything.
+    pub(super) fn on_rebalance(&mut self, reading: &mut Reading) -> Result<bool, Halt> {
+        let mut any = false;
         // In broadcast none is joined, and this is asked once a record.
         while let Assignment::Group(group) = &mut reading.assignment
             && let Some(rebalance) = self.consumer.context().take_rebalance()
         {
+            any = true;
             match rebalance {
                 Rebalance::Assigned(partitions) => {
                     group.on_assigned(&partitions);
@@ -43,7 +45,7 @@ impl Worker<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Tells librdkafka how far may be committed, which it does once a second, and when partitions

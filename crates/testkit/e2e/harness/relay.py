@@ -40,10 +40,16 @@ class Relay:
         self._close(self._broken)
 
     def _accept(self, server: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
+        while True:
+            try:
                 client, _ = server.accept()
+            except OSError:
+                return  # It is over.
+            try:
                 kafka = socket.create_connection(self._target)
+            except OSError:
+                client.close()
+            else:
                 with self._lock:
                     self._open |= {client, kafka}
                 for copy in (self._ask, self._answer):

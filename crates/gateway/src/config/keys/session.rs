@@ -33,7 +33,7 @@ section! {
         max_answer_time: Duration = kind::DURATION,
             Default::From { says: "the larger of `10min` and `session.answer_timeout`", compute: max_answer_time };
         /// How long after a timeout or a lost connection an answer may still come, and the session's
-        /// questions carry a suffix; also after a publish that was uncertain, its own or one beside it.
+        /// questions carry a suffix; after an uncertain publish those of every session.
         answer_ttl: Duration = kind::DURATION,
             Default::From { says: "2 × `session.answer_timeout`", compute: answer_ttl };
         /// What a question carries as `session_id` in Kafka. `plain`: the session's id, with a

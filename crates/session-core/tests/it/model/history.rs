@@ -33,11 +33,8 @@ pub(crate) enum Fact {
     Part(QuestionId, Answer),
     /// Kafka has the question, or is taken to have it.
     Accepted(QuestionId),
-    /// What became of its writing is known.
+    /// Kafka is known to have it, by its report.
     Reported(QuestionId),
-    /// A question was given up in the middle of being written: those without a report may be written
-    /// twice.
-    GivenUp,
     /// Its session no longer waits for it.
     Ended(QuestionId, QuestionOutcome),
     /// It is in the accounts with this outcome.
@@ -159,18 +156,8 @@ impl History {
         self.any(|fact| matches!(fact, Fact::Counted(counted, _) if *counted == id))
     }
 
-    /// Whether a question is reported, and none was given up between it and its report.
-    pub(crate) fn is_written_once(&self, id: QuestionId) -> bool {
-        let facts = self
-            .facts
-            .iter()
-            .skip_while(|(_, fact)| !matches!(fact, Fact::Asked(question) if question.id == id));
-        let mut ends = facts.filter_map(|(_, fact)| match fact {
-            Fact::Reported(reported) => (*reported == id).then_some(true),
-            Fact::GivenUp => Some(false),
-            _ => None,
-        });
-        ends.next() == Some(true)
+    pub(crate) fn is_reported(&self, id: QuestionId) -> bool {
+        self.any(|fact| matches!(fact, Fact::Reported(reported) if *reported == id))
     }
 
     /// How long after asking Kafka had the question.
@@ -344,7 +331,7 @@ impl History {
             | Fact::Ended(id, _)
             | Fact::Counted(id, _)
             | Fact::Part(id, _) => self.asked(*id)?.key.id,
-            Fact::PlainUnsafe | Fact::GivenUp | Fact::DrainBegan => return None,
+            Fact::PlainUnsafe | Fact::DrainBegan => return None,
         };
         Some(id.to_string())
     }

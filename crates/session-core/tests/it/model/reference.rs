@@ -169,9 +169,8 @@ impl Reference {
             return;
         };
         if persisted == Persisted::Maybe {
-            self.history.add(now, Fact::GivenUp);
+            self.history.add(now, Fact::PlainUnsafe);
         }
-        self.history.add(now, Fact::Reported(id));
         if self.history.is_accepted(id) || self.history.is_counted(id) {
             return;
         }
@@ -269,7 +268,7 @@ impl Reference {
         if more_may_come {
             self.history.add(now, Fact::Owed(question.clone()));
         }
-        if question.wire_id.is_plain() && !self.history.is_written_once(question.id) {
+        if question.wire_id.is_plain() && !self.history.is_reported(question.id) {
             self.history.add(now, Fact::Doubted(question.clone()));
         }
         self.history.add(now, Fact::Ended(question.id, outcome));
