@@ -1,5 +1,7 @@
 //! Every row of version 1 that leaves the socket open: one frame in, one frame out.
 
+use std::time::Duration;
+
 use tokio_tungstenite::tungstenite::Message;
 use types::{
     AnswerBody, AnswerError, AnswerPart, AnswerText, PartOrder, QuestionId, QuestionIdEcho,
@@ -29,6 +31,29 @@ async fn a_question_is_answered_by_one_frame_and_nothing_is_sent_unasked() {
     sessions
         .wait_counted("deliveries_total", "success", 1.0)
         .await;
+}
+
+#[tokio::test]
+async fn no_answer_comes_between_the_floor_of_a_question_and_the_question() {
+    let mut sessions = Sessions::new();
+    let mut client = sessions.connect("s-1").await;
+    client.ask("first").await;
+    let first = sessions.questions.next_taken().await;
+    let answer = answer_to(&first, AnswerBody::Text(AnswerText::new("its answer")));
+    let manager = sessions.manager.clone();
+    sessions.questions.while_the_floor_is_read(move || {
+        let (delivered, done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            manager.deliver(answer, None);
+            delivered.send(()).ok();
+        });
+        // It would be given at once, if it could be; then the floor would not exclude its copies.
+        done.recv_timeout(Duration::from_millis(100)).ok();
+    });
+    client.ask("second").await;
+    assert_eq!(client.receive().await, BUSY);
+    assert_eq!(client.receive().await, response("its answer"));
+    assert_eq!(sessions.questions.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]

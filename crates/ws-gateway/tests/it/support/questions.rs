@@ -1,5 +1,7 @@
 //! The other side of the question sink, held by the test.
 
+use std::sync::{Arc, Mutex};
+
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use types::{
@@ -18,24 +20,45 @@ pub(crate) struct Asked {
 }
 
 /// Questions in the order they were asked in.
-pub(crate) struct Questions(UnboundedReceiver<Asked>);
+pub(crate) struct Questions {
+    asked: UnboundedReceiver<Asked>,
+    on_floor: Arc<Mutex<Option<OnFloor>>>,
+}
 
 /// Gives every question to the test.
-pub(crate) struct HeldSink(UnboundedSender<Asked>);
+pub(crate) struct HeldSink {
+    asked: UnboundedSender<Asked>,
+    on_floor: Arc<Mutex<Option<OnFloor>>>,
+}
+
+/// What happens while a floor is read.
+type OnFloor = Box<dyn FnOnce() + Send>;
 
 pub(crate) fn held() -> (HeldSink, Questions) {
     let (sender, receiver) = unbounded_channel();
-    (HeldSink(sender), Questions(receiver))
+    let sink = HeldSink {
+        asked: sender,
+        on_floor: Arc::default(),
+    };
+    let on_floor = Arc::clone(&sink.on_floor);
+    let questions = Questions {
+        asked: receiver,
+        on_floor,
+    };
+    (sink, questions)
 }
 
 impl QuestionSink for HeldSink {
     fn floor(&self) -> AnswerFloor {
+        if let Some(happens) = self.on_floor.lock().unwrap().take() {
+            happens();
+        }
         AnswerFloor::unknown()
     }
 
     fn publish(&self, question: Question, _trace: Option<TraceContext>, report: PublishReport) {
         // A question nobody waits for any more is dropped with its report.
-        drop(self.0.send(Asked {
+        drop(self.asked.send(Asked {
             question,
             report: Some(report),
         }));
@@ -45,7 +68,7 @@ impl QuestionSink for HeldSink {
 impl Questions {
     /// The next question, not reported yet.
     pub(crate) async fn next(&mut self) -> Asked {
-        timeout(PATIENCE, self.0.recv())
+        timeout(PATIENCE, self.asked.recv())
             .await
             .expect("a question is asked")
             .expect("the manager is there")
@@ -60,7 +83,12 @@ impl Questions {
 
     /// How many wait to be looked at.
     pub(crate) fn waiting(&self) -> usize {
-        self.0.len()
+        self.asked.len()
+    }
+
+    /// This happens once, while the next floor is read.
+    pub(crate) fn while_the_floor_is_read(&self, happens: impl FnOnce() + Send + 'static) {
+        *self.on_floor.lock().unwrap() = Some(Box::new(happens));
     }
 }
 
