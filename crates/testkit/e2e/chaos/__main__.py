@@ -114,6 +114,8 @@ class Run:
                 mishaps.close()
                 self.replicas.settle()
         finally:
+            # Also when something failed: nobody asks or watches for ever.
+            self.old.ending.set()
             watching.set()
             registry.close()
         self.report.seconds = time.monotonic() - began

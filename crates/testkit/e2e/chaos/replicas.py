@@ -84,6 +84,8 @@ class Replicas:
         """SIGTERM to one after the other, the next once the new one is ready."""
         for number in NUMBERS:
             gateway = self._gateways[number]
+            # One that was killed a moment ago: before it listens to signals, SIGTERM ends it as it ends any process.
+            eventually(lambda one=gateway: "answer-gateway starts" in one.log.read_text(), "it has begun")
             gateway.terminate()
             status = gateway.wait_end(GRACE + 5)
             gateway.check_canaries()
