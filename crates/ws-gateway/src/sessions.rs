@@ -88,7 +88,7 @@ impl WebSocketSessionManager {
         let tokens = Tokens {
             keys: settings.token_keys.clone(),
             lifetime: answer_timeout + settings.resume_window,
-            longest_wait: core.max_answer_time.max(answer_timeout),
+            longest_wait: Tokens::longest_wait(&core),
         };
         Self(Arc::new(Shared {
             state: Mutex::new(State {

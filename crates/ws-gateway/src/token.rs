@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
-use session_core::{ResumePoint, ResumeQuestion};
+use session_core::{ResumePoint, ResumeQuestion, Settings as CoreSettings};
 use sha2::{Digest, Sha256};
 use types::{AnswerFloor, AskId, QuestionId, SessionId, WireId};
 
@@ -126,6 +126,11 @@ impl Tokens {
     const MAX_LEN: usize = 8 * 1024;
     /// A floor over more partitions is left out: it only spares looking.
     const MAX_FLOOR: usize = 256;
+
+    /// What a question that waits can have left at any time: until its answer, or until the next part.
+    pub(crate) fn longest_wait(core: &CoreSettings) -> Duration {
+        core.answer_timeout.max(core.part_timeout)
+    }
 
     /// A token that says this.
     pub(crate) fn mint(&self, subject: Subject<'_>, point: &ResumePoint, now: Now) -> String {
@@ -331,6 +336,20 @@ mod tests {
             .unwrap();
         let deadline = read.question.unwrap().deadline;
         assert_eq!(deadline, read_at.monotonic + Duration::from_secs(60));
+    }
+
+    #[test]
+    fn no_question_waits_longer_for_having_been_resumed() {
+        let core = |answer, part| CoreSettings {
+            answer_timeout: Duration::from_secs(answer),
+            part_timeout: Duration::from_secs(part),
+            max_answer_time: LONGEST_WAIT,
+            ..CoreSettings::default()
+        };
+        for (answer, part) in [(120, 30), (30, 120)] {
+            let longest = Tokens::longest_wait(&core(answer, part));
+            assert_eq!(longest, Duration::from_secs(120));
+        }
     }
 
     #[test]
