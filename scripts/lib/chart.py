@@ -19,7 +19,7 @@ def run_tests(binary: Path, arguments: Sequence[str] = (), *, update: bool = Fal
     environment = {"AG_HELM": str(tools.helm()), "AG_CRDS": str(tools.crds())}
     if update:
         environment["AG_UPDATE"] = "1"
-    outside.pytest_in(_HELM / "tests", binary, arguments, environment, 600)
+    outside.pytest_in(_HELM / "tests", arguments, outside.with_binary(binary, environment), 600)
 
 
 def _copy() -> None:

@@ -14,15 +14,13 @@ import grafana
 import observing
 import prometheus
 from common import say
-from expressions import Query
+from expressions import WINDOW, Query
 from prometheus import Prometheus
 
 _COLUMN, _ROW, _GAP = 58, 27, 8
 _COLOURS = ("#3274d9", "#e0752d", "#299c46", "#ad46c1", "#e02f44", "#16a3a3", "#b8860b", "#6b7280")
 _LINES = 6
 _POINTS = 120
-# Seconds that a rate looks back.
-_WINDOW = 60.0
 
 Series = tuple[str, list[tuple[float, float]]]
 
@@ -47,8 +45,8 @@ def draw(scraped: Sequence[str], seconds: float, folder: Path) -> list[Path]:
         start = time.time()
         say(f"  scraping {' and '.join(scraped)} for {seconds:.0f} s")
         time.sleep(seconds)
-        # Rates of the first minute are those of a window that is not full yet.
-        span = _Span(start + min(_WINDOW, seconds / 2), time.time())
+        # The first rates are those of a window that is not full yet.
+        span = _Span(start + min(WINDOW, seconds / 2), time.time())
         for file in sorted(dashboards.FOLDER.glob("*.json")):
             page = json.loads(file.read_text())
             picture = _picture(server, page, span)

@@ -16,6 +16,8 @@ _METRIC = re.compile(r"(?<![\w:])(answer_gateway_\w+|process_\w+|traces_\w+|ALER
 _RECORDED = re.compile(r"(?<![\w:])((?:replica|service):(answer_gateway_\w+):\w+)(\{[^}]*\})?")
 _MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
 _COMPARES = re.compile(r"[<>]|==|!=(?!\")|absent\(|resets\(")
+# Seconds that a rate looks back in a query that is sent here.
+WINDOW = 60
 _EVERYWHERE = {"job", "instance", "namespace", "le"}
 
 
@@ -28,7 +30,7 @@ class Query:
 
     def now(self) -> str:
         """As Grafana would send it: everything chosen, and a window that two scrapes fill."""
-        chosen = self.expression.replace("$__rate_interval", "1m").replace("$__range", "1h")
+        chosen = self.expression.replace("$__rate_interval", f"{WINDOW}s").replace("$__range", "1h")
         return re.sub(r'"\$\w+"', '".*"', chosen)
 
     def may_be_silent(self) -> bool:

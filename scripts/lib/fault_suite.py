@@ -5,10 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import outside
 import tools
 from common import E2E, Failure, say, tail_of
 from requirements import faketime
@@ -49,12 +50,7 @@ def run_once(binary: Path, stack: Path, folder: Path, seed: int, length: Length,
     shutil.copy2(binary, own)
     try:
         state = control.up(stack, {}, cluster=True)
-        environment = {
-            **state.environment(),
-            "AG_GATEWAY_BIN": str(own),
-            "AG_FAKETIME": str(faketime()),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+        environment = outside.with_binary(own, {**state.environment(), "AG_FAKETIME": str(faketime())})
         words = ["--seed", seed, "--rounds", length.rounds, "--gap", length.gap, "--questions", length.questions]
         words += ["--sessions", length.sessions, "--answer-timeout", length.answer_timeout, "--folder", folder]
         for one in chosen:
@@ -79,5 +75,5 @@ def test(binary: Path, stack: Path, folder: Path, seed: int, length: Length) -> 
         raise Failure(f"something was lost or misplaced; again: scripts/chaos --seed {seed}")
 
 
-def _with(environment: dict[str, str]) -> dict[str, str]:
+def _with(environment: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **environment}

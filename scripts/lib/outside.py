@@ -85,26 +85,26 @@ def pytest(
     limit: float | None = None,
 ) -> None:
     """Runs outside tests of a tree against a binary; its own closing line stays the last thing seen."""
-    pytest_in(tree / "crates" / "testkit" / "e2e", binary, arguments, environment(binary, env), limit)
+    pytest_in(tree / "crates" / "testkit" / "e2e", arguments, environment(binary, env), limit)
 
 
-def pytest_in(
-    folder: Path, binary: Path, arguments: Sequence[str], env: Mapping[str, str], limit: float | None
-) -> None:
-    """Runs a folder's tests by the outside tests' Python, against a binary."""
+def pytest_in(folder: Path, arguments: Sequence[str], env: Mapping[str, str], limit: float | None) -> None:
+    """Runs a folder's tests by the outside tests' Python."""
     command = [tools.e2e_python(), "-m", "pytest", "-p", "no:cacheprovider", "--quiet", *arguments]
-    environment = {**env, "AG_GATEWAY_BIN": str(binary), "PYTHONDONTWRITEBYTECODE": "1"}
-    run(command, cwd=folder, env=environment, limit=limit)
+    run(command, cwd=folder, env=env, limit=limit)
+
+
+def with_binary(binary: Path, env: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables, and what is tested."""
+    return {**env, "AG_GATEWAY_BIN": str(binary), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def environment(binary: Path, env: Mapping[str, str]) -> Mapping[str, str]:
     """What the outside tests are to know: the binary, the stack, and the programs that they start."""
     return {
-        **env,
-        "AG_GATEWAY_BIN": str(binary),
+        **with_binary(binary, env),
         "AG_FAKETIME": str(requirements.faketime()),
         "AG_COLLECTOR": str(tools.collector()),
-        "PYTHONDONTWRITEBYTECODE": "1",
         # Everything is on loopback.
         "NO_PROXY": "127.0.0.1,localhost",
     }

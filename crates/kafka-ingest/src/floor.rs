@@ -2,12 +2,13 @@
 //! them, and everybody who asks a question, who reads them.
 //!
 //! A mark is the high watermark of the partition's latest fetch response: at most the true one, so
-//! what lies below it was surely written before. It is looked at before an answer is handed over, and
-//! lies above that answer by then: a record comes in the response that carries a watermark above it.
-//! For records that concern nobody here it is looked at once they are read, as many as came one after
-//! another. When the log goes back (a topic made anew) the mark goes back with it. While the broker names none (a leader is moving, the
-//! topic is denied) the mark stays: what was below it still is, and to forget it would let an old
-//! answer pass for the answer to a new question.
+//! what lies below it was surely written before. It is looked at before an answer is handed over,
+//! and lies above that answer by then: a record comes in the response that carries a watermark
+//! above it. For records that concern nobody here it is looked at once they are read, as many as
+//! came one after another. When the log goes back (a topic made anew) the mark goes back with it.
+//! While the broker names none (a leader is moving, the topic is denied) the mark stays: what was
+//! below it still is, and to forget it would let an old answer pass for the answer to a new
+//! question.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

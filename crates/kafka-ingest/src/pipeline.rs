@@ -187,7 +187,7 @@ impl Pipeline {
         self.events.schema_found(schema, released.len());
         for (at, parked) in released {
             let header = parked.schema_header.as_deref();
-            match self.decode(&parked.value, header) {
+            let taken = match self.decode(&parked.value, header) {
                 Ok((schema, decoded)) => {
                     let around = Around {
                         at,
@@ -197,19 +197,12 @@ impl Pipeline {
                         course: parked.course,
                         ends,
                     };
-                    if let Err(reason) = self.on_decoded(now, around, &decoded) {
-                        self.skip(at, reason, &parked.value, &parked.notes, parked.beside);
-                    }
+                    self.on_decoded(now, around, &decoded)
                 }
-                Err(error) => {
-                    self.skip(
-                        at,
-                        error.reason(),
-                        &parked.value,
-                        &parked.notes,
-                        parked.beside,
-                    );
-                }
+                Err(error) => Err(error.reason()),
+            };
+            if let Err(reason) = taken {
+                self.skip_parked(at, reason, parked);
             }
             self.settled(at);
         }
@@ -219,7 +212,7 @@ impl Pipeline {
     pub(crate) fn on_refused(&mut self, now: Instant, schema: SchemaRef, why: &'static str) {
         self.lookups.on_refused(now, schema, why);
         for (at, parked) in self.parking.release(schema) {
-            self.skip(at, why, &parked.value, &parked.notes, parked.beside);
+            self.skip_parked(at, why, parked);
             self.settled(at);
         }
     }
@@ -334,15 +327,18 @@ mod tests {
     const TWO: SchemaRef = SchemaRef::Id(2);
     const MINUTE: Duration = Duration::from_secs(60);
 
-    /// What was handed over or counted as foreign; and, for each look at the end of a partition, how much
-    /// of that had been by then.
     #[derive(Default)]
-    struct Delivered(Mutex<Vec<(i32, i64)>>, Mutex<Vec<(i32, usize)>>);
+    struct Delivered {
+        /// What was handed over or counted as foreign.
+        records: Mutex<Vec<(i32, i64)>>,
+        /// For each look at the end of a partition, how many records that had been by then.
+        looks: Mutex<Vec<(i32, usize)>>,
+    }
 
     impl Ends for Delivered {
         fn look_at(&self, partition: i32) {
-            let delivered = self.0.lock().unwrap().len();
-            self.1.lock().unwrap().push((partition, delivered));
+            let delivered = self.records.lock().unwrap().len();
+            self.looks.lock().unwrap().push((partition, delivered));
         }
     }
 
@@ -350,11 +346,11 @@ mod tests {
     impl AnswerSink for Delivered {
         fn deliver(&self, answer: Answer, _: Option<TraceContext>) {
             let RecordPosition { partition, offset } = answer.position;
-            self.0.lock().unwrap().push((partition, offset));
+            self.records.lock().unwrap().push((partition, offset));
         }
 
         fn foreign(&self, at: RecordPosition) {
-            self.0.lock().unwrap().push((at.partition, at.offset));
+            self.records.lock().unwrap().push((at.partition, at.offset));
         }
 
         fn is_here(&self, wire_id: &str) -> bool {
@@ -469,11 +465,11 @@ mod tests {
         }
 
         fn looked(&self) -> Vec<(i32, usize)> {
-            std::mem::take(&mut *self.delivered.1.lock().unwrap())
+            std::mem::take(&mut *self.delivered.looks.lock().unwrap())
         }
 
         fn delivered(&self) -> Vec<(i32, i64)> {
-            std::mem::take(&mut *self.delivered.0.lock().unwrap())
+            std::mem::take(&mut *self.delivered.records.lock().unwrap())
         }
 
         fn counted(&self, result: &str) -> f64 {

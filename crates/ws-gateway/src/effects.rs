@@ -42,8 +42,8 @@ pub(crate) enum Deferred {
     },
     /// Record that a socket does not keep up, and how many answers that costs.
     Overflowed { key: SessionKey, answers: usize },
-    /// End a question's span; why it failed, if it did.
-    Asked(Span, Option<&'static str>),
+    /// End a question's span.
+    Asked(Span, End),
 }
 
 /// What is asked of Kafka's side.
@@ -66,7 +66,7 @@ pub(crate) enum Request {
 
 /// How a question ended, as its span says it.
 #[derive(Debug, Clone, Copy)]
-enum End {
+pub(crate) enum End {
     /// Answered, or cancelled by who asked.
     Well,
     /// For this reason.
@@ -148,11 +148,8 @@ pub(crate) fn record(events: &Events, deferred: Vec<Deferred>, consume: Duration
             Deferred::Note(event) => events.core(&event),
             Deferred::Timed { publish, total } => events.answer_routed(publish, total, consume),
             Deferred::Overflowed { key, answers } => events.outbox_overflowed(&key, answers),
-            Deferred::Asked(span, failure) => {
-                if let Some(why) = failure {
-                    spans::fail(&span, why);
-                }
-            }
+            Deferred::Asked(_span, End::Well) => {}
+            Deferred::Asked(span, End::Failed(why)) => spans::fail(&span, why),
         }
     }
     requests
@@ -254,11 +251,7 @@ fn asked(
         // current one: whoever delivers an answer does so inside it.
         spans::link(&Span::current(), question);
     }
-    let failure = match end {
-        End::Well => None,
-        End::Failed(why) => Some(why),
-    };
-    Some(Deferred::Asked(span, failure))
+    Some(Deferred::Asked(span, end))
 }
 
 fn push(sockets: &Sockets, key: SessionKey, item: Outgoing) -> Option<Deferred> {
@@ -272,23 +265,19 @@ fn push(sockets: &Sockets, key: SessionKey, item: Outgoing) -> Option<Deferred> 
 fn end_of(reply: &Reply) -> Option<End> {
     match reply {
         Reply::Answer { .. } => Some(End::Well),
-        Reply::AnswerFailed => Some(End::Failed(ANSWER_FAILED)),
-        Reply::PublishFailed => Some(End::Failed(PUBLISH_FAILED)),
-        Reply::TimedOut => Some(End::Failed(TIMEOUT)),
+        Reply::AnswerFailed => end_by(ErrorCode::AnswerFailed),
+        Reply::PublishFailed => end_by(ErrorCode::PublishFailed),
+        Reply::TimedOut => end_by(ErrorCode::Timeout),
         Reply::Busy | Reply::Draining => None,
     }
 }
 
 fn end_by(code: ErrorCode) -> Option<End> {
     match code {
-        ErrorCode::AnswerFailed => Some(End::Failed(ANSWER_FAILED)),
-        ErrorCode::PublishFailed => Some(End::Failed(PUBLISH_FAILED)),
-        ErrorCode::Timeout => Some(End::Failed(TIMEOUT)),
+        ErrorCode::AnswerFailed => Some(End::Failed("answer_failed")),
+        ErrorCode::PublishFailed => Some(End::Failed("publish_failed")),
+        ErrorCode::Timeout => Some(End::Failed("timeout")),
         ErrorCode::Cancelled => Some(End::Well),
         ErrorCode::Busy | ErrorCode::AlreadyAnswered | ErrorCode::Draining => None,
     }
 }
-
-const ANSWER_FAILED: &str = "answer_failed";
-const PUBLISH_FAILED: &str = "publish_failed";
-const TIMEOUT: &str = "timeout";

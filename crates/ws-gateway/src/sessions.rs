@@ -235,22 +235,22 @@ impl WebSocketSessionManager {
 
     /// A client asks.
     pub(crate) fn ask(&self, key: &SessionKey, asked: Asked) {
-        let Some(mut state) = self.lock() else { return };
-        // The floor is read under the lock: either the answer to the question before has been taken, and
-        // lies below it, or that question is still open and this one is refused.
-        let ask = Ask {
-            question_id: asked.question_id,
-            named: asked.named,
-            text: asked.text,
-            user_name: asked.user_name,
-            suffix: Suffix::from_random(rand::random()),
-            floor: self.0.sink.floor(),
-            asked_at: SystemTime::now(),
-        };
+        let (suffix, asked_at) = (Suffix::from_random(rand::random()), SystemTime::now());
         let key = key.clone();
-        let deferred = self.handle(&mut state, Input::Ask { key, ask }, None);
-        drop(state);
-        self.finish(deferred, Duration::ZERO);
+        self.input_under_lock(|| {
+            let ask = Ask {
+                question_id: asked.question_id,
+                named: asked.named,
+                text: asked.text,
+                user_name: asked.user_name,
+                suffix,
+                // Either the answer to the question before has been taken, and lies below it, or that
+                // question is still open and this one is refused.
+                floor: self.0.sink.floor(),
+                asked_at,
+            };
+            Input::Ask { key, ask }
+        });
     }
 
     /// From where this connection's session can go on, if it has it still.
@@ -270,8 +270,13 @@ impl WebSocketSessionManager {
 
     /// Tells the core something that carries no trace.
     pub(crate) fn input(&self, input: Input) {
+        self.input_under_lock(|| input);
+    }
+
+    /// The same of an input that depends on what happens under the lock.
+    fn input_under_lock(&self, make: impl FnOnce() -> Input) {
         let Some(mut state) = self.lock() else { return };
-        let deferred = self.handle(&mut state, input, None);
+        let deferred = self.handle(&mut state, make(), None);
         drop(state);
         self.finish(deferred, Duration::ZERO);
     }

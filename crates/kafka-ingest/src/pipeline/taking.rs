@@ -49,13 +49,7 @@ impl Pipeline {
             Err(error) => Err(error.reason()),
         };
         if let Err(reason) = taken {
-            self.skip(
-                at,
-                reason,
-                value,
-                &record.headers.notes,
-                self.beside(&record),
-            );
+            self.skip_read(at, reason, value, &record);
         }
         Fate::Settled
     }
@@ -78,7 +72,7 @@ impl Pipeline {
     ) -> Fate {
         match self.lookups.on_unknown(now, schema) {
             Decision::Refuse(why) => {
-                self.skip(at, why, value, &record.headers.notes, self.beside(&record));
+                self.skip_read(at, why, value, &record);
                 return Fate::Settled;
             }
             Decision::LookUp => self.wanted.push_back(schema),
@@ -206,8 +200,28 @@ impl Pipeline {
         spans::process(&self.topic, at.partition, at.offset, parent)
     }
 
+    fn skip_read(
+        &self,
+        at: RecordPosition,
+        reason: &'static str,
+        value: &[u8],
+        record: &Record<'_>,
+    ) {
+        self.skip(
+            at,
+            reason,
+            value,
+            &record.headers.notes,
+            self.beside(record),
+        );
+    }
+
+    pub(super) fn skip_parked(&self, at: RecordPosition, reason: &'static str, parked: Parked) {
+        self.skip(at, reason, &parked.value, &parked.notes, parked.beside);
+    }
+
     /// `beside` is there if dead letters are written.
-    pub(super) fn skip(
+    fn skip(
         &self,
         at: RecordPosition,
         reason: &'static str,

@@ -78,7 +78,7 @@ class Answerer:
         keyed: bool = False,
         key_of: Callable[[Question], bytes | None] | None = None,
         echo_headers: bool = False,
-        headers_of: Callable[[Question], Headers] | None = None,
+        headers_of: Callable[[Question], Headers | None] | None = None,
         schema: str = RESPOSTA,
         compression: str = "none",
     ):

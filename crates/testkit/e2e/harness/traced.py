@@ -4,7 +4,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from harness.answerer import Headers, Question
@@ -31,11 +31,12 @@ class TracedSide:
         kept = [(name, value) for name, value in question.headers if name not in CONTEXT]
         carried = {name: value.decode() for name, value in question.headers if name in CONTEXT}
         parent = self._context.extract(carried)
-        with self._tracer.start_as_current_span("process", parent, SpanKind.CONSUMER) as process:
-            within = set_span_in_context(process)
-            with self._tracer.start_as_current_span("send", within, SpanKind.PRODUCER) as send:
-                carrier: dict[str, str] = {}
-                self._context.inject(carrier, set_span_in_context(send))
+        carrier: dict[str, str] = {}
+        with (
+            self._tracer.start_as_current_span("process", parent, SpanKind.CONSUMER),
+            self._tracer.start_as_current_span("send", kind=SpanKind.PRODUCER),
+        ):
+            self._context.inject(carrier)
         return kept + [(name, value.encode()) for name, value in carrier.items()]
 
     def close(self) -> None:
