@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use gateway::cli::ask;
 use gateway::cli::check::{Arguments, Teller};
-use gateway::config::{Command, Config, DeliveryMode, Loaded};
+use gateway::config::{Command, Config, DeliveryMode, Loaded, WireId};
 use kafka_ingest::Finding;
 use tokio::sync::oneshot;
 
@@ -63,7 +63,7 @@ async fn answered(loaded: Loaded, question: &str) -> Finding {
         return Finding::warning(PROBE, seen, "ask the running gateway: answer-gateway ask");
     }
     let patience = loaded.config.session.answer_timeout + loaded.config.kafka.publish_timeout;
-    let prepared = match process::prepare_quietly(loaded, on_loopback) {
+    let prepared = match process::prepare_quietly(loaded, as_a_probe) {
         Ok(prepared) => prepared,
         Err(error) => return Finding::failure(PROBE, format!("{error:#}"), ""),
     };
@@ -82,8 +82,9 @@ async fn answered(loaded: Loaded, question: &str) -> Finding {
             Err(problem) => Finding::failure(
                 PROBE,
                 format!("no answer came back: {problem}"),
-                "the answering side reads the questions' topic and writes `session_id` as it stood \
-                 in the question: look at its logs, and at both topics",
+                "the answering side reads the questions' topic and writes `session_id` as it stood in the \
+                 question, with the suffix that begins with `~`, or copies the header `question-id`: look \
+                 at its logs, and at both topics",
             ),
         },
         ended = process::serve(prepared, move || {
@@ -96,7 +97,10 @@ async fn answered(loaded: Loaded, question: &str) -> Finding {
     }
 }
 
-fn on_loopback(config: &mut Config) {
+/// Listens on loopback only, and asks under a suffix: any question may have one, and an answering side that
+/// strips it is to be found here.
+fn as_a_probe(config: &mut Config) {
+    config.session.wire_id = WireId::Question;
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     (config.server.address, config.server.port) = (loopback, 0);
     (config.admin.address, config.admin.port) = (loopback, 0);

@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 
-use types::QuestionId;
+use types::{Lineage, QuestionId};
 
 use crate::ResumePoint;
 use crate::told::ResumeQuestion;
 
 /// Numbers and answered questions of one session of version 2.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Course {
+    /// Scopes the question ids of the session.
+    pub(crate) lineage: Lineage,
     /// The number of the last part.
     pub(crate) seq: u64,
     /// The last part that the client says it has.
@@ -32,8 +34,14 @@ impl Course {
     /// How many answered questions a session remembers.
     pub(crate) const MAX_ANSWERED: usize = 64;
 
-    pub(crate) fn at(seq: u64, answered: Vec<QuestionId>) -> Self {
+    /// Starts the progress of a new session.
+    pub(crate) fn fresh(lineage: Lineage) -> Self {
+        Self::at(lineage, 0, Vec::new())
+    }
+
+    pub(crate) fn at(lineage: Lineage, seq: u64, answered: Vec<QuestionId>) -> Self {
         Self {
+            lineage,
             seq,
             acked: seq,
             answered: answered.into(),
@@ -102,6 +110,10 @@ mod tests {
         }
     }
 
+    fn lineage() -> Lineage {
+        Lineage::from_random([0; 16])
+    }
+
     fn id(number: u8) -> QuestionId {
         QuestionId::from_bytes([number; 16])
     }
@@ -113,7 +125,7 @@ mod tests {
 
     #[test]
     fn sixty_four_answered_questions_are_remembered_and_a_token_carries_eight() {
-        let mut course = Course::default();
+        let mut course = Course::fresh(lineage());
         (0..=64).for_each(|number| course.answered(question(number), 0));
         assert!(!course.was_answered(id(0)));
         assert!(course.was_answered(id(1)) && course.was_answered(id(64)));
@@ -125,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_at_hand_until_its_last_part_is_acknowledged() {
-        let mut course = Course::at(3, Vec::new());
+        let mut course = Course::at(lineage(), 3, Vec::new());
         course.seq = 5;
         course.answered(question(1), 3);
         course.ack(4);

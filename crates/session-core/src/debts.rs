@@ -11,6 +11,8 @@ pub(crate) struct Debts {
     /// An answer under the plain id is owed and has not come; how it counts when it does. One at
     /// most: while anything is owed, questions take a suffix.
     plain: Option<AnswerOutcome>,
+    /// An answer under a suffix is owed.
+    suffixed: bool,
 }
 
 impl Debts {
@@ -25,11 +27,14 @@ impl Debts {
     ) {
         self.doubt(now, until);
         self.plain = self.plain.or_else(|| wire_id.is_plain().then_some(outcome));
+        self.suffixed |= !wire_id.is_plain();
     }
 
     /// An answer that was given may come again until `until`. It explains nothing: a second answer is one.
     pub(crate) fn doubt(&mut self, now: Instant, until: Instant) {
-        self.plain = self.plain.filter(|_| self.outstanding(now).is_some());
+        if self.outstanding(now).is_none() {
+            (self.plain, self.suffixed) = (None, false);
+        }
         self.until = Some(until);
     }
 
@@ -37,6 +42,11 @@ impl Debts {
     /// what was owed has come.
     pub(crate) fn outstanding(&self, now: Instant) -> Option<Instant> {
         self.until.filter(|until| now < *until)
+    }
+
+    /// Whether an answer under a suffix may still come.
+    pub(crate) fn owes_suffixed(&self, now: Instant) -> bool {
+        self.suffixed && self.outstanding(now).is_some()
     }
 
     /// Takes an answer under the plain id as the one that is owed; `None` when none is. After a part

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use types::{
-    AnswerFloor, AnswerOutcome, AnswerText, Question, QuestionId, QuestionOutcome, SessionKey,
-    WireId,
+    AnswerFloor, AnswerOutcome, AnswerText, Question, QuestionId, QuestionOutcome, SessionId,
+    SessionKey, WireId,
 };
 
 use crate::told::{ResumePoint, Told};
@@ -135,6 +135,14 @@ pub enum Event {
         /// Whose token it was.
         key: SessionKey,
     },
+    /// A socket without a token asked for the id of a live session that it may not replace: in version 1
+    /// it is closed, in version 2 it gets another id.
+    SessionIdInUse {
+        /// The connection that asked.
+        key: SessionKey,
+        /// The version that its client speaks.
+        version: Version,
+    },
     /// A question ended.
     QuestionEnded {
         /// Whose question.
@@ -159,6 +167,12 @@ pub enum Event {
     /// The answering side answered one plain question twice: every question takes a suffix for
     /// `answer_ttl`.
     DuplicatesSeen,
+    /// An answer under the bare id of a session that had asked under a suffix, for the third time or more
+    /// with none under a suffix in between: the answering side strips suffixes, which breaks the contract.
+    SuffixStripped {
+        /// The session whose question cannot be answered so.
+        session: SessionId,
+    },
     /// A debt could not be remembered: every question takes a suffix for `answer_ttl`.
     OwedTableFull,
 }

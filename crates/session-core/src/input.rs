@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use types::{Answer, AnswerFloor, AskId, QuestionId, QuestionText, SessionKey, Suffix, UserName};
+use types::{
+    Answer, AnswerFloor, AskId, Lineage, QuestionId, QuestionText, SessionKey, Suffix, UserName,
+};
 
 use crate::ResumePoint;
 use crate::effect::PublishId;
@@ -48,8 +50,8 @@ pub enum Input {
     Cancel {
         /// Who.
         key: SessionKey,
-        /// Which one; any other than the open one has no effect.
-        question_id: QuestionId,
+        /// The client's id of the question; any other than the open one's has no effect.
+        id: AskId,
     },
     /// A client of version 2 says what it has received.
     Ack {
@@ -86,11 +88,8 @@ pub enum Input {
 /// A question as the client put it, with all that the core may not make itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// Its id. No other question has it; version 2 gives the same question the same id when it is
-    /// asked again.
-    pub question_id: QuestionId,
-    /// What the client of version 2 said of it; `None` in version 1.
-    pub named: Option<Named>,
+    /// Identifies the question: at random in version 1, by its client in version 2.
+    pub identity: AskIdentity,
     /// Its text.
     pub text: QuestionText,
     /// Who asks, if said.
@@ -103,20 +102,33 @@ pub struct Ask {
     pub asked_at: SystemTime,
 }
 
-/// What a client of version 2 says of its question.
+/// Identifies a question, as the version of the protocol has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    /// Its name for it. [`Ask::question_id`] is made from this and the session, always alike.
+pub enum AskIdentity {
+    /// Version 1: 128 random bits that no other question has.
+    Random(QuestionId),
+    /// Version 2: the client's idempotency key. The core derives the question id from it and the
+    /// session's [`Lineage`], so that the same question has the same id when it is asked again.
+    Keyed(KeyedAsk),
+}
+
+/// The part of an ask that only version 2 has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedAsk {
+    /// The client's idempotency key.
     pub id: AskId,
-    /// How long it wants to wait, at most; never longer than [`crate::Settings::answer_timeout`].
+    /// Longest wait for the answer; never longer than [`crate::Settings::answer_timeout`].
     pub timeout: Option<Duration>,
 }
 
 /// How a session of version 2 begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// Anew.
-    Fresh,
+    /// Begins a new session, under the key's session id if no live session has it.
+    Fresh {
+        /// 128 random bits that scope the question ids of this session.
+        lineage: Lineage,
+    },
     /// Where a token says. The key is that of the token's session.
     Resume {
         /// What the token says.

@@ -34,13 +34,14 @@ mod session;
 mod settings;
 mod state;
 mod stream;
+mod stripped_suffix;
 mod telling;
 mod timer;
 mod told;
 mod wire_id;
 
 pub use effect::{CloseReason, Effect, Event, PublishId, Reply, Version};
-pub use input::{Ask, Input, Named, Persisted, Recovery, Start};
+pub use input::{Ask, AskIdentity, Input, KeyedAsk, Persisted, Recovery, Start};
 pub use ledger::Ledger;
 pub use registry::{Registry, Stats};
 pub use settings::{Settings, WireIdMode};

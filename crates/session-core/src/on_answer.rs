@@ -37,6 +37,9 @@ enum Attribution {
 
 impl Registry {
     pub(crate) fn on_answer(&mut self, now: Instant, answer: Answer) {
+        if !answer.wire_id.is_plain() && self.knows(answer.wire_id.as_str()) {
+            self.stripped_suffix.on_suffixed_answer();
+        }
         let outcome = match self.attribute(&answer) {
             Attribution::To(id) => return self.receive(now, &id, answer),
             Attribution::Contradiction => AnswerOutcome::Invalid,
@@ -325,6 +328,7 @@ impl Registry {
 
     /// Why an answer goes to nobody.
     fn explain(&mut self, now: Instant, answer: &Answer) -> AnswerOutcome {
+        let asked_with_suffix = self.has_asked_with_suffix(now, answer.wire_id.session());
         let Some(session) = self.sessions.get_mut(answer.wire_id.session()) else {
             return AnswerOutcome::Foreign;
         };
@@ -335,8 +339,12 @@ impl Registry {
             .then(|| session.debts.settle_plain(now, answer.part.is_last()))
             .flatten();
         // Neither open, nor owed, nor put back by an operator: something was answered twice, so the
-        // next plain question of any session could get the second answer to its last one.
-        let twice = plain && owed.is_none() && !answer.replayed;
+        // next plain question of any session could get the second answer to its last one. Unless this
+        // session has asked under a suffix, which the answering side may have stripped: then it says
+        // nothing about other sessions, and this one takes suffixes anyway.
+        let unexplained = plain && owed.is_none() && !answer.replayed;
+        let stripped = unexplained && asked_with_suffix;
+        let twice = unexplained && !asked_with_suffix;
         let outcome = match session.state {
             State::Departed { .. } if session.course.is_some() => return AnswerOutcome::HandedOff,
             State::Departed { .. } => return AnswerOutcome::Undeliverable,
@@ -346,6 +354,9 @@ impl Registry {
         };
         if twice {
             self.duplicates_seen(now);
+        }
+        if stripped && answer.question_id == QuestionIdEcho::Absent {
+            self.suffix_may_be_stripped(now, answer.wire_id.session());
         }
         outcome
     }

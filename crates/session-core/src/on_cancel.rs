@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use types::{QuestionId, QuestionOutcome, SessionKey};
+use types::{AskId, QuestionOutcome, SessionKey};
 
 use crate::{ErrorCode, Registry};
 
 impl Registry {
-    pub(crate) fn on_cancel(&mut self, now: Instant, key: &SessionKey, question_id: QuestionId) {
+    pub(crate) fn on_cancel(&mut self, now: Instant, key: &SessionKey, id: &AskId) {
         let is_open = self.current(key).is_some()
             && self.waiting(&key.id).is_some_and(|question| {
-                question.publish.question == question_id && question.stream.is_some()
+                let stream = question.stream.as_deref();
+                stream.is_some_and(|stream| stream.id == *id)
             });
         if !is_open {
             return;

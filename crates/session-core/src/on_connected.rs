@@ -1,4 +1,5 @@
-//! A socket was accepted. It replaces an older one of its session and never inherits its question.
+//! Handles an accepted version-1 socket. It replaces an older version-1 socket of its session and never inherits
+//! that one's question.
 
 use std::cmp::Ordering;
 use std::time::Instant;
@@ -7,10 +8,19 @@ use types::SessionKey;
 
 use crate::session::Session;
 use crate::state::State;
-use crate::{CloseReason, Registry, Timer};
+use crate::{CloseReason, Event, Registry, Timer, Version};
 
 impl Registry {
     pub(crate) fn on_connected(&mut self, now: Instant, key: &SessionKey) {
+        if self.is_here(key.id.as_str()) && self.version(&key.id) == Version::V2 {
+            // Only a valid token replaces the socket of a live version-2 session.
+            let version = Version::V1;
+            self.note(Event::SessionIdInUse {
+                key: key.clone(),
+                version,
+            });
+            return self.refuse(key.clone(), CloseReason::Superseded);
+        }
         if self.enter(now, key)
             && let Some(session) = self.sessions.get_mut(&key.id)
         {

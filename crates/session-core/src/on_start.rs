@@ -2,30 +2,48 @@
 
 use std::time::Instant;
 
-use types::SessionKey;
+use types::{Lineage, SessionKey};
 
 use crate::course::Course;
 use crate::on_recovered::Past;
 use crate::stream::Cause;
-use crate::{Registry, ResumePoint, Start, Told};
+use crate::{Event, Registry, ResumePoint, Start, Told, Version};
 
 impl Registry {
     pub(crate) fn on_start(&mut self, now: Instant, key: SessionKey, start: Start) {
-        if !self.enter(now, &key) {
+        match start {
+            Start::Fresh { lineage } => self.start_fresh(now, key, lineage),
+            Start::Resume { point, last_seq } => {
+                if self.enter(now, &key) {
+                    self.resume(now, key, point, last_seq);
+                }
+            }
+        }
+    }
+
+    /// Begins a session, unless a live one has its id: only a valid token replaces a live session's socket.
+    fn start_fresh(&mut self, now: Instant, key: SessionKey, lineage: Lineage) {
+        if self.current(&key).is_some() {
             return;
         }
-        match start {
-            Start::Fresh => {
-                self.begin(&key, Course::default());
-                self.hello(key, false);
-            }
-            Start::Resume { point, last_seq } => self.resume(now, key, point, last_seq),
+        if self.is_here(key.id.as_str()) {
+            let version = Version::V2;
+            self.note(Event::SessionIdInUse {
+                key: key.clone(),
+                version,
+            });
+            return self.tell(key, Told::SessionIdInUse);
+        }
+        if self.enter(now, &key) {
+            self.begin(&key, Course::fresh(lineage));
+            self.hello(key, false);
         }
     }
 
     fn resume(&mut self, now: Instant, key: SessionKey, point: ResumePoint, last_seq: u64) {
         let ResumePoint {
             session: _,
+            lineage,
             seq,
             question,
             answered,
@@ -36,11 +54,11 @@ impl Registry {
         }
         match question {
             None => {
-                self.begin(&key, Course::at(last_seq, answered));
+                self.begin(&key, Course::at(lineage, last_seq, answered));
                 self.hello(key, true);
             }
             Some(question) => {
-                self.begin(&key, Course::at(seq, answered));
+                self.begin(&key, Course::at(lineage, seq, answered));
                 let past = Past {
                     question,
                     base: seq,
@@ -72,7 +90,7 @@ impl Registry {
     /// Tells that a session cannot be resumed, and knows its connection no more.
     pub(crate) fn not_resumed(&mut self, now: Instant, key: SessionKey) {
         self.tell(key.clone(), Told::NotResumed);
-        self.note(crate::Event::NotResumed { key: key.clone() });
+        self.note(Event::NotResumed { key: key.clone() });
         self.leave(now, key);
     }
 }

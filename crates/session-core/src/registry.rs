@@ -11,6 +11,7 @@ use crate::effect::PublishId;
 use crate::question::{Pending, Unreported};
 use crate::session::Session;
 use crate::state::State;
+use crate::stripped_suffix::StrippedSuffixDetector;
 use crate::{
     CloseReason, Effect, Event, Input, Ledger, Reply, ResumePoint, Settings, Timer, Version,
 };
@@ -33,6 +34,7 @@ pub struct Registry {
     pub(crate) deadlines: BTreeSet<(Instant, Timer, SessionId)>,
     /// Until when every question takes a suffix.
     pub(crate) suffix_all_until: Option<Instant>,
+    pub(crate) stripped_suffix: StrippedSuffixDetector,
     /// `Some` once draining: the idle sessions that were not yet told to close.
     pub(crate) draining: Option<BTreeSet<SessionId>>,
     pub(crate) ledger: Ledger,
@@ -67,6 +69,7 @@ impl Registry {
             unreported: HashMap::new(),
             deadlines: BTreeSet::new(),
             suffix_all_until: None,
+            stripped_suffix: StrippedSuffixDetector::default(),
             draining: None,
             ledger: Ledger::default(),
             publishes: 0,
@@ -81,7 +84,7 @@ impl Registry {
             Input::Start { key, start } => self.on_start(now, key, start),
             Input::Disconnected { key } => self.on_disconnected(now, key),
             Input::Ask { key, ask } => self.on_ask(now, key, ask),
-            Input::Cancel { key, question_id } => self.on_cancel(now, &key, question_id),
+            Input::Cancel { key, id } => self.on_cancel(now, &key, &id),
             Input::Ack { key, seq } => self.on_ack(&key, seq),
             Input::Published { publish } => self.on_published(now, publish),
             Input::PublishFailed { publish, persisted } => {
@@ -138,6 +141,12 @@ impl Registry {
             .filter_map(|(_, _, id)| self.waited_for(id.as_str()))
             .min_by_key(|question| question.asked)
             .map(|question| question.floor.clone())
+    }
+
+    /// Whether the answering side was seen to strip the suffix off wire ids in the last
+    /// [`Settings::answer_ttl`]: questions under a suffix get no answers, and it has to be mended.
+    pub fn is_suffix_stripped(&self, now: Instant) -> bool {
+        self.stripped_suffix.is_detected(now)
     }
 
     /// How much there is of what.

@@ -22,6 +22,7 @@ impl Registry {
         };
         Some(ResumePoint {
             session: id.clone(),
+            lineage: course.lineage,
             seq,
             question,
             answered: course.newest_answered(),

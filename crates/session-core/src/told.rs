@@ -2,14 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use types::{AnswerFloor, AnswerMetadata, AnswerText, AskId, QuestionId, SessionId, WireId};
+use types::{
+    AnswerFloor, AnswerMetadata, AnswerText, AskId, Lineage, QuestionId, SessionId, WireId,
+};
 
 use crate::cut::cut;
 
 /// One thing a client of version 2 is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
-    /// The session is open. The first thing told, unless it is [`Self::NotResumed`].
+    /// The session is open. The first thing told, unless it is [`Self::NotResumed`] or
+    /// [`Self::SessionIdInUse`].
     Hello {
         /// Whether it goes on from where the client's token says.
         resumed: bool,
@@ -21,6 +24,9 @@ pub enum Told {
     /// What the token says cannot be resumed whole. The core knows this connection no more: the edge
     /// starts it afresh, under a new session id.
     NotResumed,
+    /// A fresh start asked for the id of a live session, which goes on undisturbed. The core does not know
+    /// this connection: the edge starts it afresh, under a new session id.
+    SessionIdInUse,
     /// Kafka has the question.
     Accepted {
         /// The client's name for it.
@@ -134,6 +140,8 @@ pub enum ErrorCode {
 pub struct ResumePoint {
     /// The session.
     pub session: SessionId,
+    /// Scopes the question ids of the session.
+    pub lineage: Lineage,
     /// The number of the last part before those of `question`.
     pub seq: u64,
     /// The question that waits for its answer.
@@ -191,6 +199,7 @@ mod tests {
         Some(End {
             resume: ResumePoint {
                 session: SessionId::parse("a").unwrap(),
+                lineage: Lineage::from_random([0; 16]),
                 seq: 9,
                 question: None,
                 answered: Vec::new(),

@@ -55,6 +55,29 @@ impl Registry {
         }
     }
 
+    /// Whether the session asks under suffixes only, waits for an answer under one, or may still be owed one.
+    pub(crate) fn has_asked_with_suffix(&self, now: Instant, session: &str) -> bool {
+        let waited_for = self.waited_for(session);
+        let waits = waited_for.is_some_and(|question| !question.wire_id.is_plain());
+        let Some((id, session)) = self.sessions.get_key_value(session) else {
+            return waits;
+        };
+        let always = self.wire_id_mode(id) == WireIdMode::Question;
+        always || waits || session.debts.owes_suffixed(now)
+    }
+
+    /// An answer that explains itself by nothing came under the bare id of a session that has asked under a
+    /// suffix.
+    pub(crate) fn suffix_may_be_stripped(&mut self, now: Instant, session: &str) {
+        let ttl = self.settings.answer_ttl;
+        if self.stripped_suffix.on_bare_answer(now, ttl)
+            && let Some((session, _)) = self.sessions.get_key_value(session)
+        {
+            let session = session.clone();
+            self.note(Event::SuffixStripped { session });
+        }
+    }
+
     /// A debt was not remembered: no plain id is safe for a while.
     pub(crate) fn debt_forgotten(&mut self, now: Instant) {
         self.suffix_all(now);

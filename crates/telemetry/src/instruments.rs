@@ -45,7 +45,7 @@ instruments! {
         "Records of the answers' topic that were processed";
 
     /// Error rate: everything that went wrong, by `kind` (each crate's `events.rs` has the values).
-    errors: Count = "answer_gateway.errors", "kind" in ["accept_failed", "answer_lost", "answer_parts", "answer_restarted", "answer_too_large", "consumer_error", "consumer_failed", "consumer_panicked", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "dead_letters_failed", "duplicates_seen", "group_shared", "kafka_down", "log_went_back", "missing", "owed_table_full", "producer_failed", "publisher_panicked", "question_schema_unusable", "registry_down", "state_lost", "topic_gone", "no_producer", "no_schema", "publish_failed", "publish_timeout", "queue_full", "answer_part", "field_type", "magic", "malformed", "missing_field", "schema_not_avro", "schema_not_found", "schema_references", "schema_too_large", "schema_unusable", "too_large", "trailing", "truncated", "unknown_schema", "utf8"], "{error}",
+    errors: Count = "answer_gateway.errors", "kind" in ["accept_failed", "answer_lost", "answer_parts", "answer_restarted", "answer_too_large", "consumer_error", "consumer_failed", "consumer_panicked", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "dead_letters_failed", "duplicates_seen", "group_shared", "kafka_down", "log_went_back", "missing", "owed_table_full", "producer_failed", "publisher_panicked", "question_schema_unusable", "registry_down", "state_lost", "suffix_stripped", "topic_gone", "no_producer", "no_schema", "publish_failed", "publish_timeout", "queue_full", "answer_part", "field_type", "magic", "malformed", "missing_field", "schema_not_avro", "schema_not_found", "schema_references", "schema_too_large", "schema_unusable", "too_large", "trailing", "truncated", "unknown_schema", "utf8"], "{error}",
         "Everything that went wrong";
 
     /// Delivery success: answers for sessions that are here, by `result` (`success`, `failure`).
@@ -68,6 +68,11 @@ instruments! {
     /// `foreign_token`).
     resumptions: Count = "answer_gateway.resumptions", "result" in ["resumed", "not_resumed", "stale_token", "invalid_token", "foreign_token"], "{session}",
         "Sessions that came with a resume token";
+
+    /// Sockets without a resume token that asked for the id of a live session which they may not replace, by
+    /// `version` (`1`: closed, `2`: given another id).
+    session_id_conflicts: Count = "answer_gateway.sessions.id_conflicts", "version" in ["1", "2"], "{socket}",
+        "Sockets without a resume token that asked for the id of a live session";
 
     /// Acknowledgements of parts by clients, by `version` (`2`).
     acknowledgements: Count = "answer_gateway.acknowledgements", "version" in ["1", "2"], "{frame}",
@@ -188,7 +193,7 @@ instruments! {
         "Exports of telemetry by OTLP that failed";
 
     /// Log lines held back by the rate limits, by `event`.
-    logs_held_back: Count = "answer_gateway.logs.held_back", "event" in ["accept_failed", "answer_lost", "duplicates_seen", "owed_table_full", "missing", "librdkafka", "consumer_error", "log_went_back", "record_undecodable", "schema_refused", "registry_down", "publish_failed", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error"], "{line}",
+    logs_held_back: Count = "answer_gateway.logs.held_back", "event" in ["accept_failed", "answer_lost", "duplicates_seen", "owed_table_full", "suffix_stripped", "missing", "librdkafka", "consumer_error", "log_went_back", "record_undecodable", "schema_refused", "registry_down", "publish_failed", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error"], "{line}",
         "Log lines held back by rate limits";
 
     /// Always 1; the label carries the `version`.

@@ -21,7 +21,7 @@ def wire_id(request):
 
 def expect_wire_id(question, session, mode, *, ambiguous):
     """The wire id is the session's own id, and has a fresh suffix when the mode or an ambiguity asks for one."""
-    assert question.key == question.wire_id.encode()
+    assert question.key == session.encode()
     if ambiguous or mode == "question":
         own, mark, suffix = question.wire_id.partition("~")
         assert (own, mark) == (session, "~")
@@ -98,6 +98,40 @@ def test_the_plain_id_returns_when_no_late_answer_can_come_any_more(start_gatewa
             wire_ids.append(answerer.question(question).wire_id)
     assert "~" in wire_ids[0]
     assert wire_ids[-1] == session
+
+
+def test_a_job_that_strips_suffixes_is_named_and_costs_no_other_session_its_answer(
+    start_gateway, topics, start_answerer
+):
+    gateway = start_gateway(topics, **SHORT).wait_ready()
+    answerer = start_answerer(held)
+    session, other = texts.session_id(), texts.session_id()
+
+    def answer_stripped(asked):
+        bare = asked.wire_id.partition("~")[0]
+        answerer.answer(asked, texts.answer_to(asked.text), headers=[], session_id=bare)
+
+    with ws.connect(gateway.url(session)) as socket:
+        for number in range(5):
+            question = texts.question()
+            ws.send(socket, question)
+            asked = answerer.question(question)
+            expect_wire_id(asked, session, "plain", ambiguous=number > 0)
+            if number > 0:
+                answer_stripped(asked)
+            assert ws.receive(socket) == ws.TIMED_OUT
+    with ws.connect(gateway.url(other)) as socket:
+        question = texts.question()
+        ws.send(socket, question)
+        asked = answerer.question(question)
+        expect_wire_id(asked, other, "plain", ambiguous=False)
+        answer_stripped(asked)
+        assert ws.receive(socket) == ws.response(texts.answer_to(question))
+    errors = gateway.metrics()
+    assert errors.value("answer_gateway_errors_total", kind="duplicates_seen") == 0
+    assert errors.value("answer_gateway_errors_total", kind="suffix_stripped") >= 1
+    degraded = gateway.admin("/readyz").json()["degraded"]
+    assert any("suffix" in cause for cause in degraded), degraded
 
 
 def test_answers_given_twice_are_shown_once_and_never_under_another_question(start_gateway, topics, start_answerer):

@@ -29,6 +29,48 @@ def test_a_question_is_accepted_and_answered_and_its_record_carries_its_name(gat
     assert_balanced(gateway)
 
 
+@pytest.mark.parametrize("echo", [True, False], ids=["echoes-question-id", "echoes-session-id"])
+def test_a_page_that_is_loaded_again_is_not_shown_the_answer_to_its_question_of_the_same_id(
+    start_gateway, topics, start_answerer, echo
+):
+    first, second = (start_gateway(topics, **KEY).wait_ready() for _ in range(2))
+    answerer = start_answerer(held)
+    name = texts.session_id()
+    with v2.connect(first, name) as before:
+        before.start()
+        asked = texts.question("before")
+        before.ask("q1", asked)
+        older = answerer.question(asked)
+    first.wait_sessions(0)
+    for gateway in (first, second):
+        with v2.connect(gateway, name) as after:
+            assert after.start()["session_id"] == name
+            again = texts.question("after")
+            after.ask("q1", again)
+            newer = answerer.question(again)
+            assert newer.header("question-id") != older.header("question-id")
+            for question in (older, newer):
+                headers = [("question-id", question.header("question-id").encode())] if echo else []
+                answerer.answer(question, texts.answer_to(question.text), headers=headers)
+            assert after.answer("q1") == texts.answer_to(again)
+        gateway.wait_sessions(0)
+    assert second.metrics().value("answer_gateway_answers_total", outcome="late") == 1
+
+
+def test_a_newcomer_without_the_token_does_not_throw_the_owner_of_a_live_session_out(gateway, start_answerer):
+    answerer = start_answerer(held)
+    name = texts.session_id()
+    with v2.connect(gateway, name) as owner, v2.connect(gateway, name) as newcomer:
+        assert owner.start()["session_id"] == name
+        asked = texts.question()
+        owner.ask("q1", asked)
+        assert newcomer.start()["session_id"] != name
+        with ws.connect(gateway.url(name)) as old_page:
+            assert ws.close_code(old_page) == 4509
+        answerer.answer(answerer.question(asked), texts.answer_to(asked))
+        assert owner.answer("q1") == texts.answer_to(asked)
+
+
 def test_a_long_answer_comes_in_parts(gateway, start_answerer):
     answerer = start_answerer(held)
     long = texts.ANSWER_CANARY + "ção " * 60_000

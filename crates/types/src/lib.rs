@@ -7,6 +7,7 @@
 mod answer;
 mod ask_id;
 mod id;
+mod lineage;
 mod outcome;
 mod position;
 mod question;
@@ -16,6 +17,7 @@ mod trace_context;
 pub use answer::{Answer, AnswerBody, AnswerPart, PartOrder, QuestionIdEcho};
 pub use ask_id::AskId;
 pub use id::{Generation, IdError, QuestionId, SessionId, SessionKey, Suffix, WireId};
+pub use lineage::Lineage;
 pub use outcome::{AnswerOutcome, QuestionOutcome};
 pub use position::{AnswerFloor, RecordPosition};
 pub use question::Question;

@@ -35,7 +35,7 @@ pub enum Close {
     ForcedOut,
     /// The token belongs to another subject (version 2).
     Forbidden,
-    /// A newer connection has the same session id.
+    /// The session goes on with another connection.
     Superseded,
     /// A version of the protocol that this server does not speak.
     UnknownVersion,
@@ -111,7 +111,7 @@ impl Close {
             Self::NoStart => (4502, "4502", "no start in time", No),
             Self::ForcedOut => (4503, "4503", "ended by an operator", No),
             Self::Forbidden => (4507, "4507", "the token belongs to somebody else", No),
-            Self::Superseded => (4509, "4509", "replaced by a newer connection", No),
+            Self::Superseded => (4509, "4509", "the session has another connection", No),
             Self::UnknownVersion => (
                 4510,
                 "4510",

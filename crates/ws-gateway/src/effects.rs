@@ -223,7 +223,7 @@ fn tell(
                 deferred.extend(asked(sockets, &key, None, end));
             }
         }
-        Told::Hello { .. } | Told::NotResumed | Told::Accepted { .. } => {}
+        Told::Hello { .. } | Told::NotResumed | Told::SessionIdInUse | Told::Accepted { .. } => {}
     }
     let item = Outgoing::Told(Queued {
         what: told,

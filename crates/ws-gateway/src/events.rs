@@ -10,7 +10,7 @@ use std::time::Duration;
 use session_core::{Event, Stats, Version};
 use telemetry::Instruments;
 use tracing::{debug, error, info, warn};
-use types::{QuestionOutcome, SessionKey};
+use types::{QuestionOutcome, SessionId, SessionKey};
 
 use crate::clock;
 use crate::close::Close;
@@ -23,6 +23,7 @@ pub(crate) struct Events {
     accept_failed: Line,
     answers_lost: Line,
     duplicates_seen: Line,
+    suffix_stripped: Line,
     owed_table_full: Line,
 }
 
@@ -71,6 +72,7 @@ impl Events {
             accept_failed: Line::new("accept_failed"),
             answers_lost: Line::new("answer_lost"),
             duplicates_seen: Line::new("duplicates_seen"),
+            suffix_stripped: Line::new("suffix_stripped"),
             owed_table_full: Line::new("owed_table_full"),
         }
     }
@@ -172,8 +174,13 @@ impl Events {
                 self.resumption(Resumption::NotResumed);
                 debug!(session = %key.id, "session not resumed");
             }
+            Event::SessionIdInUse { key, version } => {
+                self.instruments.session_id_conflicts.one(label(*version));
+                debug!(session = %key.id, "session id in use: its live session goes on undisturbed");
+            }
             Event::AnswerRestarted => self.answer_restarted(),
             Event::DuplicatesSeen => self.duplicates_seen(),
+            Event::SuffixStripped { session } => self.suffix_stripped(session),
             Event::OwedTableFull => self.owed_table_full(),
         }
     }
@@ -228,6 +235,18 @@ impl Events {
             warn!(
                 held_back,
                 "the answering side has answered twice: questions take a suffix for a while"
+            );
+        });
+    }
+
+    fn suffix_stripped(&self, session: &SessionId) {
+        self.instruments.errors.one("suffix_stripped");
+        self.line(&self.suffix_stripped, |held_back| {
+            warn!(
+                %session,
+                held_back,
+                "answering side strips the suffix of wire ids: its answers to suffixed questions reach nobody; it \
+                 has to copy session_id as it stands, or the question-id"
             );
         });
     }

@@ -27,7 +27,6 @@ mod outbox;
 mod panics;
 mod presence;
 mod pulse;
-mod question_name;
 mod question_sink;
 mod rate;
 mod refusal;

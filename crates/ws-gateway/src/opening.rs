@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use session_core::Start;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
-use types::SessionId;
+use types::{Lineage, SessionId};
 use uuid::Uuid;
 
 use crate::WebSocketSessionManager;
@@ -61,7 +61,7 @@ impl WebSocketSessionManager {
             return Err(Close::BadRequest);
         };
         let Some(token) = resume_token else {
-            let start = Start::Fresh;
+            let start = fresh_start();
             return Ok(Opening { id, start });
         };
         match self.shared().tokens.read(Subject::ANYBODY, &token, now()) {
@@ -73,7 +73,7 @@ impl WebSocketSessionManager {
                 self.shared().events.resumption(Resumption::StaleToken);
                 Ok(Opening {
                     id: minted_id(),
-                    start: Start::Fresh,
+                    start: fresh_start(),
                 })
             }
             Err(Untaken::Foreign) => {
@@ -96,7 +96,13 @@ pub(crate) fn now() -> Now {
     }
 }
 
-/// A session id that nobody has.
+/// Makes a fresh start of a lineage that nobody has.
+pub(crate) fn fresh_start() -> Start {
+    let lineage = Lineage::from_random(rand::random());
+    Start::Fresh { lineage }
+}
+
+/// Makes a session id that nobody has.
 pub(crate) fn minted_id() -> SessionId {
     let id = Uuid::new_v4().to_string();
     SessionId::parse(&id).expect("a UUID has only characters of a session id")

@@ -210,6 +210,7 @@ impl Outgoing {
                 Told::Answer(stretch) => size_of::<Told>() + stretch.text.expose().len(),
                 Told::Hello { .. }
                 | Told::NotResumed
+                | Told::SessionIdInUse
                 | Told::Accepted { .. }
                 | Told::Error { .. } => size_of::<Told>(),
             },

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use session_core::{
-    Ask, Event, Input, Named, PublishId, Registry, ResumePoint, Settings, Start, Stats, Version,
+    Ask, AskIdentity, Event, Input, PublishId, Registry, ResumePoint, Settings, Start, Stats,
+    Version,
 };
 use telemetry::Instruments;
 use tokio::sync::Notify;
@@ -64,12 +65,10 @@ pub(crate) struct Connection {
     pub(crate) outbox: Arc<Outbox>,
 }
 
-/// A question as a client put it, and its name.
+/// A question as a client put it.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    pub(crate) question_id: QuestionId,
-    /// What version 2 says of it.
-    pub(crate) named: Option<Named>,
+    pub(crate) identity: AskIdentity,
     pub(crate) text: QuestionText,
     pub(crate) user_name: Option<UserName>,
 }
@@ -239,8 +238,7 @@ impl WebSocketSessionManager {
         let key = key.clone();
         self.input_under_lock(|| {
             let ask = Ask {
-                question_id: asked.question_id,
-                named: asked.named,
+                identity: asked.identity,
                 text: asked.text,
                 user_name: asked.user_name,
                 suffix,

@@ -1,6 +1,6 @@
 //! How version 1 is spoken on a socket.
 
-use session_core::Reply;
+use session_core::{AskIdentity, Reply};
 use telemetry::spans;
 use tokio::io::{AsyncRead, AsyncWrite};
 use types::QuestionId;
@@ -22,8 +22,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
         match frame_v1::parse(text, manager.shared().settings.max_question_bytes) {
             Ok(question) => {
                 let asked = Asked {
-                    question_id: QuestionId::from_bytes(rand::random()),
-                    named: None,
+                    identity: AskIdentity::Random(QuestionId::from_bytes(rand::random())),
                     text: question.text,
                     user_name: question.user_name,
                 };

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use session_core::{Input, Named, ResumePoint, Start, Stretch, Told};
+use session_core::{AskIdentity, Input, KeyedAsk, ResumePoint, Stretch, Told};
 use telemetry::spans;
 use tokio::io::{AsyncRead, AsyncWrite};
 use types::AskId;
@@ -11,10 +11,9 @@ use types::AskId;
 use crate::close::Close;
 use crate::events::{Ended, Resumption};
 use crate::frame_v2::{self, Code, Limits, Metadata, Question, Refused, Said, ServerFrame, millis};
-use crate::opening::{minted_id, now};
+use crate::opening::{fresh_start, minted_id, now};
 use crate::outbox::Queued;
 use crate::presence::Presence;
-use crate::question_name::question_id;
 use crate::rate::Rate;
 use crate::session_task::{SessionTask, Step};
 use crate::sessions::Asked;
@@ -88,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
             Ok(Said::Ask(question)) => self.ask_v2(question),
             Ok(Said::Cancel(id)) => manager.input(Input::Cancel {
                 key: key.clone(),
-                question_id: question_id(&key.id, &id),
+                id,
             }),
             Ok(Said::Ack(seq)) => {
                 self.events().acknowledged();
@@ -112,8 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
         } = &self.presence;
         let key = &connection.key;
         let asked = Asked {
-            question_id: question_id(&key.id, &question.id),
-            named: Some(Named {
+            identity: AskIdentity::Keyed(KeyedAsk {
                 id: question.id,
                 timeout: question.timeout,
             }),
@@ -160,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
                 pending,
                 resume,
             } => self.say_hello(resumed, pending.as_ref(), &resume),
-            Told::NotResumed => return self.begin_anew(),
+            Told::NotResumed | Told::SessionIdInUse => return self.begin_anew(),
             Told::Accepted { id, resume } => {
                 let (id, resume_token) = (id.as_str(), &*self.mint(&resume));
                 self.send(ServerFrame::Accepted { id, resume_token }.encode());
@@ -220,11 +218,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
         }
     }
 
-    /// The session cannot be resumed: the client gets another one.
+    /// Starts the socket's client afresh, under a session id that nobody has.
     fn begin_anew(&mut self) -> Step {
         let manager = self.presence.manager;
         let trace = manager.disconnect(&self.presence.connection.key);
-        match manager.start(minted_id(), Start::Fresh, trace) {
+        match manager.start(minted_id(), fresh_start(), trace) {
             Some(connection) => {
                 self.move_to(connection);
                 Ok(())
@@ -269,6 +267,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
             talk.minted_at = now.monotonic;
         }
         let tokens = &self.presence.manager.shared().tokens;
-        tokens.mint(Subject::ANYBODY, point, now)
+        tokens.mint(Subject::ANYBODY, point, now, rand::random())
     }
 }

@@ -1,20 +1,22 @@
-//! Resume tokens: from where a session can go on, authenticated, not secret. Pure: time and keys are
-//! arguments.
+//! Mints and reads resume tokens: encrypted and authenticated, so that a client learns nothing from its own and
+//! can change nothing in it. Pure: time, keys and randomness are arguments.
 //!
-//! `base64url(form ‖ key id ‖ payload ‖ HMAC-SHA-256)`; the code is over everything before it
-//! (RFC 2104, RFC 4648 section 5). Deadlines are wall time in a token, since another process reads
-//! it, and are clamped when they are read: a clock that jumps moves no deadline beyond the longest.
+//! A token is `base64url(format ‖ key id ‖ nonce ‖ ciphertext)` (RFC 4648 section 5), sealed by
+//! XChaCha20-Poly1305 (RFC 8439; the extended nonce of draft-irtf-cfrg-xchacha-03) with format and key id as
+//! associated data. Deadlines are wall time in a token, since another process reads it, and are clamped when they
+//! are read: a clock that jumps moves no deadline beyond the longest.
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload as Sealed};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use session_core::{ResumePoint, ResumeQuestion, Settings as CoreSettings};
 use sha2::{Digest, Sha256};
-use types::{AnswerFloor, AskId, QuestionId, SessionId, WireId};
+use types::{AnswerFloor, AskId, Lineage, QuestionId, SessionId, WireId};
 
 /// The keys that tokens are made and read with. `Debug` shows none.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,8 +71,11 @@ impl Key {
         }
     }
 
-    fn code(&self) -> Hmac<Sha256> {
-        Hmac::new_from_slice(&self.secret).expect("HMAC takes a key of any length")
+    /// Creates the cipher of this key. A configured key is a text of any length, so its hash is the cipher's.
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        let key = Sha256::new_with_prefix(b"resume token encryption").chain_update(&self.secret);
+        let key: [u8; 32] = key.finalize().into();
+        XChaCha20Poly1305::new(&key.into())
     }
 }
 
@@ -120,8 +125,11 @@ pub(crate) enum Untaken {
 }
 
 impl Tokens {
-    const FORM: u8 = 1;
-    const CODE_LEN: usize = 32;
+    /// The version of the token's format. 1 was authenticated and not encrypted.
+    const FORMAT: u8 = 2;
+    /// Bytes in front of the nonce: the format and the key id, readable and authenticated.
+    const HEADER_LEN: usize = 1 + Key::ID_LEN;
+    const NONCE_LEN: usize = 24;
     /// More than the longest that is made.
     const MAX_LEN: usize = 8 * 1024;
     /// A floor over more partitions is left out: it only spares looking.
@@ -132,10 +140,17 @@ impl Tokens {
         core.answer_timeout.max(core.part_timeout)
     }
 
-    /// A token that says this.
-    pub(crate) fn mint(&self, subject: Subject<'_>, point: &ResumePoint, now: Now) -> String {
+    /// Mints a token of this point. `nonce` is 192 random bits, which the caller draws anew for each token.
+    pub(crate) fn mint(
+        &self,
+        subject: Subject<'_>,
+        point: &ResumePoint,
+        now: Now,
+        nonce: [u8; Self::NONCE_LEN],
+    ) -> String {
         let payload = Payload {
             session: point.session.as_str(),
+            lineage: point.lineage.to_bytes(),
             subject: subject.hash(),
             seq: point.seq,
             expires: millis(now.wall + self.lifetime),
@@ -145,15 +160,25 @@ impl Tokens {
                 .map(|question| Question::of(question, now)),
             answered: point.answered.iter().map(|id| id.to_bytes()).collect(),
         };
-        let mut token = vec![Self::FORM];
+        let payload = postcard::to_allocvec(&payload).expect("memory takes any payload");
+        let mut token = vec![Self::FORMAT];
         token.extend(self.keys.current.id);
-        let mut token = postcard::to_extend(&payload, token).expect("memory takes any payload");
-        let code = self.keys.current.code().chain_update(&token).finalize();
-        token.extend(code.into_bytes());
+        let sealed = Sealed {
+            msg: &payload,
+            aad: &token,
+        };
+        let sealed = self
+            .keys
+            .current
+            .cipher()
+            .encrypt(&XNonce::from(nonce), sealed);
+        let sealed = sealed.expect("a payload is shorter than a cipher's longest text");
+        token.extend(nonce);
+        token.extend(sealed);
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// What a token says.
+    /// Reads a token.
     ///
     /// # Errors
     ///
@@ -169,20 +194,8 @@ impl Tokens {
         }
         let bytes = URL_SAFE_NO_PAD.decode(token);
         let bytes = bytes.map_err(|_| Untaken::Invalid)?;
-        let (form, rest) = bytes.split_first().ok_or(Untaken::Invalid)?;
-        if *form != Self::FORM {
-            // A later version's, perhaps.
-            return Err(Untaken::Stale);
-        }
-        let (id, _) = rest.split_first_chunk().ok_or(Untaken::Invalid)?;
-        let key = self.keys.of(*id).ok_or(Untaken::Stale)?;
-        let (signed, code) = bytes
-            .split_last_chunk::<{ Self::CODE_LEN }>()
-            .ok_or(Untaken::Invalid)?;
-        let verified = key.code().chain_update(signed).verify_slice(code);
-        verified.map_err(|_| Untaken::Invalid)?;
-        let payload = signed.get(1 + Key::ID_LEN..).ok_or(Untaken::Invalid)?;
-        let payload: Payload<'_> = postcard::from_bytes(payload).map_err(|_| Untaken::Invalid)?;
+        let payload = self.open(&bytes)?;
+        let payload: Payload<'_> = postcard::from_bytes(&payload).map_err(|_| Untaken::Invalid)?;
         if payload.subject != subject.hash() {
             return Err(Untaken::Foreign);
         }
@@ -193,11 +206,31 @@ impl Tokens {
             .point(self.longest_wait, now)
             .ok_or(Untaken::Invalid)
     }
+
+    /// Decrypts a token, if a key of ours has sealed it.
+    fn open(&self, token: &[u8]) -> Result<Vec<u8>, Untaken> {
+        let (format, rest) = token.split_first().ok_or(Untaken::Invalid)?;
+        if *format != Self::FORMAT {
+            // An earlier or a later release's.
+            return Err(Untaken::Stale);
+        }
+        let (id, rest) = rest.split_first_chunk().ok_or(Untaken::Invalid)?;
+        let key = self.keys.of(*id).ok_or(Untaken::Stale)?;
+        let (nonce, msg) = rest
+            .split_first_chunk::<{ Self::NONCE_LEN }>()
+            .ok_or(Untaken::Invalid)?;
+        let aad = token.get(..Self::HEADER_LEN).ok_or(Untaken::Invalid)?;
+        let opened = key
+            .cipher()
+            .decrypt(&XNonce::from(*nonce), Sealed { msg, aad });
+        opened.map_err(|_| Untaken::Invalid)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
 struct Payload<'a> {
     session: &'a str,
+    lineage: [u8; 16],
     /// The beginning of its SHA-256.
     subject: [u8; 8],
     seq: u64,
@@ -228,6 +261,7 @@ impl<'a> Payload<'a> {
         let answered = self.answered.into_iter().map(QuestionId::from_bytes);
         Some(ResumePoint {
             session: SessionId::parse(self.session).ok()?,
+            lineage: Lineage::from_random(self.lineage),
             seq: self.seq,
             question,
             answered: answered.collect(),
@@ -277,6 +311,7 @@ mod tests {
     use super::*;
 
     const KEY: &[u8] = b"a key of the tests, long enough for it";
+    const NONCE: [u8; 24] = [5; 24];
     const LIFETIME: Duration = Duration::from_secs(720);
     const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
@@ -314,6 +349,7 @@ mod tests {
                 part_bytes: 65_536,
                 floor: AnswerFloor::new([10, 0, i64::MAX]),
             }),
+            lineage: Lineage::from_random([3; 16]),
             answered: vec![
                 QuestionId::from_bytes([1; 16]),
                 QuestionId::from_bytes([2; 16]),
@@ -325,7 +361,7 @@ mod tests {
     #[test]
     fn what_is_minted_is_read_elsewhere_with_what_is_left_of_the_deadline() {
         let minted_at = now();
-        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
+        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at, NONCE);
         assert_eq!(
             tokens(KEY, None).read(Subject::ANYBODY, &token, minted_at),
             Ok(point(minted_at))
@@ -355,7 +391,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumped_gives_no_question_longer_than_the_longest() {
         let minted_at = now();
-        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
+        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at, NONCE);
         let back = Now {
             wall: minted_at.wall - Duration::from_secs(86_400),
             ..minted_at
@@ -370,7 +406,7 @@ mod tests {
     #[test]
     fn a_token_is_good_until_it_expires() {
         let minted_at = now();
-        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
+        let token = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at, NONCE);
         let last = later(minted_at, LIFETIME);
         assert!(
             tokens(KEY, None)
@@ -388,7 +424,7 @@ mod tests {
     fn keys_are_changed_by_way_of_the_previous_one() {
         let (old, new) = (b"the old key", b"the new key");
         let minted_at = now();
-        let token = tokens(old, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
+        let token = tokens(old, None).mint(Subject::ANYBODY, &point(minted_at), minted_at, NONCE);
         assert!(
             tokens(new, Some(old))
                 .read(Subject::ANYBODY, &token, minted_at)
@@ -403,7 +439,7 @@ mod tests {
     #[test]
     fn a_token_of_another_subject_is_told_apart() {
         let (tokens, now) = (tokens(KEY, None), now());
-        let token = tokens.mint(Subject("ana"), &point(now), now);
+        let token = tokens.mint(Subject("ana"), &point(now), now, NONCE);
         assert!(tokens.read(Subject("ana"), &token, now).is_ok());
         for other in [Subject("rui"), Subject::ANYBODY] {
             assert_eq!(tokens.read(other, &token, now), Err(Untaken::Foreign));
@@ -413,7 +449,7 @@ mod tests {
     #[test]
     fn every_bit_counts() {
         let minted_at = now();
-        let good = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at);
+        let good = tokens(KEY, None).mint(Subject::ANYBODY, &point(minted_at), minted_at, NONCE);
         let bytes = URL_SAFE_NO_PAD.decode(&good).unwrap();
         for bit in 0..bytes.len() * 8 {
             let mut bytes = bytes.clone();
@@ -449,7 +485,7 @@ mod tests {
         let floor = |partitions: usize| AnswerFloor::new(vec![5; partitions]);
         for (partitions, kept) in [(256, 256), (257, 0)] {
             point.question.as_mut().unwrap().floor = floor(partitions);
-            let token = tokens(KEY, None).mint(Subject::ANYBODY, &point, now);
+            let token = tokens(KEY, None).mint(Subject::ANYBODY, &point, now, NONCE);
             assert!(token.len() < Tokens::MAX_LEN);
             let read = tokens(KEY, None)
                 .read(Subject::ANYBODY, &token, now)

@@ -262,8 +262,7 @@ fn a_second_debt_keeps_the_first_one_alive() {
             > answer a
               record: late
             > answer a
-              duplicates seen
-              record: duplicate
+              record: late
         "#]],
     );
 }
@@ -286,7 +285,7 @@ fn a_suffixed_question_that_is_owed_explains_no_plain_answer() {
               (AnswerDeadline after 120s)
               send a1 timed out
             > answer a
-              record: duplicate
+              record: late
         "#]],
     );
 }

@@ -120,7 +120,6 @@ fn a_question_that_was_under_way_when_another_was_given_up_may_be_answered_twice
             > published qc
               b2 accepted 0ns
             > answer b
-              duplicates seen
               record: late
             > answer b~qc
               send b2 r3 (Some(0ns) of 0ns)
@@ -156,7 +155,6 @@ fn an_answer_that_comes_again_because_its_question_was_written_again_is_not_the_
             > published q2
               a1 accepted 0ns
             > answer a
-              duplicates seen
               record: late
             > answer a~q2
               send a1 r3 (Some(0ns) of 0ns)

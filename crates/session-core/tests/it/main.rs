@@ -18,6 +18,7 @@ mod on_published;
 mod on_timeout;
 mod parts;
 mod protocol_v1;
+mod stripped_suffix;
 mod undelivered;
 mod v2;
 mod wire_id;

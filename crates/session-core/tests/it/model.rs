@@ -90,7 +90,8 @@ fn the_scripts_bring_about_everything_that_can_happen() {
         send PublishFailed
         send TimedOut
         send answer
-        send answer before the report"#]]
+        send answer before the report
+        suffix stripped"#]]
     .assert_eq(&seen.join("\n"));
 }
 
@@ -118,9 +119,11 @@ fn kind(effect: &Effect) -> String {
             | Event::PartsBroken
             | Event::DuplicatesSeen
             | Event::OwedTableFull => format!("{event:?}"),
-            Event::QuestionAdopted { .. } | Event::NotResumed { .. } | Event::AnswerRestarted => {
-                unreachable!("version 1 only")
-            }
+            Event::SuffixStripped { .. } => "suffix stripped".into(),
+            Event::QuestionAdopted { .. }
+            | Event::NotResumed { .. }
+            | Event::SessionIdInUse { .. }
+            | Event::AnswerRestarted => unreachable!("version 1 only"),
         },
     }
 }

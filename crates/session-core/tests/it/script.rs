@@ -12,7 +12,8 @@
 //! answer a | a~q1 [echo=q1|echo=foreign] [at=3] [replayed] [failed] [part=0|part=next] [final] [attempt=1] [text=…]
 //! record a~q1 …                      written like an answer and not read; r1, r2, … all the same
 //! again r1                           a record is read, or read once more
-//! start a1 | start a2 t3 last=2      version 2: afresh, or from the third token told
+//! start a1 | start a2 t3 last=2      version 2: afresh, or from the third token told; the lineage of `start a1` is
+//!                                    called a1, and `a1:q1` is question q1 of it where another lineage has a q1 too
 //! recovered a2 q1 r1 r2 | recovered a2 q1 lost
 //! cancel a1 q1 | ack a1 2
 //! replica 2   what follows happens at another replica, which knows the same records
@@ -30,13 +31,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use expect_test::Expect;
 use session_core::{
-    Ask, Input, Ledger, Named, Persisted, PublishId, Recovery, Registry, ResumePoint, Settings,
-    Start, WireIdMode,
+    Ask, AskIdentity, Input, KeyedAsk, Ledger, Persisted, PublishId, Recovery, Registry,
+    ResumePoint, Settings, Start, WireIdMode,
 };
 use types::{
     Answer, AnswerBody, AnswerFloor, AnswerMetadata, AnswerPart, AnswerText, AskId, Generation,
-    PartOrder, QuestionId, QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey,
-    Suffix, WireId,
+    Lineage, PartOrder, QuestionId, QuestionIdEcho, QuestionText, RecordPosition, SessionId,
+    SessionKey, Suffix, WireId,
 };
 
 mod told;
@@ -95,6 +96,10 @@ pub(crate) struct Run {
     records: Vec<Answer>,
     /// What each token says.
     tokens: Vec<ResumePoint>,
+    /// The lineage that each version-2 session has now.
+    lineages: HashMap<SessionId, Lineage>,
+    /// The version-2 questions by word, in the order they were asked.
+    keyed: Vec<(String, QuestionId)>,
 }
 
 impl Run {
@@ -121,11 +126,17 @@ impl Run {
             published: HashMap::new(),
             records: Vec::new(),
             tokens: Vec::new(),
+            lineages: HashMap::new(),
+            keyed: Vec::new(),
         };
         for line in lines {
             run.line(line);
         }
         run
+    }
+
+    pub(crate) fn is_suffix_stripped(&self) -> bool {
+        self.registry.is_suffix_stripped(self.now)
     }
 
     /// Runs one line.
@@ -172,7 +183,7 @@ impl Run {
             "start" => self.start(words),
             "recovered" => Input::Recovered {
                 key: key(words[0]),
-                question_id: question_id(words[1]),
+                question_id: self.question_id(words[1]),
                 recovery: match words[2..] {
                     ["lost"] => Recovery::Lost,
                     ref found => Recovery::Found(found.iter().map(|r| self.record(r)).collect()),
@@ -180,7 +191,7 @@ impl Run {
             },
             "cancel" => Input::Cancel {
                 key: key(words[0]),
-                question_id: question_id(words[1]),
+                id: AskId::parse(words[1]).unwrap(),
             },
             "ack" => Input::Ack {
                 key: key(words[0]),
@@ -197,7 +208,7 @@ impl Run {
 
     /// What a report on this question names; on one that was never asked, nothing known.
     fn publication(&self, question: &str) -> PublishId {
-        let question = question_id(question);
+        let question = self.question_id(question);
         let unknown = PublishId {
             question,
             number: u64::MAX,
@@ -214,14 +225,40 @@ impl Run {
         self.others.insert(left_name, left);
     }
 
-    fn start(&self, words: &[&str]) -> Input {
+    fn start(&mut self, words: &[&str]) -> Input {
+        let key = key(words[0]);
         let token = words.get(1).and_then(|word| word.strip_prefix('t'));
-        Input::Start {
-            key: key(words[0]),
-            start: token.map_or(Start::Fresh, |number| Start::Resume {
-                point: self.tokens[number.parse::<usize>().unwrap() - 1].clone(),
-                last_seq: option(words, "last=").unwrap().parse().unwrap(),
-            }),
+        let (lineage, start) = match token {
+            None => {
+                let lineage = lineage(words[0]);
+                (lineage, Start::Fresh { lineage })
+            }
+            Some(number) => {
+                let point = self.tokens[number.parse::<usize>().unwrap() - 1].clone();
+                let last_seq = option(words, "last=").unwrap().parse().unwrap();
+                (point.lineage, Start::Resume { point, last_seq })
+            }
+        };
+        self.lineages.insert(key.id.clone(), lineage);
+        Input::Start { key, start }
+    }
+
+    /// The id of the question that a word stands for: derived where version 2 asked it, else the word itself.
+    fn question_id(&self, word: &str) -> QuestionId {
+        if let Some((start, question)) = word.split_once(':') {
+            return lineage(start).question_id(&AskId::parse(question).unwrap());
+        }
+        let mut newest_first = self.keyed.iter().rev();
+        let keyed = newest_first.find(|(keyed, _)| keyed == word);
+        keyed.map_or_else(|| question_id(word), |(_, id)| *id)
+    }
+
+    /// The word that a question's id was made of.
+    fn word(&self, question: QuestionId) -> String {
+        let mut keyed = self.keyed.iter();
+        match keyed.find(|(_, id)| *id == question) {
+            Some((word, _)) => word.clone(),
+            None => word(question),
         }
     }
 
@@ -231,12 +268,20 @@ impl Run {
         let drawn = option(words, "suffix=").unwrap_or(question);
         let suffix = suffix(drawn);
         self.suffixes.insert(suffix.to_string(), drawn.to_owned());
+        let identity = match words.contains(&"named") {
+            false => AskIdentity::Random(question_id(question)),
+            true => {
+                let id = AskId::parse(question).unwrap();
+                if let Some(lineage) = self.lineages.get(&key(words[0]).id) {
+                    let question_id = lineage.question_id(&id);
+                    self.keyed.push((question.to_owned(), question_id));
+                }
+                let timeout = option(words, "timeout=").map(seconds);
+                AskIdentity::Keyed(KeyedAsk { id, timeout })
+            }
+        };
         Ask {
-            question_id: question_id(question),
-            named: words.contains(&"named").then(|| Named {
-                id: AskId::parse(question).unwrap(),
-                timeout: option(words, "timeout=").map(seconds),
-            }),
+            identity,
             text: QuestionText::new(question),
             user_name: None,
             suffix,
@@ -266,7 +311,7 @@ impl Run {
             question_id: match option(words, "echo=") {
                 None => QuestionIdEcho::Absent,
                 Some("foreign") => QuestionIdEcho::Foreign,
-                Some(question) => QuestionIdEcho::Echoed(question_id(question)),
+                Some(question) => QuestionIdEcho::Echoed(self.question_id(question)),
             },
             part: part(words),
             body: if words.contains(&"failed") {
@@ -369,7 +414,12 @@ fn name(key: &SessionKey) -> String {
     format!("{}{}", key.id, key.generation.0)
 }
 
-/// The word that a question's id was made of.
+/// The lineage of the fresh start of this connection.
+fn lineage(start: &str) -> Lineage {
+    Lineage::from_random(padded(start))
+}
+
+/// The word that a version-1 question's id was made of.
 fn word(question: QuestionId) -> String {
     let digits = question.to_string();
     let bytes = digits.as_bytes().chunks(2);

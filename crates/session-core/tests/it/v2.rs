@@ -4,6 +4,7 @@ mod again;
 mod drain;
 mod ends;
 mod late_return;
+mod lineage;
 mod meanwhile;
 mod not_resumed;
 mod parts;

@@ -150,10 +150,47 @@ async fn a_newer_socket_takes_the_question_along_only_with_the_token() {
     assert_eq!(second.receive().await["pending"], "q-1");
 
     let mut third = sessions.connect_v2("s-1").await;
-    third.start().await;
-    assert_eq!(second.0.close_code().await, 4509);
+    assert_ne!(third.start_anew().await, "s-1", "it is in use");
+    assert_eq!(sessions.counted("sessions_id_conflicts_total", "2"), 1.0);
     sessions.answer(&asked, "ali");
+    assert_eq!(second.receive().await["data"], "ali");
     third.0.assert_nothing_more().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_a_token_is_not_shown_the_answer_to_an_older_question_of_its_session_and_ask_id()
+ {
+    let mut sessions = Sessions::with(replica());
+    let mut before = sessions.connect_v2("s-1").await;
+    before.start().await;
+    before.ask("q-1", "onde?").await;
+    let first = sessions.questions.next_taken().await;
+    before.receive().await;
+    drop(before);
+    sessions.wait_connected(0).await;
+
+    let mut after = sessions.connect_v2("s-1").await;
+    assert_eq!(after.start_anew().await, "s-1");
+    after.ask("q-1", "quando?").await;
+    let second = sessions.questions.next_taken().await;
+    assert_ne!(first.question.question_id, second.question.question_id);
+    after.receive().await;
+    sessions.answer(&first, "ali");
+    sessions.answer(&second, "hoje");
+    assert_eq!(after.receive().await["data"], "hoje");
+}
+
+#[tokio::test(start_paused = true)]
+async fn version_1_does_not_replace_a_live_session_of_version_2() {
+    let mut sessions = Sessions::with(replica());
+    let mut owner = sessions.connect_v2("s-1").await;
+    owner.start().await;
+    let mut newcomer = sessions.connect("s-1").await;
+    assert_eq!(newcomer.close_code().await, 4509);
+    assert_eq!(sessions.counted("sessions_id_conflicts_total", "1"), 1.0);
+    owner.ask("q-1", "onde?").await;
+    sessions.questions.next_taken().await;
+    assert_eq!(owner.receive().await["type"], "accepted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,10 @@ pub(crate) enum Fact {
     Settled(SessionId),
     /// From now on no session may use its plain id for a while.
     PlainUnsafe,
+    /// An answer came under the bare id of a session that had asked under a suffix.
+    BareAnswer,
+    /// An answer under a suffix came for a session that is known.
+    SuffixedAnswer,
     DrainBegan,
 }
 
@@ -244,6 +248,49 @@ impl History {
         None
     }
 
+    /// Whether this session waits for an answer under a suffix, or such an answer has been owed all the
+    /// time since its question ended.
+    pub(crate) fn has_asked_with_suffix(&self, now: Instant, session: &str) -> bool {
+        let open = self.open(session);
+        if open.is_some_and(|question| !question.wire_id.is_plain()) {
+            return true;
+        }
+        let mut until_then = now;
+        for (at, fact) in self.memory(session).into_iter().rev() {
+            let (Fact::Owed(question) | Fact::Doubted(question)) = fact else {
+                continue;
+            };
+            if *at + self.settings.answer_ttl <= until_then {
+                return false;
+            }
+            if matches!(fact, Fact::Owed(_)) && !question.wire_id.is_plain() {
+                return true;
+            }
+            until_then = *at;
+        }
+        false
+    }
+
+    /// How many answers have come under bare ids where suffixes were asked, each soon after the one before
+    /// and none under a suffix since.
+    pub(crate) fn bare_answers(&self) -> usize {
+        let mut later: Option<Instant> = None;
+        let mut bare = 0;
+        for (at, fact) in self.facts.iter().rev() {
+            match fact {
+                Fact::SuffixedAnswer => break,
+                Fact::BareAnswer => {
+                    if later.is_some_and(|later| *at + self.settings.answer_ttl <= later) {
+                        break;
+                    }
+                    (later, bare) = (Some(*at), bare + 1);
+                }
+                _ => {}
+            }
+        }
+        bare
+    }
+
     /// Whether that question ended because its socket was gone.
     pub(crate) fn lost_its_socket(&self, question: QuestionId) -> bool {
         let mut facts = self.facts.iter();
@@ -331,7 +378,9 @@ impl History {
             | Fact::Ended(id, _)
             | Fact::Counted(id, _)
             | Fact::Part(id, _) => self.asked(*id)?.key.id,
-            Fact::PlainUnsafe | Fact::DrainBegan => return None,
+            Fact::PlainUnsafe | Fact::BareAnswer | Fact::SuffixedAnswer | Fact::DrainBegan => {
+                return None;
+            }
         };
         Some(id.to_string())
     }

@@ -6,8 +6,8 @@ mod receiving;
 use std::time::Instant;
 
 use session_core::{
-    Ask, CloseReason, Effect, Event, Input, Persisted, PublishId, Reply, Settings, Timer, Version,
-    WireIdMode,
+    Ask, AskIdentity, CloseReason, Effect, Event, Input, Persisted, PublishId, Reply, Settings,
+    Timer, Version, WireIdMode,
 };
 use types::{
     Answer, AnswerBody, AnswerOutcome, Question, QuestionId, QuestionIdEcho, QuestionOutcome,
@@ -104,6 +104,9 @@ impl Reference {
     }
 
     fn ask(&mut self, now: Instant, key: SessionKey, ask: Ask) {
+        let AskIdentity::Random(question_id) = ask.identity else {
+            unreachable!("the reference knows version 1 only")
+        };
         let current = self.history.connection(key.id.as_str());
         if current.as_ref() != Some(&key) || self.history.was_told_to_close(&key) {
             return;
@@ -123,7 +126,7 @@ impl Reference {
             false => WireId::suffixed(&key.id, ask.suffix),
         };
         let asked = Asked {
-            id: ask.question_id,
+            id: question_id,
             key: key.clone(),
             wire_id: wire_id.clone(),
             floor: ask.floor,
@@ -133,14 +136,14 @@ impl Reference {
         let question = Question {
             session: key.id.clone(),
             wire_id,
-            question_id: ask.question_id,
+            question_id: question_id,
             text: ask.text,
             user_name: ask.user_name,
             asked_at: ask.asked_at,
         };
         self.publishes += 1;
         let publish = PublishId {
-            question: ask.question_id,
+            question: question_id,
             number: self.publishes,
         };
         self.effects.push(Effect::Publish {
@@ -189,6 +192,9 @@ impl Reference {
 
     fn answer(&mut self, now: Instant, answer: Answer) {
         let session = answer.wire_id.session().to_owned();
+        if !answer.wire_id.is_plain() && self.is_known(&session) {
+            self.history.add(now, Fact::SuffixedAnswer);
+        }
         let (named, open) = match answer.question_id {
             QuestionIdEcho::Echoed(id) => (
                 self.history
@@ -278,10 +284,18 @@ impl Reference {
         self.close_if_draining(now, question.key.clone());
     }
 
+    /// Whether this session has a socket, or is remembered without one.
+    fn is_known(&self, session: &str) -> bool {
+        self.history.connection(session).is_some()
+            || self.history.remembered_until(session).is_some()
+    }
+
     /// The record goes to nobody; why?
     fn explain(&mut self, now: Instant, session: &str, answer: &Answer) {
         let here = self.history.connection(session).is_some();
-        if !here && self.history.remembered_until(session).is_none() {
+        let asked_with_suffix = self.settings.wire_id == WireIdMode::Question
+            || self.history.has_asked_with_suffix(now, session);
+        if !self.is_known(session) {
             return self.decided(AnswerOutcome::Foreign);
         }
         let again = self.history.repeats_the_last_answer(session, answer);
@@ -298,6 +312,14 @@ impl Reference {
             return self.decided(AnswerOutcome::Undeliverable);
         }
         let unexplained = plain && owed.is_none() && !answer.replayed;
+        if unexplained && asked_with_suffix && answer.question_id == QuestionIdEcho::Absent {
+            self.history.add(now, Fact::BareAnswer);
+            if self.history.bare_answers() >= 3 {
+                let session = SessionId::parse(session).unwrap();
+                self.note(Event::SuffixStripped { session });
+            }
+        }
+        let unexplained = unexplained && !asked_with_suffix;
         if unexplained && self.settings.wire_id == WireIdMode::Plain {
             self.history.add(now, Fact::PlainUnsafe);
             self.note(Event::DuplicatesSeen);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use session_core::{Ask, Effect, Input, Persisted, Registry, Reply, Settings};
+use session_core::{Ask, AskIdentity, Effect, Input, Persisted, Registry, Reply, Settings};
 use types::{
     Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, Generation, PartOrder, QuestionId,
     QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, Suffix, WireId,
@@ -156,8 +156,7 @@ impl Run {
         let known = &self.ends[..2];
         let number = u8::try_from(self.audit.questions.len()).unwrap();
         let ask = Ask {
-            question_id: question_id(number),
-            named: None,
+            identity: AskIdentity::Random(question_id(number)),
             text: QuestionText::new(number.to_string()),
             user_name: None,
             suffix: suffix(number),

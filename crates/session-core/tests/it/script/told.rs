@@ -3,7 +3,7 @@
 
 use session_core::{ResumePoint, Told};
 
-use super::{Run, word};
+use super::Run;
 
 impl Run {
     pub(super) fn told(&mut self, told: Told) -> String {
@@ -18,6 +18,7 @@ impl Run {
                 format!("hello {how}, {pending} pending{}", self.token(resume))
             }
             Told::NotResumed => "not resumed".to_owned(),
+            Told::SessionIdInUse => "session id in use".to_owned(),
             Told::Accepted { id, resume } => {
                 format!("accepted {}{}", id.as_str(), self.token(resume))
             }
@@ -52,7 +53,7 @@ impl Run {
             let left = question.deadline - self.started;
             format!(" waits {} until {left:?}", question.id.as_str())
         });
-        let answered: Vec<String> = point.answered.iter().map(|id| word(*id)).collect();
+        let answered: Vec<String> = point.answered.iter().map(|id| self.word(*id)).collect();
         let answered = match answered.is_empty() {
             true => String::new(),
             false => format!(" answered {}", answered.join(" ")),

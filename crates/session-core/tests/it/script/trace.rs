@@ -3,7 +3,7 @@
 use session_core::{CloseReason, Effect, Event, Reply};
 use types::WireId;
 
-use super::{Run, name, word};
+use super::{Run, name};
 
 impl Run {
     pub(super) fn describe(&mut self, effect: Effect) -> String {
@@ -39,7 +39,11 @@ impl Run {
                 floor: _,
             } => {
                 let wire_id = self.wire_id(&wire_id);
-                format!("recover {} {} as {wire_id}", name(&key), word(question_id))
+                format!(
+                    "recover {} {} as {wire_id}",
+                    name(&key),
+                    self.word(question_id)
+                )
             }
             Effect::Tell { key, told } => format!("tell {} {}", name(&key), self.told(*told)),
         }
@@ -81,8 +85,10 @@ fn describe_event(event: Event) -> String {
         Event::PartsBroken => "parts broken".to_owned(),
         Event::AnswerRestarted => "answer restarted".to_owned(),
         Event::QuestionAdopted { key } => format!("{} adopted", name(&key)),
+        Event::SessionIdInUse { key, .. } => format!("{} session id in use", name(&key)),
         Event::NotResumed { key } => format!("{} not resumed", name(&key)),
         Event::DuplicatesSeen => "duplicates seen".to_owned(),
+        Event::SuffixStripped { session } => format!("suffix stripped, as in {session}"),
         Event::OwedTableFull => "owed table full".to_owned(),
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Manner {
     pub(super) attempts: bool,
     /// Keeps a question's records in one partition.
     pub(super) keyed: bool,
+    /// Answers under the bare session id whatever suffix the question has.
+    pub(super) strips: bool,
     /// Never answers one in so many.
     pub(super) forgets: Option<usize>,
 }
@@ -41,6 +43,7 @@ impl Manner {
             parts,
             attempts: parts && random.one_in(2),
             keyed: random.one_in(2),
+            strips: random.one_in(6),
             forgets: random.one_in(2).then_some(10),
         }
     }
@@ -108,7 +111,7 @@ impl Answerer {
         };
         let mut text = self.text(question);
         if self.manner.parts {
-            let asking = (question.question_id, question.wire_id.clone());
+            let asking = (question.question_id, self.written_id(question));
             text = self.in_parts.entry(asking).or_insert(text).clone();
         }
         for _ in 0..times {
@@ -121,6 +124,14 @@ impl Answerer {
             if self.manner.varies {
                 text = self.text(question);
             }
+        }
+    }
+
+    /// The session id that its answer to this question has.
+    fn written_id(&self, question: &Question) -> WireId {
+        match self.manner.strips {
+            true => WireId::plain(&question.session),
+            false => question.wire_id.clone(),
         }
     }
 
@@ -143,7 +154,7 @@ impl Answerer {
     ) -> Vec<(usize, Answer)> {
         let home = random.below(PARTITIONS);
         let record = |part, text: &str| Answer {
-            wire_id: question.wire_id.clone(),
+            wire_id: self.written_id(question),
             question_id: match self.manner.echoes {
                 true => QuestionIdEcho::Echoed(question.question_id),
                 false => QuestionIdEcho::Absent,

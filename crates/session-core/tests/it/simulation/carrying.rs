@@ -1,13 +1,15 @@
 //! What replicas do, carried to the clients, and held against the promise.
 
 use session_core::{Effect, ErrorCode, Event, Input, Start, Told};
-use types::{AnswerOutcome, AnswerPart, Generation, QuestionOutcome, SessionId, SessionKey};
+use types::{
+    AnswerOutcome, AnswerPart, Generation, Lineage, QuestionOutcome, SessionId, SessionKey,
+};
 
 use super::client::{Connection, Frame};
 use super::kafka::Kafka;
 use super::random::Random;
 use super::replica::Replica;
-use super::world::{World, named};
+use super::world::World;
 
 impl World {
     pub(super) fn replica_does(
@@ -44,6 +46,15 @@ impl World {
             Event::AnswerDecided {
                 outcome: AnswerOutcome::Duplicate,
             } => self.tally.count("duplicate"),
+            Event::SessionIdInUse { .. } => self.tally.count("session id in use"),
+            Event::SuffixStripped { .. } => self.tally.count("suffix stripped"),
+            Event::DuplicatesSeen if self.manner.strips => {
+                // Parts of an earlier attempt may come again whatever the wire id.
+                let manner = &self.manner;
+                let explained = manner.repeats || manner.parts || self.kafka.has_a_question_twice();
+                assert!(explained, "a stripped suffix passes for a duplicate");
+            }
+            Event::DuplicatesSeen => {}
             Event::QuestionAccepted { .. }
             | Event::NotResumed { .. }
             | Event::QuestionEnded { .. }
@@ -51,18 +62,19 @@ impl World {
             | Event::AnswerTooLarge
             | Event::AnswerRestarted
             | Event::PartsBroken
-            | Event::DuplicatesSeen
             | Event::OwedTableFull => {}
         }
     }
 
     pub(super) fn carry(&mut self, replica: usize, effect: Effect) {
         let (key, frame) = match effect {
-            Effect::Tell { key, told } if *told == Told::NotResumed => {
+            Effect::Tell { key, told }
+                if matches!(*told, Told::NotResumed | Told::SessionIdInUse) =>
+            {
                 return self.begin_anew(replica, &key);
             }
             Effect::Tell { key, told } => {
-                self.assert_not_lost(replica, &key, &told);
+                self.assert_not_lost(replica, &told);
                 (key, Frame::Told(told))
             }
             Effect::Send { key, reply } => (key, Frame::Reply(reply)),
@@ -92,20 +104,21 @@ impl World {
         self.clients[number].connections += 1;
         let connections = self.clients[number].connections;
         let id = SessionId::parse(&format!("s{number}.{connections}")).unwrap();
-        self.open(number, replica, id, Some(Start::Fresh));
+        let lineage = Lineage::from_random(self.random.bits());
+        self.open(number, replica, id, Some(Start::Fresh { lineage }));
     }
 
     /// A timeout must not be told where the answer was there.
-    pub(super) fn assert_not_lost(&self, replica: usize, key: &SessionKey, told: &Told) {
+    pub(super) fn assert_not_lost(&self, replica: usize, told: &Told) {
         let Told::Error {
             id,
             code: ErrorCode::Timeout,
-            ..
+            resume: Some(point),
         } = told
         else {
             return;
         };
-        let name = named(key.id.as_str(), id.as_str());
+        let name = point.lineage.question_id(id);
         let of_it = |question: &&types::Question| question.question_id == name;
         let asked: Vec<_> = self.kafka.questions.iter().filter(of_it).collect();
         let [question] = asked.as_slice() else {

@@ -47,7 +47,10 @@ pub(super) struct Client {
     pub(super) session: String,
     pub(super) seq: u64,
     pub(super) open: Option<Open>,
+    /// Questions so far; each has a text of its own.
     pub(super) asked: usize,
+    /// Questions so far that the page of today knows of: it counts its ids from 1.
+    numbered: usize,
     pub(super) connections: usize,
 }
 
@@ -80,6 +83,7 @@ impl Client {
             seq: 0,
             open: None,
             asked: 0,
+            numbered: 0,
             connections: 0,
         }
     }
@@ -87,8 +91,9 @@ impl Client {
     /// Its next question.
     pub(super) fn ask(&mut self) -> &mut Open {
         self.asked += 1;
+        self.numbered += 1;
         self.open.insert(Open {
-            id: AskId::parse(&format!("q{}", self.asked)).unwrap(),
+            id: AskId::parse(&format!("q{}", self.numbered)).unwrap(),
             text: format!("c{}q{}", self.number, self.asked),
             accepted: false,
             parts: 0,
@@ -104,6 +109,15 @@ impl Client {
             (Some(open), true) => open.sent = false,
             (open, _) => *open = None,
         }
+    }
+
+    /// The page is loaded again: it keeps its session id and nothing else, and numbers its questions from 1.
+    pub(super) fn reload(&mut self) {
+        self.connection = None;
+        self.token = None;
+        self.open = None;
+        self.seq = 0;
+        self.numbered = 0;
     }
 
     pub(super) fn take(&mut self, frame: Frame) -> Seen {
@@ -140,7 +154,7 @@ impl Client {
                 pending,
                 resume,
             } => self.take_hello(resumed, pending, resume),
-            Told::NotResumed => panic!("for the edge"),
+            Told::NotResumed | Told::SessionIdInUse => panic!("for the edge"),
             Told::Accepted { id, resume } => {
                 self.token = Some(resume);
                 self.about(&id).accepted = true;
@@ -176,7 +190,7 @@ impl Client {
         let connection = self.connection.as_mut().expect("a frame came");
         assert!(!std::mem::replace(&mut connection.open, true), "hello once");
         let name = resume.session.as_str().to_owned();
-        self.token = Some(resume);
+        let had = self.token.replace(resume).is_some();
         if resumed {
             assert_eq!(name, self.session);
             if let Some(open) = &mut self.open {
@@ -194,7 +208,6 @@ impl Client {
             }
             return Seen::Resumed;
         }
-        let had = !self.session.is_empty();
         (self.session, self.seq) = (name, 0);
         if let Some(open) = &mut self.open {
             (open.accepted, open.parts) = (false, 0);

@@ -1,5 +1,7 @@
 //! The two topics: what is in them stays, and everybody reads them at his own pace.
 
+use std::collections::HashSet;
+
 use types::{Answer, AnswerFloor, Question, QuestionId, QuestionIdEcho, RecordPosition};
 
 /// How many partitions the answers' topic has.
@@ -19,6 +21,13 @@ impl Kafka {
             offset: i64::try_from(self.answers[partition].len()).unwrap(),
         };
         self.answers[partition].push(answer);
+    }
+
+    /// Whether a question was written more than once.
+    pub(super) fn has_a_question_twice(&self) -> bool {
+        let mut asked = HashSet::new();
+        let mut questions = self.questions.iter();
+        questions.any(|question| !asked.insert((question.question_id, question.wire_id.as_str())))
     }
 
     /// The record at this place of a partition, if there is one.

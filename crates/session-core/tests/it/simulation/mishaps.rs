@@ -38,25 +38,41 @@ impl World {
         if !self.faults {
             return;
         }
-        match self.random.below(10) {
+        match self.random.below(12) {
             0..=6 => self.cut(),
             7 => self.drain(),
+            8..=9 => self.reload(),
             _ => self.crash(),
         }
     }
 
     pub(super) fn cut(&mut self) {
         let number = self.random.below(self.clients.len());
-        let client = &mut self.clients[number];
-        let Some(connection) = &client.connection else {
-            return;
+        if self.leave_half_open(number) {
+            self.clients[number].disconnect();
+            self.tally.count("cut");
+        }
+    }
+
+    /// A page is loaded again: its socket, its token and the question it waited for are gone.
+    pub(super) fn reload(&mut self) {
+        let number = self.random.below(self.clients.len());
+        if self.clients[number].is_v2 && self.leave_half_open(number) {
+            self.clients[number].reload();
+            self.tally.count("reload");
+        }
+    }
+
+    /// The replica of this client's socket, if it has one, is to learn later that the socket is gone.
+    fn leave_half_open(&mut self, number: usize) -> bool {
+        let Some(connection) = &self.clients[number].connection else {
+            return false;
         };
         let id = SessionId::parse(&connection.session).unwrap();
         let generation = connection.generation;
         let key = SessionKey { id, generation };
         self.half_open.push((connection.replica, key));
-        client.disconnect();
-        self.tally.count("cut");
+        true
     }
 
     /// A replica is asked to end, and started anew in the end.

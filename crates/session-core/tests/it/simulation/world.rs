@@ -1,7 +1,6 @@
 //! Everything together, one random step after the other.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::AddAssign;
 use std::time::Instant;
 
@@ -75,6 +74,9 @@ impl Tally {
             "crash",
             "drain",
             "cut",
+            "reload",
+            "session id in use",
+            "suffix stripped",
         ] {
             assert!(self.0.contains_key(what), "never: {what}; {:?}", self.0);
         }
@@ -174,14 +176,4 @@ impl World {
             _ => self.fault(),
         }
     }
-}
-
-/// A name that is the same at every replica.
-pub(super) fn named(session: &str, id: &str) -> QuestionId {
-    let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    let mut bits = [0; 16];
-    let (first, second) = bits.split_at_mut(8);
-    first.copy_from_slice(&hasher.hash_one((session, id)).to_le_bytes());
-    second.copy_from_slice(&hasher.hash_one((id, session)).to_le_bytes());
-    QuestionId::from_bytes(bits)
 }

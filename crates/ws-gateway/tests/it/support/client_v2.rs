@@ -44,6 +44,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientV2<S> {
         token
     }
 
+    /// Starts afresh; the session's id.
+    pub(crate) async fn start_anew(&mut self) -> String {
+        self.send(json!({"type": "start"})).await;
+        let hello = self.receive().await;
+        assert_eq!(hello["type"], "hello");
+        hello["session_id"].as_str().unwrap().to_owned()
+    }
+
     /// Goes on from a token.
     pub(crate) async fn resume(&mut self, token: &str, last_seq: u64) {
         let start = json!({"type": "start", "resume_token": token, "last_seq": last_seq});
