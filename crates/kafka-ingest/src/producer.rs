@@ -220,7 +220,7 @@ impl QuestionPublisher {
         let schema = self.schema.get().ok_or(Refusal::NoSchema)?;
         let value = schema.encode(question);
         let record = BaseRecord::with_opaque_to(&self.reporting.topic, ticket)
-            .key(question.wire_id.as_str())
+            .key(question.session.as_str())
             .payload(&value)
             .headers(headers(question, trace, &self.reply_topic));
         let line = self.line.get();

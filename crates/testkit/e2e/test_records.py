@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from harness import kcat, schemas, texts, ws
+from harness import kcat, schemas, texts, v2, ws
 from harness.answerer import held
 from harness.topics import prepared
 
@@ -42,15 +42,31 @@ def test_a_question_record_is_confluent_framed_for_a_reader_that_is_not_ours(gat
     assert record.decoded(schemas.PERGUNTA) == {"session_id": session, "pergunta": asked}
 
 
-def test_the_session_header_is_plain_when_the_wire_id_is_not(start_gateway, start_answerer, topics):
+def test_key_and_session_header_have_no_suffix_when_the_wire_id_has_one(start_gateway, start_answerer, topics):
     gateway = start_gateway(topics, GATEWAY__SESSION__WIRE_ID="question").wait_ready()
     answerer = start_answerer()
     session, asked = texts.session_id(), texts.question()
     assert ws.ask_once(gateway.url(session), asked) == ws.response(texts.answer_to(asked))
     question = answerer.question(asked)
     assert question.wire_id.startswith(f"{session}~")
-    assert question.key == question.wire_id.encode()
+    assert question.key == session.encode()
     assert question.header("session-id") == session
+
+
+def test_all_questions_of_a_session_stay_in_one_partition_so_that_jobs_can_keep_state_by_key(
+    gateway, start_answerer, topics
+):
+    answerer = start_answerer()
+    with v2.connect(gateway) as session:
+        session.start()
+        asked = [texts.question() for _ in range(12)]
+        for number, text in enumerate(asked):
+            session.ask(f"q-{number}", text)
+            session.answer(f"q-{number}")
+    questions = [answerer.question(text) for text in asked]
+    assert len({question.wire_id for question in questions}) == len(asked)
+    assert len({question.key for question in questions}) == 1
+    assert len({question.partition for question in questions}) == 1
 
 
 def test_optional_fields_are_filled_when_the_registered_schema_has_them(access, start_gateway, start_answerer, topics):

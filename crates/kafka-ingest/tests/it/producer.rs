@@ -35,7 +35,7 @@ async fn a_question_becomes_one_record_with_its_key_value_and_headers() {
     let [record, untraced] = records.as_slice() else {
         panic!("{} records", records.len());
     };
-    assert_eq!(record.key(), Some(WIRE_ID.as_bytes()));
+    assert_eq!(record.key(), Some(&b"s-1"[..]), "without the suffix");
     assert_eq!(record.payload(), Some(&*avro(1, WIRE_ID, "why?")));
     let expected = [
         ("question-id", "30313233343536373839616263646566"),
@@ -82,7 +82,7 @@ async fn a_fault_that_passes_is_not_seen_by_the_asker() {
     );
     assert_eq!(asking.outcome("s-1"), Ok(()));
     assert_eq!(asking.rest().await, []);
-    assert_eq!(stack.questions(1)[0].key(), Some(WIRE_ID.as_bytes()));
+    assert_eq!(stack.questions(1)[0].key(), Some(&b"s-1"[..]));
 }
 
 /// A leader that resigns says so also of what it has written already.
