@@ -222,3 +222,31 @@ impl Digest {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::statistics::Broker;
+
+    use super::*;
+
+    fn is_connected(source: &str, state: &str) -> bool {
+        let broker = Broker {
+            source: source.to_owned(),
+            state: state.to_owned(),
+            ..Broker::default()
+        };
+        let statistics = Statistics {
+            brokers: [("b".to_owned(), broker)].into(),
+            ..Statistics::default()
+        };
+        Digest::new(&statistics, "respostas").connected
+    }
+
+    #[test]
+    fn a_client_is_connected_by_a_broker_and_not_by_its_coordinator_alone() {
+        assert!(is_connected("learned", "UP"));
+        assert!(is_connected("configured", "UP"));
+        assert!(!is_connected("learned", "CONNECT"));
+        assert!(!is_connected("logical", "UP"));
+    }
+}
