@@ -156,6 +156,7 @@ mod tests {
             running: true,
             positioned: true,
             kafka: link(true),
+            cut_off: false,
             registry: link(true),
             missing: Vec::new(),
             partitions: 3,
@@ -167,6 +168,7 @@ mod tests {
         let publisher = PublisherStatus {
             running: true,
             kafka: link(true),
+            cut_off: false,
             registry: link(true),
             missing: Vec::new(),
             schema: Some(1),

@@ -244,7 +244,7 @@ impl Running {
     /// go on.
     async fn watch(&self, on_ready: impl FnOnce()) -> &'static str {
         const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
-        let mut silence = Silence::default();
+        let (mut answers, mut questions) = (Silence::default(), Silence::default());
         let mut judge = Judge::new(self.config.readiness.grace);
         let (mut consumer, mut publisher) = (self.consumer().watch(), self.publisher.watch());
         let mut on_ready = Some(on_ready);
@@ -259,8 +259,14 @@ impl Running {
             if !states.1.running {
                 return "the publisher of questions has ended";
             }
-            if silence.is_for_good(self.consumer().silent_for()) {
+            if states.0.cut_off || states.1.cut_off {
+                return "no Kafka client of this process gets a connection, although a broker answers it";
+            }
+            if answers.is_for_good(self.consumer().silent_for()) {
                 return "the thread that reads answers is stuck";
+            }
+            if questions.is_for_good(self.publisher.silent_for()) {
+                return "the thread that publishes questions is stuck";
             }
             let now = judge.judge(Instant::now(), &states.0, &states.1);
             let before = self.health.set(now.clone());

@@ -1,4 +1,4 @@
-//! When the thread that reads answers counts as stuck. Pure.
+//! Decides when a thread that talks to Kafka counts as stuck. Pure.
 
 use std::time::Duration;
 

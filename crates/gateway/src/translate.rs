@@ -164,6 +164,7 @@ pub(crate) fn kafka(kafka: &Kafka) -> KafkaSettings {
         .collect();
     KafkaSettings {
         security: security(kafka),
+        reconnect_timeout: kafka.reconnect_timeout,
         properties,
         ..KafkaSettings::new(&kafka.bootstrap_servers)
     }

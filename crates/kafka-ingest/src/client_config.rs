@@ -24,17 +24,21 @@ pub struct KafkaSettings {
     pub client_id: String,
     /// Encryption and login.
     pub security: Security,
+    /// How long a client may be without a connection to any broker before a new one takes its place.
+    /// More than some seconds: a client says once a second whether it is connected.
+    pub reconnect_timeout: Duration,
     /// Free librdkafka properties by name; [`REFUSED_PROPERTIES`] are refused. Values may be secrets.
     pub properties: BTreeMap<String, Secret>,
 }
 
 impl KafkaSettings {
-    /// Plaintext, no login, no further properties.
+    /// Plaintext, no login, 30 s to reconnect, no further properties.
     pub fn new(bootstrap_servers: impl Into<String>) -> Self {
         Self {
             bootstrap_servers: bootstrap_servers.into(),
             client_id: "answer-gateway".to_owned(),
             security: Security::Plaintext,
+            reconnect_timeout: Duration::from_secs(30),
             properties: BTreeMap::new(),
         }
     }
@@ -162,6 +166,7 @@ pub const REFUSED_PROPERTIES: &[&str] = &[
     "message.send.max.retries",
     "message.timeout.ms",
     "metadata.broker.list",
+    "metadata.recovery.",
     "offset.store.",
     "partition.assignment.strategy",
     "plugin.library.paths",
@@ -269,6 +274,11 @@ fn client(
         // A misspelt topic must be an error.
         ("allow.auto.create.topics", "false"),
         ("statistics.interval.ms", "1000"),
+        // The default, said on purpose: with every known broker gone, ask the bootstrap servers.
+        ("metadata.recovery.strategy", "rebootstrap"),
+        // The same after so long without a metadata reply; the default is 5 min. What neither notices
+        // is left to `replacement`.
+        ("metadata.recovery.rebootstrap.trigger.ms", "10000"),
     ];
     let mut config = ClientConfig::new();
     // Which lines are written is decided where all others are; the binding would ask another library.

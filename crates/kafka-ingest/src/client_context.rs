@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -22,6 +23,9 @@ pub(crate) struct Context {
     topic: Arc<str>,
     events: Arc<Events>,
     digest: Mutex<Option<Digest>>,
+    connected_at: Mutex<Option<Instant>>,
+    /// `host:port` of the brokers named by the brokers, as of the latest statistics.
+    learned: Mutex<Vec<String>>,
     disconnects: Mutex<i64>,
     failed: AtomicBool,
     problem: Mutex<Option<RDKafkaErrorCode>>,
@@ -41,7 +45,8 @@ pub(crate) enum Rebalance {
 /// What matters of one round of statistics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Digest {
-    /// Whether any broker is connected.
+    /// Whether any broker is connected. A group's coordinator alone does not count: its connection
+    /// outlives the list of brokers, and neither reads nor writes records.
     pub(crate) connected: bool,
     /// How many partitions the topic has, as far as this client knows.
     pub(crate) partitions: usize,
@@ -80,6 +85,8 @@ impl Context {
             topic,
             events,
             digest: Mutex::new(None),
+            connected_at: Mutex::new(None),
+            learned: Mutex::new(Vec::new()),
             disconnects: Mutex::new(0),
             failed: AtomicBool::new(false),
             problem: Mutex::new(None),
@@ -90,6 +97,16 @@ impl Context {
     /// The latest statistics, once.
     pub(crate) fn take_digest(&self) -> Option<Digest> {
         lock(&self.digest).take()
+    }
+
+    /// When the statistics last showed a connection to a broker.
+    pub(crate) fn connected_at(&self) -> Option<Instant> {
+        *lock(&self.connected_at)
+    }
+
+    /// `host:port` of the brokers that the brokers have named, as the latest statistics have them.
+    pub(crate) fn learned_brokers(&self) -> Vec<String> {
+        lock(&self.learned).clone()
     }
 
     /// The latest error of the client as a whole, once.
@@ -131,7 +148,14 @@ impl ClientContext for Context {
 
     fn stats(&self, statistics: Statistics) {
         self.count_reconnects(&statistics);
-        *lock(&self.digest) = Some(Digest::new(&statistics, &self.topic));
+        let brokers = statistics.brokers.values();
+        let learned = brokers.filter(|broker| broker.source == "learned");
+        *lock(&self.learned) = learned.map(|broker| broker.nodename.clone()).collect();
+        let digest = Digest::new(&statistics, &self.topic);
+        if digest.connected {
+            *lock(&self.connected_at) = Some(Instant::now());
+        }
+        *lock(&self.digest) = Some(digest);
     }
 
     fn error(&self, error: KafkaError, _reason: &str) {
@@ -187,7 +211,7 @@ impl Digest {
             connected: statistics
                 .brokers
                 .values()
-                .any(|broker| broker.state == "UP"),
+                .any(|broker| broker.state == "UP" && broker.source != "logical"),
             partitions: partitions.count(),
             lag_sum: lags.clone().sum(),
             lag_max: lags.max().unwrap_or(0),
@@ -197,4 +221,32 @@ impl Digest {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::statistics::Broker;
+
+    use super::*;
+
+    fn is_connected(source: &str, state: &str) -> bool {
+        let broker = Broker {
+            source: source.to_owned(),
+            state: state.to_owned(),
+            ..Broker::default()
+        };
+        let statistics = Statistics {
+            brokers: [("b".to_owned(), broker)].into(),
+            ..Statistics::default()
+        };
+        Digest::new(&statistics, "respostas").connected
+    }
+
+    #[test]
+    fn a_client_is_connected_by_a_broker_and_not_by_its_coordinator_alone() {
+        assert!(is_connected("learned", "UP"));
+        assert!(is_connected("configured", "UP"));
+        assert!(!is_connected("learned", "CONNECT"));
+        assert!(!is_connected("logical", "UP"));
+    }
 }

@@ -161,7 +161,7 @@ impl KafkaResponseConsumer {
     pub fn start(self) -> Result<ConsumerHandle, StartError> {
         let settings = self.settings;
         let events = Arc::new(Events::new(self.instruments));
-        let group = &settings.group_id;
+        let (kafka, group) = (&settings.kafka, &settings.group_id);
         let reporting = Reporting::new(&settings.topic, group, Arc::clone(&events))?;
         let reporting = Arc::new(reporting);
         let registry = RegistryClient::new(&settings.registry)?;
@@ -170,7 +170,7 @@ impl KafkaResponseConsumer {
         let fetcher = fetching()?;
         let dead_letters = settings.dead_letter_topic.as_deref();
         let dead_letters = dead_letters
-            .map(|topic| DeadLetters::start(&settings.kafka, topic, &reporting))
+            .map(|topic| DeadLetters::start(kafka, topic, &reporting))
             .transpose()?;
         let (dead_letters, writing) = dead_letters.unzip();
         let limits = Limits {
@@ -178,7 +178,7 @@ impl KafkaResponseConsumer {
             bytes: settings.max_parked_bytes,
         };
         let joins = settings.delivery != Delivery::Broadcast;
-        let config = client_config::consumer(&settings.kafka, group, joins)?;
+        let config = client_config::consumer(kafka, group, joins)?;
         let (assignment, keeping) = reading_mode(&settings, dead_letters.is_some());
         let decoder = AnswerDecoder::new(settings.fields, settings.max_answer_bytes);
         let recent = (!joins).then(|| Arc::new(Recent::new(settings.recent, Instant::now())));
@@ -188,9 +188,8 @@ impl KafkaResponseConsumer {
                 schemas: SchemaSet::default(),
                 fetcher: fetching()?,
             };
-            let config = client_config::stretch_consumer(&settings.kafka, group)?;
-            let window = settings.recent.window;
-            Recall::start(config, Arc::clone(&reporting), recent, window, reader)
+            let (window, shared) = (settings.recent.window, Arc::clone(&reporting));
+            Recall::start(kafka, group, shared, recent, window, reader)
         });
         let recall = recall.transpose()?;
         let pipeline = Pipeline::new(
@@ -205,7 +204,7 @@ impl KafkaResponseConsumer {
         .with_dead_letters(dead_letters)
         .with_recent(recent);
         let shared = Arc::clone(&reporting);
-        let supervisor = Supervisor::new(config, shared, assignment, pipeline, fetcher);
+        let supervisor = Supervisor::new(kafka, config, shared, assignment, pipeline, fetcher);
         let (stop, thread) = supervisor.spawn()?;
         Ok(ConsumerHandle {
             reporting,

@@ -45,6 +45,7 @@ mod recent;
 mod record;
 mod registry;
 mod registry_reply;
+mod replacement;
 mod replay;
 mod reporting;
 mod schema_fetcher;

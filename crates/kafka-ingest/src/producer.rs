@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use avro_codec::QuestionFields;
 use rdkafka::error::KafkaError;
@@ -28,6 +28,7 @@ use crate::publish_report::{Persisted, PublishReport};
 use crate::publisher_reporting::PublisherReporting;
 use crate::question_schema::{Current, QuestionSchema};
 use crate::registry::{RegistryClient, RegistrySettings};
+use crate::replacement::ClientReplacement;
 use crate::status::PublisherStatus;
 use crate::stop::StopAsked;
 use crate::{KafkaSettings, StartError, client_config, questions_topic, trace};
@@ -119,6 +120,7 @@ impl QuestionPublisher {
                 settings.publish_timeout,
                 settings.queue,
             )?,
+            replacement: ClientReplacement::new(&settings.kafka),
             line: Arc::clone(&line),
             deliveries: Arc::clone(&deliveries),
             reporting: Arc::clone(&reporting),
@@ -172,6 +174,12 @@ impl QuestionPublisher {
                 }
             }
         }
+    }
+
+    /// How long ago the thread last looked up from what it does: a second at most, even while no
+    /// broker answers. After far longer than that it is stuck inside a call that does not return.
+    pub fn silent_for(&self) -> Duration {
+        self.reporting.pulse.since(Instant::now())
     }
 
     /// What works and what is missing, now.

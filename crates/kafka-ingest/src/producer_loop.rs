@@ -16,6 +16,8 @@ use crate::deliveries::{Deliveries, Reports};
 use crate::events::Client;
 use crate::positions::{self, WRITE};
 use crate::publisher_reporting::PublisherReporting;
+use crate::replacement::{ClientReplacement, NextClient};
+use crate::reporting::NO_BROKER;
 use crate::stop::{Stop, StopAsked, stop};
 
 pub(crate) type Producer = BaseProducer<Reports>;
@@ -34,6 +36,7 @@ pub(crate) struct InUse(Arc<Producer>);
 /// What the thread owns.
 pub(crate) struct ProducerLoop {
     pub(crate) config: ClientConfig,
+    pub(crate) replacement: ClientReplacement,
     pub(crate) line: Arc<Line>,
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) reporting: Arc<PublisherReporting>,
@@ -43,6 +46,8 @@ pub(crate) struct ProducerLoop {
 enum End {
     Stopped,
     Failed(RDKafkaErrorCode, String),
+    /// It has had no connection to a broker for as long as it may; it names these brokers.
+    Disconnected(Vec<String>),
 }
 
 impl ProducerLoop {
@@ -60,14 +65,20 @@ impl ProducerLoop {
     }
 
     fn run(self, stop: &Stop) {
-        let ended = Ended(self);
-        let this = &ended.0;
+        let mut ended = Ended(self);
+        let this = &mut ended.0;
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let since = Instant::now();
             match this.serve(stop) {
                 End::Stopped => return,
                 End::Failed(code, reason) => this.reporting.failed(Some(code), &reason),
+                End::Disconnected(learned) => {
+                    if this.on_disconnected(&learned) == NextClient::GiveUp {
+                        stop.wait_until_asked();
+                        return;
+                    }
+                }
             }
             this.close();
             if since.elapsed() > LONGEST_WAIT {
@@ -80,19 +91,36 @@ impl ProducerLoop {
     }
 
     /// Polls the producer until it has failed or the thread is to stop.
-    fn serve(&self, stop: &Stop) -> End {
+    fn serve(&mut self, stop: &Stop) -> End {
         while !stop.is_asked() {
             let Some(InUse(producer)) = self.line.get().clone() else {
                 return End::Stopped;
             };
+            self.reporting.pulse.beat(Instant::now());
             producer.poll(TICK);
             self.look(&producer);
             // Not told apart from other errors where the context hears of them.
             if let Some((code, reason)) = producer.client().fatal_error() {
                 return End::Failed(code, reason);
             }
+            let context = &producer.context().context;
+            let connected_at = context.connected_at();
+            if self.replacement.is_due(connected_at) {
+                return End::Disconnected(context.learned_brokers());
+            }
         }
         End::Stopped
+    }
+
+    /// Says what becomes of a producer that is dropped because it had no connection.
+    fn on_disconnected(&mut self, learned: &[String]) -> NextClient {
+        let disconnected_for = self.replacement.disconnected_for();
+        let next = self.replacement.decide(learned);
+        match next {
+            NextClient::Create => self.reporting.client_replaced(disconnected_for),
+            NextClient::GiveUp => self.reporting.cut_off(disconnected_for),
+        }
+        next
     }
 
     /// Takes in what librdkafka said since the last look.
@@ -112,17 +140,19 @@ impl ProducerLoop {
             self.reporting.kafka_up();
         } else {
             let problem = problem.map(|code| code.to_string());
-            let problem = problem.unwrap_or_else(|| "no broker is connected".to_owned());
+            let problem = problem.unwrap_or_else(|| NO_BROKER.to_owned());
             self.reporting.kafka_down(&problem);
         }
     }
 
     /// Another producer in the failed one's place. False when the thread is to stop.
-    fn replace(&self, backoff: &mut Backoff, stop: &Stop) -> bool {
+    fn replace(&mut self, backoff: &mut Backoff, stop: &Stop) -> bool {
         while !stop.wait(backoff.after_failure(rand::random())) {
+            self.reporting.pulse.beat(Instant::now());
             match self.create() {
                 Ok(producer) => {
                     self.line.set(Some(producer));
+                    self.replacement.on_created();
                     self.reporting.producer(true);
                     self.reporting.events.producer_replaced();
                     return true;

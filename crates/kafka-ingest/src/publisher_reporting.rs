@@ -4,19 +4,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use telemetry::Pulse;
 use tokio::sync::Notify;
 
 use crate::events::{Client, Events};
 use crate::positions::{self, WRITE};
 use crate::producer::Refusal;
+use crate::reporting::NO_BROKER;
 use crate::status::{self, Board, Link, Missing, PublisherStatus};
 
 #[derive(Debug)]
 pub(crate) struct PublisherReporting {
     pub(crate) topic: Arc<str>,
     pub(crate) board: Arc<Board<PublisherStatus>>,
+    pub(crate) pulse: Pulse,
     pub(crate) events: Arc<Events>,
     /// True while Kafka's last word on a question was that the right to write is lacking, which no
     /// look at the topic can tell.
@@ -29,9 +33,11 @@ impl PublisherReporting {
     pub(crate) fn new(topic: &str, events: Arc<Events>) -> Self {
         Self {
             topic: topic.into(),
+            pulse: Pulse::new(Instant::now()),
             board: Arc::new(Board::new(PublisherStatus {
                 running: true,
                 kafka: Link::untried(),
+                cut_off: false,
                 registry: Link::untried(),
                 missing: Vec::new(),
                 schema: None,
@@ -116,6 +122,19 @@ impl PublisherReporting {
     pub(crate) fn failed(&self, code: Option<RDKafkaErrorCode>, reason: &str) {
         self.events.producer_failed(&reason);
         self.blame(code);
+    }
+
+    /// The producer had no connection for so long: a new one takes its place.
+    pub(crate) fn client_replaced(&self, disconnected_for: Duration) {
+        self.kafka_down(NO_BROKER);
+        self.events
+            .client_replaced(Client::Producer, disconnected_for);
+    }
+
+    /// No producer gets a connection, although a broker answers this process.
+    pub(crate) fn cut_off(&self, disconnected_for: Duration) {
+        self.events.cut_off(Client::Producer, disconnected_for);
+        self.board.update(|status| status.cut_off = true);
     }
 
     /// The producer comes or goes.

@@ -19,15 +19,17 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
+use rdkafka::consumer::Consumer;
 use types::{Answer, AnswerFloor, QuestionId, WireId};
 
-use crate::StartError;
 use crate::client_context::Context;
 use crate::events::Client;
 use crate::recent::Recent;
+use crate::replacement::ClientReplacement;
 use crate::reporting::Reporting;
 use crate::steady_consumer::SteadyConsumer;
 use crate::stop::{Stop, StopAsked, stop};
+use crate::{KafkaSettings, StartError, client_config};
 pub(crate) use reader::Reader;
 
 /// What is to be looked for.
@@ -128,6 +130,7 @@ pub(super) struct Looking {
     /// How far back from its start it looks.
     window: Duration,
     reader: Reader,
+    replacement: ClientReplacement,
     stop: Stop,
 }
 
@@ -136,7 +139,8 @@ impl Recall {
     const WAITING: usize = 10_000;
 
     pub(crate) fn start(
-        config: ClientConfig,
+        kafka: &KafkaSettings,
+        group: &str,
         reporting: Arc<Reporting>,
         recent: Arc<Recent>,
         window: Duration,
@@ -145,11 +149,12 @@ impl Recall {
         let (asked, stop) = stop();
         let (wishes, coming) = sync_channel(Self::WAITING);
         let looking = Looking {
-            config,
+            config: client_config::stretch_consumer(kafka, group)?,
             reporting,
             recent,
             window,
             reader,
+            replacement: ClientReplacement::new(kafka),
             stop,
         };
         let thread = thread::Builder::new()
@@ -203,6 +208,7 @@ impl Looking {
                 Ok(first) => first,
                 Err(RecvTimeoutError::Timeout) if self.stop.is_asked() => return,
                 Err(RecvTimeoutError::Timeout) => {
+                    self.tend(&mut client);
                     self.measure();
                     continue;
                 }
@@ -211,7 +217,26 @@ impl Looking {
             let more = wishes.try_iter().take(Self::BATCH - 1);
             let batch = std::iter::once(first).chain(more).collect();
             self.serve(&mut client, batch);
+            self.tend(&mut client);
         }
+    }
+
+    /// Takes what the client has to say of itself, which would pile up otherwise, and replaces it
+    /// when it has been without a connection for too long.
+    fn tend(&mut self, client: &mut Option<SteadyConsumer>) {
+        let Some(idle) = client else { return };
+        // Nothing is assigned: what comes is an error, and librdkafka gets over it.
+        drop(idle.poll(Duration::ZERO));
+        let connected_at = idle.context().connected_at();
+        if !self.replacement.is_due(connected_at) {
+            return;
+        }
+        let disconnected_for = self.replacement.disconnected_for();
+        let events = &self.reporting.events;
+        events.client_replaced(Client::Recall, disconnected_for);
+        self.replacement.on_replaced();
+        *client = None;
+        self.client(client);
     }
 
     fn measure(&self) {
@@ -220,7 +245,7 @@ impl Looking {
     }
 
     /// The client, made when it is first needed, or again after it failed.
-    fn client<'a>(&self, client: &'a mut Option<SteadyConsumer>) -> Option<&'a SteadyConsumer> {
+    fn client<'a>(&mut self, client: &'a mut Option<SteadyConsumer>) -> Option<&'a SteadyConsumer> {
         if client.as_ref().is_some_and(has_failed) {
             *client = None;
         }
@@ -228,12 +253,12 @@ impl Looking {
             let Reporting { topic, events, .. } = &*self.reporting;
             let context = Context::new(Client::Recall, Arc::clone(topic), Arc::clone(events));
             *client = SteadyConsumer::create(&self.config, context).ok();
+            self.replacement.on_created();
         }
         client.as_ref()
     }
 }
 
 fn has_failed(client: &SteadyConsumer) -> bool {
-    use rdkafka::consumer::Consumer;
     client.context().has_failed()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use telemetry::Pulse;
@@ -45,6 +45,7 @@ impl Reporting {
                 running: true,
                 positioned: false,
                 kafka: Link::untried(),
+                cut_off: false,
                 registry: Link::untried(),
                 missing: Vec::new(),
                 partitions: 0,
@@ -116,6 +117,19 @@ impl Reporting {
         if self.board.update(|status| fails(&mut status.kafka, said)) {
             self.events.kafka_down(Client::Consumer, &problem);
         }
+    }
+
+    /// The client had no connection for so long: a new one takes its place.
+    pub(crate) fn client_replaced(&self, disconnected_for: Duration) {
+        self.kafka_down(NO_BROKER.to_owned());
+        self.events
+            .client_replaced(Client::Consumer, disconnected_for);
+    }
+
+    /// No client gets a connection, although a broker answers this process.
+    pub(crate) fn cut_off(&self, disconnected_for: Duration) {
+        self.events.cut_off(Client::Consumer, disconnected_for);
+        self.board.update(|status| status.cut_off = true);
     }
 
     pub(crate) fn missing(&self, what: &Missing) {
@@ -233,6 +247,9 @@ impl Reporting {
         self.board.update(|status| status.running = false);
     }
 }
+
+/// What is said of a client none of whose connections stands.
+pub(crate) const NO_BROKER: &str = "no broker is connected";
 
 /// True when this is news: it was up, or not known to be down.
 fn fails(link: &mut Link, problem: String) -> bool {

@@ -28,6 +28,9 @@ pub struct ConsumerStatus {
     pub positioned: bool,
     /// Kafka, as the consumer sees it.
     pub kafka: Link,
+    /// True once no new client gets a connection although a broker answers this process: only another
+    /// process may.
+    pub cut_off: bool,
     /// The schema registry, as far as answers need it.
     pub registry: Link,
     /// What has to be put right by somebody before answers are read.
@@ -103,6 +106,9 @@ pub struct PublisherStatus {
     pub running: bool,
     /// Kafka, as the producer sees it.
     pub kafka: Link,
+    /// True once no new client gets a connection although a broker answers this process: only another
+    /// process may.
+    pub cut_off: bool,
     /// The schema registry, as far as questions need it.
     pub registry: Link,
     /// What has to be put right by somebody before questions can be published.

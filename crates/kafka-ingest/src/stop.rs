@@ -1,7 +1,7 @@
 //! How a thread is asked to stop, and waits without missing it.
 
 use std::convert::Infallible;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 
 /// Dropping it asks the thread to stop.
@@ -23,6 +23,12 @@ pub(crate) fn stop() -> (StopAsked, Stop) {
 impl Stop {
     pub(crate) fn is_asked(&self) -> bool {
         matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
+    }
+
+    /// Waits until the stop is asked for.
+    pub(crate) fn wait_until_asked(&self) {
+        // Nothing is ever sent, so this ends with the other side.
+        let Err(RecvError) = self.0.recv();
     }
 
     /// Waits for at most `time`. True when the stop is asked for.

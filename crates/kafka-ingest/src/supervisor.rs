@@ -8,17 +8,18 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaResult;
 
-use crate::StartError;
 use crate::assignment::Assignment;
 use crate::backoff::Backoff;
 use crate::client_context::Context;
 use crate::events::Client;
 use crate::pipeline::Pipeline;
+use crate::replacement::{ClientReplacement, NextClient};
 use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
 use crate::steady_consumer::SteadyConsumer;
 use crate::stop::{Stop, StopAsked, stop};
 use crate::worker::{End, Worker};
+use crate::{KafkaSettings, StartError};
 
 /// Everything the thread owns.
 pub(crate) struct Supervisor {
@@ -32,10 +33,12 @@ pub(crate) struct Reading {
     pub(crate) assignment: Assignment,
     pub(crate) pipeline: Pipeline,
     pub(crate) fetcher: SchemaFetcher,
+    pub(crate) replacement: ClientReplacement,
 }
 
 impl Supervisor {
     pub(crate) fn new(
+        kafka: &KafkaSettings,
         config: ClientConfig,
         reporting: Arc<Reporting>,
         assignment: Assignment,
@@ -49,6 +52,7 @@ impl Supervisor {
                 assignment,
                 pipeline,
                 fetcher,
+                replacement: ClientReplacement::new(kafka),
             },
         }
     }
@@ -79,6 +83,14 @@ impl Supervisor {
                 Ok(client) => {
                     match Worker::new(client, &this.reporting, stop).run(&mut this.reading) {
                         End::Stopped => return,
+                        End::Disconnected { learned } => {
+                            if this.on_disconnected(&learned) == NextClient::GiveUp {
+                                stop.wait_until_asked();
+                                return;
+                            }
+                            next = this.client();
+                            continue;
+                        }
                         End::Failed { reason, opened } => {
                             if opened {
                                 backoff.succeeded();
@@ -94,7 +106,20 @@ impl Supervisor {
                 return;
             }
             next = this.client();
+            this.reading.replacement.on_created();
         }
+    }
+
+    /// Says what becomes of a client that is dropped because it had no connection.
+    fn on_disconnected(&mut self, learned: &[String]) -> NextClient {
+        let replacement = &mut self.reading.replacement;
+        let disconnected_for = replacement.disconnected_for();
+        let next = replacement.decide(learned);
+        match next {
+            NextClient::Create => self.reporting.client_replaced(disconnected_for),
+            NextClient::GiveUp => self.reporting.cut_off(disconnected_for),
+        }
+        next
     }
 
     fn client(&self) -> KafkaResult<SteadyConsumer> {
@@ -134,7 +159,7 @@ mod tests {
     use crate::pipeline::{Ends, Keeping};
     use crate::registry::RegistryClient;
     use crate::shortcut::Shortcut;
-    use crate::{AnswerSink, KafkaSettings, RegistrySettings, Secret, client_config};
+    use crate::{AnswerSink, RegistrySettings, Secret, client_config};
 
     const TOPIC: &str = "respostas";
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -197,7 +222,7 @@ mod tests {
         let config = client_config::consumer(&kafka, "group", false).unwrap();
         let reporting = Arc::new(Reporting::new(TOPIC, "group", events).unwrap());
         let assignment = Assignment::Broadcast(Broadcast::default());
-        Supervisor::new(config, reporting, assignment, pipeline, fetcher)
+        Supervisor::new(&kafka, config, reporting, assignment, pipeline, fetcher)
     }
 
     /// Runs one client until `check` is done.

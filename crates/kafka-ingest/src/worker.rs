@@ -61,6 +61,8 @@ struct Row {
 pub(crate) enum End {
     /// The stop was asked for.
     Stopped,
+    /// The client has had no connection to a broker for as long as it may; it names these brokers.
+    Disconnected { learned: Vec<String> },
     /// librdkafka gave up; `opened` is whether this client has read at all.
     Failed { reason: String, opened: bool },
 }
@@ -184,6 +186,7 @@ impl<'a> Worker<'a> {
         if self.consumer.context().has_failed() {
             return Err(self.failed("fatal error".to_owned()));
         }
+        self.check_connection(reading)?;
         self.on_fetched(reading)?;
         self.on_rebalance(reading)?;
         self.store_offsets(reading)

@@ -45,7 +45,7 @@ instruments! {
         "Records of the answers' topic that were processed";
 
     /// Error rate: everything that went wrong, by `kind` (each crate's `events.rs` has the values).
-    errors: Count = "answer_gateway.errors", "kind" in ["accept_failed", "answer_lost", "answer_parts", "answer_restarted", "answer_too_large", "consumer_error", "consumer_failed", "consumer_panicked", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "dead_letters_failed", "duplicates_seen", "group_shared", "kafka_down", "log_went_back", "missing", "owed_table_full", "producer_failed", "publisher_panicked", "question_schema_unusable", "registry_down", "state_lost", "suffix_stripped", "topic_gone", "no_producer", "no_schema", "publish_failed", "publish_timeout", "queue_full", "answer_part", "field_type", "magic", "malformed", "missing_field", "schema_not_avro", "schema_not_found", "schema_references", "schema_too_large", "schema_unusable", "too_large", "trailing", "truncated", "unknown_schema", "utf8"], "{error}",
+    errors: Count = "answer_gateway.errors", "kind" in ["accept_failed", "answer_lost", "answer_parts", "answer_restarted", "answer_too_large", "client_replaced", "consumer_error", "consumer_failed", "consumer_panicked", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "dead_letters_failed", "duplicates_seen", "group_shared", "kafka_down", "log_went_back", "missing", "owed_table_full", "producer_failed", "publisher_panicked", "question_schema_unusable", "registry_down", "state_lost", "suffix_stripped", "topic_gone", "no_producer", "no_schema", "publish_failed", "publish_timeout", "queue_full", "answer_part", "field_type", "magic", "malformed", "missing_field", "schema_not_avro", "schema_not_found", "schema_references", "schema_too_large", "schema_unusable", "too_large", "trailing", "truncated", "unknown_schema", "utf8"], "{error}",
         "Everything that went wrong";
 
     /// Delivery success: answers for sessions that are here, by `result` (`success`, `failure`).
@@ -127,6 +127,11 @@ instruments! {
     /// `recall`).
     kafka_reconnects: Count = "answer_gateway.kafka.reconnects", "client" in ["consumer", "producer", "dead_letters", "recall"], "{connection}",
         "Connections to Kafka that were lost and made again";
+
+    /// Kafka clients without a connection to any broker for `kafka.reconnect_timeout` that were
+    /// replaced by a new one, by `client` (`consumer`, `producer`, `dead_letters`, `recall`).
+    kafka_clients_replaced: Count = "answer_gateway.kafka.clients_replaced", "client" in ["consumer", "producer", "dead_letters", "recall"], "{client}",
+        "Kafka clients without a broker that were replaced";
 
     /// Whether Kafka answers, by `client`: 1 or 0.
     kafka_up: Gauge = "answer_gateway.kafka.up", "client" in ["consumer", "producer", "dead_letters", "recall"], "{client}",

@@ -50,6 +50,16 @@ def stop(state: State, names: Sequence[str], *, at_once: bool = False) -> None:
     _stop(state, reversed(_named(state, names)), at_once=at_once)
 
 
+def freeze(state: State, names: Sequence[str], *, thaw: bool = False) -> None:
+    """Stops the processes of the named components where they are, or lets them go on."""
+    for component in _named(state, names):
+        identity = state.processes.get(component.name)
+        if identity is None or not process.is_alive(identity):
+            raise Failure(f"{component.name} does not run")
+        process.send(identity, signal.SIGCONT if thaw else signal.SIGSTOP)
+        say(f"  {component.name}: {'goes on' if thaw else 'frozen'}")
+
+
 def down(directory: Path) -> bool:
     """Stops everything and removes the folder; False when there was nothing."""
     state = State.load(directory)

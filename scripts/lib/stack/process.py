@@ -54,11 +54,19 @@ def is_alive(identity: str | None) -> bool:
     return identity is not None and identity_of(pid_of(identity)) == identity
 
 
+def send(identity: str, what: signal.Signals) -> None:
+    """Sends a signal to that process."""
+    os.kill(pid_of(identity), what)
+
+
 def stop(identity: str, patience: float, first: signal.Signals = signal.SIGTERM) -> None:
     """Ends that process and returns when it is gone; after `patience` seconds without mercy."""
     if not is_alive(identity):
         return
     pid = pid_of(identity)
+    # One that is frozen would not hear of it.
+    with contextlib.suppress(ProcessLookupError):
+        send(identity, signal.SIGCONT)
     for what, seconds in ((first, patience), (signal.SIGKILL, 10.0)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, what)

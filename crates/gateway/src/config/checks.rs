@@ -4,6 +4,7 @@
 //! one mistake is reported once and hides no other.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::choice::{DeliveryMode, SaslMechanism, SecurityProtocol};
 use super::kind;
@@ -20,6 +21,7 @@ pub(crate) fn contradictions(values: &Values) -> Vec<Problem> {
             drain_fits(values),
             ports_differ(values),
             one_registry_login(values),
+            reconnect_timeout_is_long_enough(values),
         ]
         .into_iter()
         .flatten(),
@@ -91,6 +93,14 @@ fn together(values: &Values) -> Vec<Problem> {
         .filter(|(one, other)| values.is_set(one) && !values.is_set(other))
         .map(|(one, other)| values.conflict(one, format!("needs `{other}` as well")))
         .collect()
+}
+
+/// A client says once a second whether it is connected, and needs a moment to connect.
+fn reconnect_timeout_is_long_enough(values: &Values) -> Option<Problem> {
+    const LEAST: Duration = Duration::from_secs(3);
+    let name = "kafka.reconnect_timeout";
+    let timeout = values.duration(name)?;
+    (timeout < LEAST).then(|| values.conflict(name, "must be at least 3s".to_owned()))
 }
 
 /// What the chosen way to log in to Kafka needs.

@@ -19,6 +19,7 @@ fn settings_that_contradict_each_other_are_refused_naming_both() {
 fn what_only_just_fits_is_taken() {
     let given = [
         "kafka.publish_timeout=120s",
+        "kafka.reconnect_timeout=3s",
         "session.answer_ttl=120s",
         "ws.pong_timeout=25s",
         "ws.max_question_bytes=64KiB",
@@ -128,6 +129,11 @@ fn a_wrong_value_does_not_hide_a_contradiction_elsewhere_nor_cause_one() {
 
 /// Flags, the key the mistake is reported under, and the other one it names.
 const CONTRADICTIONS: &[(&[&str], &str, &str)] = &[
+    (
+        &["kafka.reconnect_timeout=2999ms"],
+        "kafka.reconnect_timeout",
+        "at least 3s",
+    ),
     (
         &[
             "kafka.dead_letter_topic=respostas.dlq",

@@ -112,6 +112,17 @@ impl Clients {
         }
     }
 
+    /// When all three were last seen connected to a broker.
+    pub(super) fn connected_at(&self) -> Option<Instant> {
+        let election = self.election.context().context.connected_at();
+        let producer = self.producer.context().context.connected_at();
+        self.tail
+            .context()
+            .connected_at()
+            .min(election)
+            .min(producer)
+    }
+
     /// Why a client will not work any more, if so.
     pub(super) fn failure(&self) -> Option<String> {
         let failed =

@@ -16,6 +16,8 @@ use super::Shared;
 use super::clients::{Clients, Configs};
 use crate::backoff::Backoff;
 use crate::dead_letter::{Mark, Origin};
+use crate::events::Client;
+use crate::replacement::ClientReplacement;
 use crate::reporting::Reporting;
 use crate::status::DeadLetterTrouble;
 use crate::stop::{Stop, StopAsked, stop};
@@ -28,6 +30,17 @@ pub(super) struct Writer {
     topic: Arc<str>,
     reporting: Arc<Reporting>,
     shared: Arc<Shared>,
+    kafka: KafkaSettings,
+}
+
+/// Why a set of clients is given up.
+enum ShiftEnd {
+    /// The stop was asked for.
+    Stopped,
+    /// A client has had no connection to a broker for as long as it may.
+    Disconnected,
+    /// A client failed for good.
+    Failed(String),
 }
 
 /// One set of clients, and how far it is.
@@ -52,6 +65,7 @@ impl Writer {
             topic: topic.into(),
             reporting,
             shared,
+            kafka: kafka.clone(),
         })
     }
 
@@ -69,16 +83,25 @@ impl Writer {
 
     fn run(self, first: Clients, stop: &Stop) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut replacement = ClientReplacement::new(&self.kafka);
         let mut next = KafkaResult::Ok(first);
         loop {
             let since = Instant::now();
-            let failure = match next {
-                Ok(clients) => Shift::new(clients, &self).work(stop),
-                Err(error) => Some(error.to_string()),
+            let end = match next {
+                Ok(clients) => Shift::new(clients, &self).work(stop, &mut replacement),
+                Err(error) => ShiftEnd::Failed(error.to_string()),
             };
             self.shared.held().on_producer_gone(Instant::now());
-            let Some(failure) = failure else { break };
-            self.shared.events.dead_letters_failed(&failure);
+            match end {
+                ShiftEnd::Stopped => break,
+                ShiftEnd::Failed(failure) => self.shared.events.dead_letters_failed(&failure),
+                ShiftEnd::Disconnected => {
+                    let disconnected_for = replacement.disconnected_for();
+                    let events = &self.shared.events;
+                    events.client_replaced(Client::DeadLetters, disconnected_for);
+                    replacement.on_replaced();
+                }
+            }
             if since.elapsed() > LONGEST_WAIT {
                 backoff.succeeded();
             }
@@ -86,6 +109,7 @@ impl Writer {
                 break;
             }
             next = self.clients();
+            replacement.on_created();
         }
         let held = self.shared.held().len();
         self.shared.events.dead_letters_stopped(&self.topic, held);
@@ -107,8 +131,8 @@ impl<'a> Shift<'a> {
         }
     }
 
-    /// Works until the stop is asked for, or says why it does not go on.
-    fn work(mut self, stop: &Stop) -> Option<String> {
+    /// Works until the stop is asked for, or until the clients are to be replaced.
+    fn work(mut self, stop: &Stop, replacement: &mut ClientReplacement) -> ShiftEnd {
         while !stop.is_asked() {
             self.look();
             self.elect();
@@ -117,13 +141,16 @@ impl<'a> Shift<'a> {
             self.clients.producer.poll(Duration::ZERO);
             self.of.shared.gauge();
             if let Some(failure) = self.clients.failure() {
-                return Some(failure);
+                return ShiftEnd::Failed(failure);
+            }
+            if replacement.is_due(self.clients.connected_at()) {
+                return ShiftEnd::Disconnected;
             }
         }
         self.see();
         self.write();
         drop(self.clients.producer.flush(LAST_WRITES));
-        None
+        ShiftEnd::Stopped
     }
 
     /// From time to time: is the topic there, and are there more partitions of it?

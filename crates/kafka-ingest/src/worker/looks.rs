@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 
-use super::{Halt, Worker};
+use super::{End, Halt, Worker};
 use crate::client_context::Digest;
 use crate::native;
 use crate::pipeline::Ends;
 use crate::positions::{self, READ, Unready};
-use crate::reporting::Reporting;
+use crate::reporting::{NO_BROKER, Reporting};
 use crate::status::Missing;
 use crate::supervisor::Reading;
 
@@ -33,8 +33,7 @@ impl Worker<'_> {
                 .healed(|what| matches!(what, Missing::Login | Missing::Tls));
         } else if !self.was_connected {
             // Twice in a row: one alone may be older than the connection.
-            self.reporting
-                .kafka_down("no broker is connected".to_owned());
+            self.reporting.kafka_down(NO_BROKER.to_owned());
         }
         self.was_connected = connected;
         if partitions < self.partitions {
@@ -47,6 +46,16 @@ impl Worker<'_> {
         }
         self.reporting.partitions_added(partitions, &added);
         self.assign(reading)
+    }
+
+    /// Ends the work when the client has been without a broker for too long.
+    pub(super) fn check_connection(&self, reading: &mut Reading) -> Result<(), Halt> {
+        let context = self.consumer.context();
+        if !reading.replacement.is_due(context.connected_at()) {
+            return Ok(());
+        }
+        let learned = context.learned_brokers();
+        Err(Halt::Ended(End::Disconnected { learned }))
     }
 
     /// Reads again what was passed over by its key, when it is time to.

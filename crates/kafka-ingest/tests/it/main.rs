@@ -14,6 +14,7 @@ mod keys;
 mod producer;
 mod question_schema;
 mod questions;
+mod reconnect;
 mod recover;
 mod registry;
 mod topic;

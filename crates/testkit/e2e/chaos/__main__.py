@@ -60,6 +60,8 @@ class Run:
             "GATEWAY__SESSION__ANSWER_TIMEOUT": f"{wanted.answer_timeout}s",
             "GATEWAY__SESSION__PART_TIMEOUT": f"{wanted.answer_timeout}s",
             "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "3s",
+            # With the longest freeze it is well below the time an answer may take.
+            "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "10s",
         }
         self.replicas = Replicas(self.ports, self.topics.gateway(), wanted.folder, settings)
         # Every mode has its turn a few times.

@@ -37,6 +37,8 @@ class Mishaps:
             "restart every gateway, one after the other": lambda one: self._at_once(self._replicas.roll),
             "kill the leader of a partition": lambda one: self._brokers_away(self._leader()),
             "kill every broker": lambda one: self._brokers_away(*NUMBERS),
+            "freeze the leader of a partition": lambda one: self._brokers_frozen(self._leader()),
+            "freeze every broker": lambda one: self._brokers_frozen(*NUMBERS),
             "registry down": lambda one: self._links.cut("registry"),
             "registry slow": lambda one: self._registry.slow(6.0),
             "registry answers 500": lambda one: self._registry.answering(500),
@@ -85,6 +87,15 @@ class Mishaps:
             yield
         finally:
             self._stack_tool("start", *names)
+
+    @contextlib.contextmanager
+    def _brokers_frozen(self, *numbers: int) -> Iterator[None]:
+        names = [f"kafka-{number}" for number in numbers]
+        self._stack_tool("freeze", *names)
+        try:
+            yield
+        finally:
+            self._stack_tool("thaw", *names)
 
     def _stack_tool(self, action: str, *words: str) -> None:
         command = [str(REPOSITORY / "scripts" / "stack"), action, *words]

@@ -4,12 +4,17 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+# Half of it, the shortest that a schedule draws, is longer than `broker.session.timeout.ms` of the cluster: the broker
+# is fenced when it goes on.
+FREEZE = 8.0
 # Everything that can go wrong, and for how long, in seconds; 0: what happens happens at once.
 FAULTS = {
     "kill a gateway": 0.0,
     "restart every gateway, one after the other": 0.0,
     "kill the leader of a partition": 4.0,
     "kill every broker": 3.0,
+    "freeze the leader of a partition": FREEZE,
+    "freeze every broker": FREEZE,
     "registry down": 4.0,
     "registry slow": 4.0,
     "registry answers 500": 4.0,

@@ -119,6 +119,14 @@ class Stack:
         """Starts `kafka` or `registry` again, and returns when it answers."""
         self._control("start", service)
 
+    def freeze(self, service: str) -> None:
+        """Stops the process of `kafka` or `registry` (SIGSTOP): it keeps its connections and says nothing."""
+        self._control("freeze", service)
+
+    def thaw(self, service: str) -> None:
+        """Lets a frozen process go on (SIGCONT), and returns at once."""
+        self._control("thaw", service)
+
     def _control(self, action: str, service: str) -> None:
         command = [str(REPOSITORY / "scripts" / "stack"), action, service]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)

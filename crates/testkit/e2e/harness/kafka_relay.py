@@ -1,0 +1,170 @@
+"""A relay that reads Kafka's protocol, so that metadata replies can be made to name no brokers."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+METADATA = 3
+API_VERSIONS = 18
+# The last version of Metadata without compact arrays, whose replies are simple to rewrite.
+LAST_SIMPLE_METADATA = 8
+
+
+class KafkaRelay:
+    """Takes connections at one address and leads each to the other, frame by frame.
+
+    Between `withhold_brokers` and `name_brokers` every second metadata reply names topics and no brokers, as that of a
+    broker that was stopped and fenced itself does. librdkafka forgets the brokers it knows by such a reply, and mostly
+    asks nobody again.
+    """
+
+    def __init__(self, address: str, target: str) -> None:
+        self._address, self._target = _pair(address), _pair(target)
+        self._withholding = threading.Event()
+        self._refusing = threading.Event()
+        self._replies = 0
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self) -> Iterator["KafkaRelay"]:
+        """Until the block ends."""
+        with socket.create_server(self._address) as server:
+            threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+            try:
+                yield self
+            finally:
+                server.shutdown(socket.SHUT_RDWR)
+                self._close(set(self._open))
+
+    def withhold_brokers(self) -> None:
+        """From now on every second metadata reply names no brokers."""
+        self._withholding.set()
+
+    def name_brokers(self) -> None:
+        """From now on metadata replies are as Kafka sends them."""
+        self._withholding.clear()
+
+    def refuse_clients(self) -> None:
+        """From now on whoever names himself as a client of Kafka loses his connection; others are answered."""
+        self._refusing.set()
+        with self._lock:
+            connected = set(self._open)
+        self._close(connected)
+
+    def _accept(self, server: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return  # It is over.
+            try:
+                kafka = socket.create_connection(self._target)
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._open |= {client, kafka}
+            asked: dict[int, tuple[int, int]] = {}
+            for relay in (self._requests, self._replies_of):
+                threading.Thread(target=relay, args=(client, kafka, asked), daemon=True).start()
+
+    def _requests(self, client: socket.socket, kafka: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
+        with suppress(OSError, EOFError):
+            while True:
+                request = _frame(client)
+                # Behind key, version and correlation id: the client's id, whose length is -1 where there is none.
+                if self._refusing.is_set() and _int16(request, 8) >= 0:
+                    break
+                key, version = _int16(request, 0), _int16(request, 2)
+                if key in (METADATA, API_VERSIONS):
+                    asked[_int32(request, 4)] = (key, version)
+                kafka.sendall(_framed(request))
+        self._close({client, kafka})
+
+    def _replies_of(self, client: socket.socket, kafka: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
+        with suppress(OSError, EOFError):
+            while True:
+                reply = _frame(kafka)
+                key, version = asked.pop(_int32(reply, 0), (None, 0))
+                if key == API_VERSIONS:
+                    reply = _with_simple_metadata(reply, version)
+                elif key == METADATA and self._is_withheld():
+                    reply = _without_brokers(reply, version)
+                client.sendall(_framed(reply))
+        self._close({client, kafka})
+
+    def _is_withheld(self) -> bool:
+        with self._lock:
+            self._replies += 1
+            return self._withholding.is_set() and self._replies % 2 == 0
+
+    def _close(self, which: set[socket.socket]) -> None:
+        with self._lock:
+            for one in which:
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+                one.close()
+                self._open.discard(one)
+
+
+def _with_simple_metadata(reply: bytes, version: int) -> bytes:
+    """An ApiVersions reply after which a client asks for metadata in a version that can be rewritten."""
+    # Behind correlation id and error code: an array of key, lowest and highest version; compact from version 3 on.
+    compact = version >= 3
+    at, step = (7, 7) if compact else (10, 6)
+    count = reply[6] - 1 if compact else _int32(reply, 6)
+    assert not compact or reply[6] < 0x80, "a longer length is not read here"
+    changed = bytearray(reply)
+    for entry in range(at, at + count * step, step):
+        if _int16(reply, entry) == METADATA:
+            highest = min(_int16(reply, entry + 4), LAST_SIMPLE_METADATA)
+            changed[entry + 4 : entry + 6] = highest.to_bytes(2, "big")
+    return bytes(changed)
+
+
+def _without_brokers(reply: bytes, version: int) -> bytes:
+    """A metadata reply of a version up to 8 with an empty list of brokers."""
+    assert version <= LAST_SIMPLE_METADATA, version
+    begin = 8 if version >= 3 else 4  # Behind correlation id, and the throttle time of version 3.
+    at = begin + 4
+    for _ in range(_int32(reply, begin)):
+        at += 4  # The broker's id.
+        at += 2 + _int16(reply, at)  # Its host.
+        at += 4  # Its port.
+        if version >= 1:
+            at += 2 + max(0, _int16(reply, at))  # Its rack, whose length is -1 where it has none.
+    return reply[:begin] + bytes(4) + reply[at:]
+
+
+def _frame(source: socket.socket) -> bytes:
+    """What stands behind the next length."""
+    return _exactly(source, int.from_bytes(_exactly(source, 4), "big"))
+
+
+def _framed(message: bytes) -> bytes:
+    return len(message).to_bytes(4, "big") + message
+
+
+def _exactly(source: socket.socket, length: int) -> bytes:
+    read = bytearray()
+    while len(read) < length:
+        part = source.recv(length - len(read))
+        if not part:
+            raise EOFError
+        read += part
+    return bytes(read)
+
+
+def _int16(message: bytes, at: int) -> int:
+    return int.from_bytes(message[at : at + 2], "big", signed=True)
+
+
+def _int32(message: bytes, at: int) -> int:
+    return int.from_bytes(message[at : at + 4], "big", signed=True)
+
+
+def _pair(address: str) -> tuple[str, int]:
+    host, port = address.rsplit(":", 1)
+    return host, int(port)

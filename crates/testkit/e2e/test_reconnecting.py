@@ -1,0 +1,146 @@
+"""Clients of Kafka that librdkafka has left without a broker are replaced, and nothing is lost by that."""
+
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from harness import texts, ws
+from harness.answerer import held
+from harness.crowd import Crowd
+from harness.kafka_relay import KafkaRelay
+from harness.wait import eventually
+
+pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(400)]
+
+RECONNECT_TIMEOUT = 8.0
+# Longer than any client waits before it connects again by itself, shorter than the time until it is replaced.
+LONGEST_BACKOFF = 3.0
+CLIENTS = ("consumer", "producer")
+# Longer than Kafka's `broker.session.timeout.ms`: the broker is fenced when it wakes up.
+FROZEN = 12.0
+ROUNDS = 3
+# How long after a freeze every replica takes questions again, at the latest.
+RECOVERED_WITHIN = 30.0
+
+
+@pytest.fixture
+def relay(stack):
+    """A relay between Kafka and the gateway that can take brokers out of metadata replies."""
+    with KafkaRelay(stack.relay, stack.relayed).running() as running:
+        yield running
+
+
+@pytest.fixture
+def frozen(stack):
+    """`with frozen("kafka")`: the process is stopped inside the block and goes on after it."""
+
+    @contextmanager
+    def freeze(service):
+        stack.freeze(service)
+        try:
+            yield
+        finally:
+            stack.thaw(service)
+
+    return freeze
+
+
+def connected(gateway):
+    """Which clients say that they are connected."""
+    metrics = gateway.metrics()
+    return {client for client in CLIENTS if metrics.value("answer_gateway_kafka_up", client=client)}
+
+
+def is_cut_off(gateway, seconds):
+    """Whether no client is connected, for as long as that."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if connected(gateway):
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def cut_off(gateway, relay):
+    """Sees to it that both clients have lost every broker, for good: nothing keeps them from connecting."""
+    for _ in range(20):
+        relay.withhold_brokers()
+        eventually(lambda: is_cut_off(gateway, 1.0), "no client is connected", patience=60)
+        relay.name_brokers()
+        if is_cut_off(gateway, LONGEST_BACKOFF):
+            return
+    pytest.fail("librdkafka found a broker again every time")
+
+
+def test_clients_whose_metadata_named_no_brokers_are_replaced_and_answers_go_on_where_they_stood(
+    stack, relay, start_gateway, topics, start_answerer
+):
+    settings = {
+        "KAFKA_BOOTSTRAP_SERVERS": stack.relay,
+        "GATEWAY__KAFKA__RECONNECT_TIMEOUT": f"{RECONNECT_TIMEOUT:g}s",
+    }
+    gateway = start_gateway(topics, **settings).wait_ready()
+    answerer = start_answerer(held)
+    with ws.connect(gateway.url(texts.session_id())) as waiting, ws.connect(gateway.url(texts.session_id())) as other:
+        before = texts.question("before")
+        ws.send(waiting, before)
+        question = answerer.question(before)
+        gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
+        cut_off(gateway, relay)
+        # Written while nobody reads: the new consumer has to begin where the old one stood.
+        answerer.answer(question, texts.answer_to(before))
+        assert ws.receive(waiting, timeout=RECONNECT_TIMEOUT * 2 + 10) == ws.response(texts.answer_to(before))
+        eventually(lambda: connected(gateway) == set(CLIENTS), "both clients are connected")
+        after = texts.question("after")
+        ws.send(other, after)
+        answerer.answer(answerer.question(after), texts.answer_to(after))
+        assert ws.receive(other) == ws.response(texts.answer_to(after))
+        for socket in (waiting, other):
+            ws.assert_nothing_more(socket)
+    metrics = gateway.metrics()
+    for client in CLIENTS:
+        assert metrics.value("answer_gateway_kafka_clients_replaced_total", client=client) >= 1
+    assert metrics.value("answer_gateway_answers_total", outcome="delivered") == 2
+    assert metrics.value("answer_gateway_answers_total", outcome="duplicate") == 0
+
+
+def test_every_replica_recovers_by_itself_from_a_broker_that_was_frozen_until_it_fenced_itself(
+    start_gateway, topics, start_answerer, frozen
+):
+    settings = {
+        "GATEWAY__KAFKA__RECONNECT_TIMEOUT": f"{RECONNECT_TIMEOUT:g}s",
+        "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "2s",
+        "RUST_LOG": "info",
+    }
+    gateways = [start_gateway(topics, **settings) for _ in range(3)]
+    for gateway in gateways:
+        gateway.wait_ready()
+    start_answerer()
+    with ExitStack() as asking:
+        crowds = [asking.enter_context(Crowd([gateway], sessions=20, pause=0.1).running()) for gateway in gateways]
+        for crowd in crowds:
+            crowd.wait_all("answered")
+        for _ in range(ROUNDS):
+            with frozen("kafka"):
+                time.sleep(FROZEN)
+            back = time.monotonic()
+            for crowd in crowds:
+                crowd.wait_all("answered", since=back)
+            assert time.monotonic() - back < RECOVERED_WITHIN
+    for crowd in crowds:
+        strange = [one for one in crowd.exchanges if not one.answered and not one.failed]
+        assert not strange, f"{len(strange)} questions got neither their answer nor the error, such as {strange[0]}"
+
+
+def test_a_process_ends_when_no_new_client_connects_although_a_broker_answers_it(stack, relay, start_gateway, topics):
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": stack.relay, "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "3s"}
+    gateway = start_gateway(topics, **settings).wait_ready()
+    # The first statistics: from then on the process knows that its clients were connected.
+    eventually(lambda: gateway.metrics().has("answer_gateway_consumer_lag"), "the consumer has told of itself")
+    relay.refuse_clients()
+    # Four clients: 3 s, 6 s, 12 s and 24 s, each up to a quarter more.
+    assert gateway.wait_end(90) != 0
+    gateway.crashed = True
+    log = gateway.log.read_text()
+    assert "no Kafka client of this process gets a connection, although a broker answers it" in log, gateway.tail()
