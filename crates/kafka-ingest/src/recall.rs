@@ -28,6 +28,7 @@ use crate::recent::Recent;
 use crate::reporting::Reporting;
 use crate::steady_consumer::SteadyConsumer;
 use crate::stop::{Stop, StopAsked, stop};
+use crate::unreadable::Finder;
 pub(crate) use reader::Reader;
 
 /// What is to be looked for.
@@ -128,6 +129,7 @@ pub(super) struct Looking {
     /// How far back from its start it looks.
     window: Duration,
     reader: Reader,
+    finder: Finder,
     stop: Stop,
 }
 
@@ -145,6 +147,7 @@ impl Recall {
         let (asked, stop) = stop();
         let (wishes, coming) = sync_channel(Self::WAITING);
         let looking = Looking {
+            finder: Finder::new(&config, Arc::clone(&reporting.topic)),
             config,
             reporting,
             recent,

@@ -20,7 +20,7 @@ pub(crate) enum LookupResult {
 }
 
 impl Client {
-    pub(super) fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
             Self::Producer => "producer",

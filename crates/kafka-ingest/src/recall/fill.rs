@@ -10,7 +10,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::Looking;
-use super::reader::{self, Patience};
+use super::reader::{self, Incomplete, Patience, TopicReader};
 use super::segments::{Segment, Segments};
 use crate::recent::Recent;
 use crate::record;
@@ -56,7 +56,13 @@ impl Looking {
             stop: &self.stop,
         };
         let (decoding, recent) = (&mut self.reader, &self.recent);
-        let ended = reader::read(client, &topic, &mut segments, &patience, |at, message| {
+        let mut topic_reader = TopicReader {
+            client,
+            topic: &topic,
+            finder: &mut self.finder,
+            events: &self.reporting.events,
+        };
+        let ended = topic_reader.read(&mut segments, &patience, |at, message| {
             let headers = reader::headers(message);
             let Some(decoded) = decoding.decode(message, &headers, &patience)? else {
                 return Ok(());
@@ -71,9 +77,10 @@ impl Looking {
             Ok(())
         });
         drop(client.unassign());
-        if ended.is_ok() {
-            filled(client, &topic, recent, from);
+        if let Err(Incomplete { unread, .. }) = &ended {
+            from.retain(|partition, _| !unread.contains(partition));
         }
+        filled(client, &topic, recent, from);
         self.reporting
             .events
             .past_filled(ended.is_ok(), records, begun.elapsed());
