@@ -20,6 +20,7 @@ from chaos.old_clients import OldClients, started
 from chaos.replicas import Replicas
 from chaos.report import Report
 from chaos.schedule import Planned, schedule
+from harness import unreadable
 from harness.stack import Access
 from harness.topics import PARTITIONS, prepared
 from harness.wanderers import Wanderers
@@ -60,6 +61,7 @@ class Run:
             "GATEWAY__SESSION__ANSWER_TIMEOUT": f"{wanted.answer_timeout}s",
             "GATEWAY__SESSION__PART_TIMEOUT": f"{wanted.answer_timeout}s",
             "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "3s",
+            **unreadable.LIMITED,
         }
         self.replicas = Replicas(self.ports, self.topics.gateway(), wanted.folder, settings)
         # Every mode has its turn a few times.
@@ -97,6 +99,7 @@ class Run:
             Links(self.ports["toxiproxy"]),
             registry,
             AdminClient({"bootstrap.servers": self.bootstrap}),
+            {"bootstrap.servers": self.bootstrap},
             self.topics,
         )
         watching = threading.Event()
