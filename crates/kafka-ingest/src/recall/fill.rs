@@ -40,15 +40,7 @@ impl Looking {
         let Ok(starts) = starts(client, &topic, &beginnings, oldest) else {
             return;
         };
-        let stretches = starts.iter().filter_map(|(partition, from)| {
-            let until = beginnings.iter().find(|(one, _)| one == partition)?.1;
-            let segment = Segment {
-                from: *from,
-                until: Some(until),
-            };
-            (*from < until).then_some((*partition, segment))
-        });
-        let mut segments = Segments::new(stretches);
+        let mut segments = stretches(&starts, &beginnings);
         let mut from: BTreeMap<i32, i64> = starts;
         let mut records = 0_u64;
         let patience = Patience {
@@ -86,6 +78,19 @@ impl Looking {
             .past_filled(ended.is_ok(), records, begun.elapsed());
         self.measure();
     }
+}
+
+/// Returns what lies between where each partition is looked at from and where it began to be read.
+fn stretches(starts: &BTreeMap<i32, i64>, beginnings: &[(i32, i64)]) -> Segments {
+    let stretches = starts.iter().filter_map(|(partition, from)| {
+        let until = beginnings.iter().find(|(one, _)| one == partition)?.1;
+        let segment = Segment {
+            from: *from,
+            until: Some(until),
+        };
+        (*from < until).then_some((*partition, segment))
+    });
+    Segments::new(stretches)
 }
 
 /// Notes from where on each partition's past is known.
