@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use kafka_ingest::status::{ConsumerStatus, Link, Missing, PublisherStatus, SharedGroup};
+use kafka_ingest::status::{
+    ConsumerStatus, Link, Missing, PublisherStatus, SharedGroup, SteppedOver,
+};
 use ws_gateway::Readiness;
 
 /// Judges the process again and again and remembers what it needs for that.
@@ -38,15 +40,15 @@ impl Judge {
         let own = own_causes(consumer, publisher);
         let shared = shared_causes(consumer, publisher);
         let starting = !self.was_ready && (!own.is_empty() || !publisher.ready());
-        let dead_letters = dead_letters(consumer);
+        let asides = asides(now, consumer);
         if starting {
             let missing = own.into_iter().chain(shared).collect();
             return Readiness {
                 missing,
-                degraded: dead_letters,
+                degraded: asides,
             };
         }
-        let shared: Vec<_> = shared.into_iter().chain(dead_letters).collect();
+        let shared: Vec<_> = shared.into_iter().chain(asides).collect();
         self.was_ready = true;
         if own.is_empty() {
             self.unwell_since = None;
@@ -109,10 +111,26 @@ fn shared_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<
     causes
 }
 
-/// Never in the way of readiness: no answer depends on them.
-fn dead_letters(consumer: &ConsumerStatus) -> Vec<String> {
+/// Never in the way of readiness: no answer depends on dead letters, and one that was in a batch stepped
+/// over is lost to every replica.
+fn asides(now: Instant, consumer: &ConsumerStatus) -> Vec<String> {
     let missing: Vec<_> = consumer.dead_letters.values().cloned().collect();
-    named("dead letters", &missing).collect()
+    let dead_letters = named("dead letters", &missing);
+    let lately = |it: &&SteppedOver| now.saturating_duration_since(it.at) < STEPPED_OVER_SHOWN;
+    let stepped_over = consumer.stepped_over.as_ref().filter(lately).map(
+        |SteppedOver {
+             partition,
+             first,
+             last,
+             ..
+         }| {
+            format!(
+                "answers: a batch of partition {partition} cannot be unpacked, and its offsets {first} to \
+                 {last} were skipped"
+            )
+        },
+    );
+    dead_letters.chain(stepped_over).collect()
 }
 
 fn named<'a>(of: &'a str, missing: &'a [Missing]) -> impl Iterator<Item = String> {
@@ -131,6 +149,9 @@ fn down(what: &str, link: &Link) -> Option<String> {
     let since = humantime::format_rfc3339_seconds(link.since);
     Some(format!("{what}: down since {since}: {problem}"))
 }
+
+/// How long a batch that was stepped over is named.
+const STEPPED_OVER_SHOWN: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
@@ -164,6 +185,7 @@ mod tests {
             keys: KeyBelief::Proving,
             shared: None,
             dead_letters: BTreeMap::new(),
+            stepped_over: None,
         };
         let publisher = PublisherStatus {
             running: true,
@@ -310,6 +332,28 @@ mod tests {
         let ready = judged(&mut judge, now + 2 * GRACE, &state);
         assert_eq!(ready.missing, Vec::<String>::new());
         assert_eq!(ready.degraded, named);
+    }
+
+    #[test]
+    fn a_batch_that_was_skipped_is_named_for_a_while_and_never_in_the_way() {
+        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let mut state = well();
+        state.0.stepped_over = Some(SteppedOver {
+            at: now,
+            partition: 2,
+            first: 40,
+            last: 43,
+        });
+        let shown = judged(&mut judge, now + STEPPED_OVER_SHOWN - GRACE, &state);
+        assert_eq!(shown.missing, Vec::<String>::new());
+        assert_eq!(
+            shown.degraded,
+            [
+                "answers: a batch of partition 2 cannot be unpacked, and its offsets 40 to 43 were skipped"
+            ]
+        );
+        let later = judged(&mut judge, now + STEPPED_OVER_SHOWN, &state);
+        assert_eq!((later.missing.len(), later.degraded.len()), (0, 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod group;
 
 use types::RecordPosition;
 
+use crate::unreadable::UnreadableBatch;
 pub use group::GroupStart;
 pub(crate) use group::{Group, Known};
 
@@ -71,6 +72,15 @@ impl Assignment {
         match self {
             Self::Broadcast(all) => all.go_back(to),
             Self::Group(_) => {}
+        }
+    }
+
+    /// Goes on behind a batch that cannot be read; false when its partition does not stand where the
+    /// batch was found.
+    pub(crate) fn step_over(&mut self, batch: &UnreadableBatch) -> bool {
+        match self {
+            Self::Broadcast(all) => all.step_over(batch),
+            Self::Group(given) => given.step_over(batch),
         }
     }
 
@@ -151,6 +161,14 @@ impl Broadcast {
         }
     }
 
+    /// Goes on behind a batch that cannot be read; false when its partition does not stand where the
+    /// batch was found.
+    pub(crate) fn step_over(&mut self, batch: &UnreadableBatch) -> bool {
+        let place = usize::try_from(batch.partition).ok();
+        let start = place.and_then(|place| self.starts.get_mut(place));
+        start.is_some_and(|start| start.step_over(batch))
+    }
+
     /// True when a partition ends before what was read of it, so that its log is another one. `ends`
     /// are those of the partitions in [`Self::starts`], in their order.
     pub(crate) fn outran(&self, ends: &[i64]) -> bool {
@@ -171,6 +189,17 @@ impl Broadcast {
             .iter()
             .enumerate()
             .filter_map(|(partition, start)| Some((number(partition)?, *start)))
+    }
+}
+
+impl Start {
+    /// Goes on behind a batch that was found here; false when it was found elsewhere.
+    fn step_over(&mut self, batch: &UnreadableBatch) -> bool {
+        let stands = *self == batch.position;
+        if stands {
+            *self = Self::At(batch.next);
+        }
+        stands
     }
 }
 
@@ -232,6 +261,29 @@ mod tests {
         broadcast.go_back(&[(1, 22), (7, 0)]);
         assert_eq!(starts(&broadcast), [(0, Start::At(10)), (1, Start::At(22))]);
         assert_eq!(broadcast.on_read(at(1, 22)), Read::On);
+    }
+
+    #[test]
+    fn reading_goes_on_behind_a_batch_only_from_where_that_was_found() {
+        let mut broadcast = positioned();
+        let batch = |partition, position, next| UnreadableBatch {
+            partition,
+            position: Start::At(position),
+            first: position,
+            next,
+        };
+        for elsewhere in [
+            batch(0, 9, 30),
+            batch(0, 11, 30),
+            batch(2, 10, 30),
+            batch(-1, 10, 30),
+        ] {
+            assert!(!broadcast.step_over(&elsewhere), "{elsewhere:?}");
+        }
+        assert!(broadcast.step_over(&batch(0, 10, 30)));
+        assert!(broadcast.step_over(&batch(0, 30, 31)));
+        assert_eq!(starts(&broadcast), [(0, Start::At(31)), (1, Start::At(20))]);
+        assert_eq!(broadcast.on_read(at(0, 31)), Read::On);
     }
 
     #[test]

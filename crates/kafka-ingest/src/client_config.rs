@@ -193,6 +193,11 @@ pub const REFUSED_PROPERTIES: &[&str] = &[
     "transactional.id",
 ];
 
+/// The property that bounds a reply of a broker, and what a batch compressed by zstd may unpack to.
+const MAX_RECEIVED: &str = "receive.message.max.bytes";
+/// The same, unless it is set: 64 times the largest batch that a topic takes by default.
+pub(crate) const MAX_RECEIVED_BYTES: usize = 64 << 20;
+
 /// What the answers' consumer is created from.
 ///
 /// Unless `joins`, `group_id` only names the client: partitions are assigned by hand, the group is
@@ -223,6 +228,13 @@ pub(crate) fn consumer(
         ("auto.offset.reset", "earliest"),
     ];
     let mut config = client(settings, PREFERRED, OWN)?;
+    // librdkafka refuses a reply that may be smaller than a fetch; whoever sets that sets this too.
+    let fetches_more = ["fetch.max.bytes", "message.max.bytes"]
+        .iter()
+        .any(|name| settings.properties.contains_key(*name));
+    if !fetches_more && !settings.properties.contains_key(MAX_RECEIVED) {
+        config.set(MAX_RECEIVED, MAX_RECEIVED_BYTES.to_string());
+    }
     config.set("group.id", group_id);
     // Commits what was stored, which is what was handed over.
     config.set("enable.auto.commit", if joins { "true" } else { "false" });
@@ -391,6 +403,24 @@ mod tests {
 
     fn producer_of(settings: &KafkaSettings) -> Result<ClientConfig, StartError> {
         producer(settings, Duration::from_secs(5), 100)
+    }
+
+    #[test]
+    fn what_a_batch_unpacks_to_is_bounded_unless_somebody_says_otherwise() {
+        let bound = |properties: &[(&str, &str)]| {
+            let config = consumer(&settings(properties), "group", false).unwrap();
+            config.get("receive.message.max.bytes").map(str::to_owned)
+        };
+        assert_eq!(bound(&[]).as_deref(), Some("67108864"));
+        let named = ("receive.message.max.bytes", "200000000");
+        assert_eq!(bound(&[named]).as_deref(), Some("200000000"));
+        // librdkafka then makes room for what is fetched.
+        assert_eq!(bound(&[("fetch.max.bytes", "90000000")]), None);
+        assert_eq!(bound(&[("message.max.bytes", "90000000")]), None);
+        assert_eq!(
+            bound(&[("queued.max.messages.kbytes", "1000000")]).as_deref(),
+            Some("67108864")
+        );
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub(crate) struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
 }
 
+/// The context of a client that says nothing by itself: its errors are told by whoever uses it.
+#[derive(Debug)]
+pub(crate) struct Silent;
+
 /// What a consumer group says to a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rebalance {
@@ -191,6 +195,14 @@ impl ConsumerContext for Context {
         lock(&self.rebalances).push_back(rebalance);
     }
 }
+
+impl ClientContext for Silent {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+    fn stats(&self, _: Statistics) {}
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Silent {}
 
 impl Digest {
     fn new(statistics: &Statistics, topic: &str) -> Self {

@@ -9,11 +9,13 @@ use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
 use types::RecordPosition;
 
 use crate::native;
+use crate::unreadable::UnreadableBatch;
 
 /// Why records become dead letters: every reason, the metric's labels and the values of
 /// `dlq-reason`.
 pub const DEAD_LETTER_REASONS: &[&str] = &[
     "answer_part",
+    BATCH_UNREADABLE,
     "field_type",
     "magic",
     "malformed",
@@ -29,11 +31,17 @@ pub const DEAD_LETTER_REASONS: &[&str] = &[
     "utf8",
 ];
 
+/// The reason of a letter that stands for a whole batch and has nothing but its position: nobody can
+/// read what to replay.
+pub(crate) const BATCH_UNREADABLE: &str = "batch_unreadable";
+
 /// The headers a copy has beside those of the record.
 pub(crate) const REASON: &str = "dlq-reason";
 pub(crate) const TOPIC: &str = "dlq-topic";
 pub(crate) const PARTITION: &str = "dlq-partition";
 pub(crate) const OFFSET: &str = "dlq-offset";
+/// Of a batch: the offset of its last record, where `dlq-offset` names the first.
+pub(crate) const LAST_OFFSET: &str = "dlq-last-offset";
 
 /// A record nobody can decode, whole.
 pub(crate) struct DeadLetter {
@@ -75,6 +83,24 @@ pub(crate) struct Origin<'a> {
 }
 
 impl DeadLetter {
+    /// Makes the letter of a batch that cannot be read.
+    pub(crate) fn of_batch(batch: &UnreadableBatch) -> Self {
+        let last = (batch.next - 1).to_string();
+        let headers = OwnedHeaders::new().insert(Header {
+            key: LAST_OFFSET,
+            value: Some(&last),
+        });
+        Self {
+            at: RecordPosition {
+                partition: batch.partition,
+                offset: batch.first,
+            },
+            reason: BATCH_UNREADABLE,
+            value: Box::default(),
+            beside: Beside::new(None, headers, LAST_OFFSET.len() + last.len()),
+        }
+    }
+
     pub(crate) fn mark(&self) -> Mark {
         Mark::new(self.at, self.beside.key.as_deref(), &self.value)
     }
@@ -191,6 +217,7 @@ mod tests {
     use rdkafka::message::Headers;
 
     use super::*;
+    use crate::assignment::Start;
 
     const AT: RecordPosition = RecordPosition {
         partition: 3,
@@ -244,6 +271,32 @@ mod tests {
             .insert(header(OFFSET, Some(b"1")));
         let copy = all(&letter(before).headers("respostas"));
         assert_eq!(origin(&copy), Some((b"respostas".to_vec(), AT)));
+    }
+
+    #[test]
+    fn the_letter_of_a_batch_says_from_where_to_where_it_stood_and_nothing_else() {
+        let batch = UnreadableBatch {
+            partition: 3,
+            position: Start::At(41),
+            first: 40,
+            next: 44,
+        };
+        let letter = DeadLetter::of_batch(&batch);
+        let copy = all(&letter.headers("respostas"));
+        assert_eq!(copy[0], (b"dlq-last-offset".to_vec(), Some(b"43".to_vec())));
+        assert_eq!(copy[1].1.as_deref(), Some(b"batch_unreadable".as_slice()));
+        let at = RecordPosition {
+            partition: 3,
+            offset: 40,
+        };
+        assert_eq!(origin(&copy), Some((b"respostas".to_vec(), at)));
+        assert!(letter.value.is_empty() && letter.beside.key.is_none());
+        // Every replica finds the same one, wherever in the batch it began to read.
+        let elsewhere = UnreadableBatch {
+            position: Start::Beginning,
+            ..batch
+        };
+        assert_eq!(DeadLetter::of_batch(&elsewhere).mark(), letter.mark());
     }
 
     #[test]

@@ -43,6 +43,12 @@ impl HeadOfLine {
         }
     }
 
+    /// Everything before `next` of a partition was read, or cannot be.
+    pub(crate) fn on_stepped_over(&mut self, partition: i32, next: i64) {
+        let line = self.lines.entry(partition).or_insert_with(Line::empty);
+        line.next = line.next.max(next);
+    }
+
     /// These partitions are another member's now.
     pub(crate) fn on_revoked(&mut self, partitions: &[i32]) {
         self.lines.retain(|number, _| !partitions.contains(number));
@@ -101,6 +107,16 @@ mod tests {
         assert_eq!(line.poll(), [(0, 5), (1, 2)]);
         line.on_settled(at(0, 5));
         assert_eq!(line.poll(), [(0, 8)], "and then goes on behind all of them");
+    }
+
+    #[test]
+    fn the_offset_goes_on_behind_what_cannot_be_read_once_all_before_it_is_settled() {
+        let mut line = line(&[(0, 5), (0, 6)], &[(0, 6)]);
+        line.on_stepped_over(0, 9);
+        line.on_stepped_over(1, 4);
+        assert_eq!(line.poll(), [(0, 5), (1, 4)]);
+        line.on_settled(at(0, 5));
+        assert_eq!(line.poll(), [(0, 9)]);
     }
 
     #[test]

@@ -57,6 +57,7 @@ mod supervisor;
 mod throttle;
 mod topic_watch;
 mod trace;
+mod unreadable;
 mod worker;
 
 pub use assignment::GroupStart;

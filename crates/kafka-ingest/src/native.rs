@@ -1,11 +1,12 @@
-//! The four things librdkafka knows or does and its Rust binding does not, or does with a panic.
+//! The five things librdkafka knows or does and its Rust binding does not, or does with a panic.
 //!
 //! The only unsafe code of this crate. Each function borrows what it reads from, so the pointers it
 //! passes live as long as the call.
 #![expect(
     unsafe_code,
-    reason = "the binding does not expose the cached watermarks, the removal of a header and the \
-              rights on a topic, and panics on a header whose name is not UTF-8, which anybody can write"
+    reason = "the binding does not expose the cached watermarks, where an error stands, the removal of a \
+              header and the rights on a topic, and panics on a header whose name is not UTF-8, which \
+              anybody can write"
 )]
 
 use std::ffi::{CStr, CString};
@@ -18,13 +19,15 @@ use rdkafka::bindings::{
     rd_kafka_AdminOptions_set_include_authorized_operations, rd_kafka_DescribeTopics,
     rd_kafka_DescribeTopics_result_topics, rd_kafka_TopicCollection_destroy,
     rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_authorized_operations,
-    rd_kafka_admin_op_t, rd_kafka_error_destroy, rd_kafka_event_DescribeTopics_result,
-    rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_error_string, rd_kafka_event_t,
-    rd_kafka_get_watermark_offsets, rd_kafka_header_get_all, rd_kafka_header_remove,
-    rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_queue_destroy, rd_kafka_queue_new,
-    rd_kafka_queue_poll, rd_kafka_resp_err_t,
+    rd_kafka_admin_op_t, rd_kafka_consumer_poll, rd_kafka_error_destroy,
+    rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy, rd_kafka_event_error,
+    rd_kafka_event_error_string, rd_kafka_event_t, rd_kafka_get_watermark_offsets,
+    rd_kafka_header_get_all, rd_kafka_header_remove, rd_kafka_headers_t, rd_kafka_message_destroy,
+    rd_kafka_message_headers, rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll,
+    rd_kafka_resp_err_t,
 };
 use rdkafka::client::Client;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{BorrowedMessage, OwnedHeaders};
 
 use crate::check::Right;
@@ -51,6 +54,34 @@ pub(crate) fn cached_high_watermark<C: ClientContext>(
         )
     };
     (outcome == OK).then_some(high)
+}
+
+/// Where a record or an error of a consumer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Polled {
+    pub(crate) partition: i32,
+    /// Of the record; of an error, the offset that it is about.
+    pub(crate) offset: i64,
+    pub(crate) error: Option<RDKafkaErrorCode>,
+}
+
+/// Takes the next record or error off a consumer's queue and says where it stands. Does not wait.
+pub(crate) fn poll_position<C: ClientContext>(client: &Client<C>) -> Option<Polled> {
+    // SAFETY: the client is a consumer and outlives the call. The message, if there is one, is this
+    // function's own until it is destroyed, once and after its last use.
+    unsafe {
+        let message = rd_kafka_consumer_poll(client.native_ptr(), 0);
+        if message.is_null() {
+            return None;
+        }
+        let polled = Polled {
+            partition: (*message).partition,
+            offset: (*message).offset,
+            error: ((*message).err != OK).then(|| (*message).err.into()),
+        };
+        rd_kafka_message_destroy(message);
+        Some(polled)
+    }
 }
 
 /// A consumed message's headers, name and value, in order. Names are whatever bytes the producer

@@ -13,7 +13,7 @@ use types::RecordPosition;
 
 use crate::AnswerSink;
 use crate::assignment::Start;
-use crate::dead_letter::Beside;
+use crate::dead_letter::{Beside, DeadLetter};
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::head_of_line::HeadOfLine;
@@ -24,6 +24,7 @@ use crate::recent::Recent;
 use crate::record::{Notes, Record};
 use crate::shortcut::{Course, Shortcut};
 use crate::status::KeyBelief;
+use crate::unreadable::UnreadableBatch;
 
 /// Takes records ([`Self::on_record`]) and the outcomes of look-ups ([`Self::on_found`],
 /// [`Self::on_refused`]); then [`Self::poll_wanted`] and [`Self::poll_changes`] are to be drained.
@@ -214,6 +215,17 @@ impl Pipeline {
         for (at, parked) in self.parking.release(schema) {
             self.skip_parked(at, why, parked);
             self.settled(at);
+        }
+    }
+
+    /// A batch cannot be read: nothing of it is handed over, and its position becomes a dead letter.
+    pub(crate) fn on_stepped_over(&mut self, batch: &UnreadableBatch) {
+        match &mut self.keeping {
+            Keeping::Nothing | Keeping::Shortcut(_) => {}
+            Keeping::Line(line) => line.on_stepped_over(batch.partition, batch.next),
+        }
+        if let Some(dead_letters) = &self.dead_letters {
+            dead_letters.found(DeadLetter::of_batch(batch));
         }
     }
 

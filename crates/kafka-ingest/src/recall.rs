@@ -29,6 +29,7 @@ use crate::replacement::ClientReplacement;
 use crate::reporting::Reporting;
 use crate::steady_consumer::SteadyConsumer;
 use crate::stop::{Stop, StopAsked, stop};
+use crate::unreadable::Finder;
 use crate::{KafkaSettings, StartError, client_config};
 pub(crate) use reader::Reader;
 
@@ -131,6 +132,7 @@ pub(super) struct Looking {
     window: Duration,
     reader: Reader,
     replacement: ClientReplacement,
+    finder: Finder,
     stop: Stop,
 }
 
@@ -146,10 +148,12 @@ impl Recall {
         window: Duration,
         reader: Reader,
     ) -> Result<Self, StartError> {
+        let config = client_config::stretch_consumer(kafka, group)?;
         let (asked, stop) = stop();
         let (wishes, coming) = sync_channel(Self::WAITING);
         let looking = Looking {
-            config: client_config::stretch_consumer(kafka, group)?,
+            finder: Finder::new(&config, Arc::clone(&reporting.topic)),
+            config,
             reporting,
             recent,
             window,

@@ -142,18 +142,24 @@ impl Replay {
             .iter()
             .any(|range| !sorter.done[&range.partition].is_empty(range.low));
         if replayed_before {
-            self.topics.scan(&ranges, &mut |_, record, _| {
-                if let Some((_, mark)) = letter(record) {
-                    sorter.survey(position(record), mark);
-                }
-                Ok(())
-            })?;
+            // Those are counted by the scan that follows.
+            let mut unreadable = 0;
+            self.topics
+                .scan(&ranges, &mut unreadable, &mut |_, record, _| {
+                    if let Some((_, mark)) = letter(record) {
+                        sorter.survey(position(record), mark);
+                    }
+                    Ok(())
+                })?;
         }
         let (mode, sorter, batch) = (self.mode, &mut self.sorter, &mut self.batch);
-        let scanned = self.topics.scan(&ranges, &mut |topics, record, progress| {
+        let mut unreadable = 0;
+        let scan = &mut |topics: &Topics, record: &BorrowedMessage<'_>, progress| {
             on_progress(progress);
             take(mode, topics, sorter, batch, record)
-        });
+        };
+        let scanned = self.topics.scan(&ranges, &mut unreadable, scan);
+        sorter.summary.unreadable = unreadable;
         // What is under way is confirmed and committed however the scan has ended.
         let settled = settle(&self.topics, sorter, batch);
         scanned.and(settled)

@@ -16,7 +16,9 @@ use crate::floor::Marks;
 use crate::positions::{self, Unready};
 use crate::status::{
     self, Board, ConsumerStatus, DeadLetterTrouble, KeyBelief, Link, Missing, SharedGroup,
+    SteppedOver,
 };
+use crate::unreadable::UnreadableBatch;
 use crate::{dead_letters, native};
 
 /// What the consumer's thread and the handle share.
@@ -53,6 +55,7 @@ impl Reporting {
                 keys: KeyBelief::Proving,
                 shared: None,
                 dead_letters: BTreeMap::new(),
+                stepped_over: None,
             }),
             events,
         })
@@ -186,6 +189,20 @@ impl Reporting {
     pub(crate) fn keys(&self, belief: KeyBelief) {
         self.events.keys(belief);
         self.board.update(|status| status.keys = belief);
+    }
+
+    /// Reading went on behind a batch that cannot be read.
+    pub(crate) fn stepped_over(&self, now: Instant, batch: &UnreadableBatch) {
+        self.board.update(|status| {
+            status.stepped_over = Some(SteppedOver {
+                at: now,
+                partition: batch.partition,
+                first: batch.first,
+                last: batch.next - 1,
+            });
+        });
+        self.events
+            .stepped_over(Client::Consumer, &self.topic, batch);
     }
 
     // === dead letters ===

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::watch;
 
@@ -46,6 +46,21 @@ pub struct ConsumerStatus {
     /// What has to be put right by somebody before dead letters are written, by what it is in the
     /// way of. Answers do not depend on it.
     pub dead_letters: BTreeMap<DeadLetterTrouble, Missing>,
+    /// The batch that was stepped over last because it cannot be read.
+    pub stepped_over: Option<SteppedOver>,
+}
+
+/// A batch of the answers' topic that cannot be read, by this replica or any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SteppedOver {
+    /// When reading went on behind it.
+    pub at: Instant,
+    /// Its partition.
+    pub partition: i32,
+    /// The offset of its first record.
+    pub first: i64,
+    /// The offset of its last record.
+    pub last: i64,
 }
 
 /// A consumer group with another member. Answers in that member's partitions do not come here.

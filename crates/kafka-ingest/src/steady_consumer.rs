@@ -10,19 +10,21 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaResult;
 use rdkafka::message::BorrowedMessage;
 
 use crate::client_context::Context;
+use crate::native::{self, Polled};
 
 /// A Kafka consumer to be polled by one thread.
-pub(crate) struct SteadyConsumer {
-    consumer: BaseConsumer<Context>,
+pub(crate) struct SteadyConsumer<C: ConsumerContext + 'static = Context> {
+    consumer: BaseConsumer<C>,
+    config: ClientConfig,
     bell: Arc<Bell>,
 }
 
-impl SteadyConsumer {
+impl<C: ConsumerContext + 'static> SteadyConsumer<C> {
     /// What librdkafka has to say of itself ends a poll without a record, and that many may stand
     /// before one.
     const ASIDES: usize = 3;
@@ -32,12 +34,21 @@ impl SteadyConsumer {
     /// # Errors
     ///
     /// When librdkafka refuses its configuration.
-    pub(crate) fn create(config: &ClientConfig, context: Context) -> KafkaResult<Self> {
-        let mut consumer: BaseConsumer<Context> = config.create_with_context(context)?;
+    pub(crate) fn create(config: &ClientConfig, context: C) -> KafkaResult<Self> {
+        let mut consumer: BaseConsumer<C> = config.create_with_context(context)?;
         let bell = Arc::new(Bell::default());
         let rung = Arc::clone(&bell);
         consumer.set_nonempty_callback(move || rung.ring());
-        Ok(Self { consumer, bell })
+        Ok(Self {
+            consumer,
+            config: config.clone(),
+            bell,
+        })
+    }
+
+    /// Returns what the client was created from.
+    pub(crate) fn config(&self) -> &ClientConfig {
+        &self.config
     }
 
     /// The next record or error; `None` when nothing came for `patience`, or sooner when librdkafka had
@@ -51,15 +62,26 @@ impl SteadyConsumer {
         self.now()
     }
 
+    /// Returns where the next record or error stands, as [`Self::poll`] waits for it. An error names its
+    /// partition and offset here, which it does not there.
+    pub(crate) fn poll_position(&self, patience: Duration) -> Option<Polled> {
+        let polled = native::poll_position(self.consumer.client());
+        if polled.is_some() || patience.is_zero() {
+            return polled;
+        }
+        self.bell.wait(patience);
+        native::poll_position(self.consumer.client())
+    }
+
     fn now(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
         (0..Self::ASIDES).find_map(|_| self.consumer.poll(Duration::ZERO))
     }
 }
 
-impl Deref for SteadyConsumer {
-    type Target = BaseConsumer<Context>;
+impl<C: ConsumerContext + 'static> Deref for SteadyConsumer<C> {
+    type Target = BaseConsumer<C>;
 
-    fn deref(&self) -> &BaseConsumer<Context> {
+    fn deref(&self) -> &BaseConsumer<C> {
         &self.consumer
     }
 }
@@ -125,7 +147,7 @@ mod tests {
             SteadyConsumer::create(config.clone().set("group.id", "g"), context).unwrap();
         let start = [(0, Start::Beginning)];
         let list = positions::list("respostas", start.into_iter()).unwrap();
-        rdkafka::consumer::Consumer::assign(&*consumer, &list).unwrap();
+        Consumer::assign(&*consumer, &list).unwrap();
         let producer: BaseProducer = config.create().unwrap();
         let begun = Instant::now();
         std::thread::scope(|scope| {

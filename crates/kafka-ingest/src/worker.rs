@@ -4,6 +4,7 @@
 
 mod group;
 mod looks;
+mod unreadable;
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use crate::steady_consumer::SteadyConsumer;
 use crate::stop::Stop;
 use crate::supervisor::Reading;
 use crate::topic_watch::TopicWatch;
+use crate::unreadable::{BackgroundFinder, is_unreadable};
 
 /// A client, and what concerns it alone.
 pub(crate) struct Worker<'a> {
@@ -35,6 +37,7 @@ pub(crate) struct Worker<'a> {
     stop: &'a Stop,
     backoff: Backoff,
     topic_watch: TopicWatch,
+    unreadable: BackgroundFinder,
     look_at_marks: Instant,
     /// True once partitions were assigned.
     opened: bool,
@@ -79,6 +82,7 @@ enum Halt {
 impl<'a> Worker<'a> {
     pub(crate) fn new(consumer: SteadyConsumer, reporting: &'a Reporting, stop: &'a Stop) -> Self {
         Self {
+            unreadable: BackgroundFinder::new(consumer.config(), &reporting.topic),
             consumer,
             reporting,
             stop,
@@ -144,6 +148,7 @@ impl<'a> Worker<'a> {
         let assigned =
             positions::list(topic, starts.into_iter()).and_then(|list| self.consumer.assign(&list));
         assigned.map_err(|error| positions::unready(&error, topic, READ))?;
+        self.unreadable.forget();
         self.reporting.marks.grow(self.partitions);
         self.pause_and_resume(reading)
     }
@@ -188,6 +193,7 @@ impl<'a> Worker<'a> {
         }
         self.check_connection(reading)?;
         self.on_fetched(reading)?;
+        self.step_over(reading)?;
         self.on_rebalance(reading)?;
         self.store_offsets(reading)
     }
@@ -214,7 +220,7 @@ impl<'a> Worker<'a> {
                         self.pause_and_resume(reading)?;
                     }
                 }
-                Err(error) => self.on_error(&error)?,
+                Err(error) => self.on_error(reading, &error)?,
             }
             patience = Duration::ZERO;
         }
@@ -266,7 +272,7 @@ impl<'a> Worker<'a> {
     }
 
     /// An error that librdkafka tells by the way. Most of them it gets over by itself.
-    fn on_error(&mut self, error: &KafkaError) -> Result<(), Halt> {
+    fn on_error(&mut self, reading: &Reading, error: &KafkaError) -> Result<(), Halt> {
         if let KafkaError::MessageConsumptionFatal(_) = error {
             return Err(self.failed(error.to_string()));
         }
@@ -283,6 +289,7 @@ impl<'a> Worker<'a> {
                 }
                 return Ok(());
             }
+            Some(code) if is_unreadable(code) => self.on_unreadable(reading),
             _ => {}
         }
         let missing = code.and_then(|code| positions::missing(code, &self.reporting.topic, READ));
@@ -353,24 +360,6 @@ impl<'a> Worker<'a> {
         self.reporting
             .paused(paused, &changes.pause, &changes.resume);
         Ok(())
-    }
-
-    fn report(&self, unready: Unready) {
-        match unready {
-            Unready::Missing(what) => {
-                match what {
-                    Missing::Login | Missing::Tls => self.reporting.kafka_down(what.to_string()),
-                    Missing::Topic { .. }
-                    | Missing::TopicRight { .. }
-                    | Missing::GroupRight { .. }
-                    | Missing::Schema { .. }
-                    | Missing::UnusableSchema { .. }
-                    | Missing::RegistryLogin => self.reporting.kafka_up(),
-                }
-                self.reporting.missing(&what);
-            }
-            Unready::Down(problem) => self.reporting.kafka_down(problem),
-        }
     }
 
     fn failed(&self, reason: String) -> Halt {

@@ -45,7 +45,7 @@ instruments! {
         "Records of the answers' topic that were processed";
 
     /// Error rate: everything that went wrong, by `kind` (each crate's `events.rs` has the values).
-    errors: Count = "answer_gateway.errors", "kind" in ["accept_failed", "answer_lost", "answer_parts", "answer_restarted", "answer_too_large", "client_replaced", "consumer_error", "consumer_failed", "consumer_panicked", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "dead_letters_failed", "duplicates_seen", "group_shared", "kafka_down", "log_went_back", "missing", "owed_table_full", "producer_failed", "publisher_panicked", "question_schema_unusable", "registry_down", "state_lost", "suffix_stripped", "topic_gone", "no_producer", "no_schema", "publish_failed", "publish_timeout", "queue_full", "answer_part", "field_type", "magic", "malformed", "missing_field", "schema_not_avro", "schema_not_found", "schema_references", "schema_too_large", "schema_unusable", "too_large", "trailing", "truncated", "unknown_schema", "utf8"], "{error}",
+    errors: Count = "answer_gateway.errors", "kind" in ["accept_failed", "answer_lost", "answer_parts", "answer_restarted", "answer_too_large", "client_replaced", "consumer_error", "consumer_failed", "consumer_panicked", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "dead_letters_failed", "duplicates_seen", "group_shared", "kafka_down", "log_went_back", "missing", "owed_table_full", "producer_failed", "publisher_panicked", "question_schema_unusable", "registry_down", "state_lost", "suffix_stripped", "topic_gone", "no_producer", "no_schema", "publish_failed", "publish_timeout", "queue_full", "answer_part", "batch_unreadable", "field_type", "magic", "malformed", "missing_field", "schema_not_avro", "schema_not_found", "schema_references", "schema_too_large", "schema_unusable", "too_large", "trailing", "truncated", "unknown_schema", "utf8"], "{error}",
         "Everything that went wrong";
 
     /// Delivery success: answers for sessions that are here, by `result` (`success`, `failure`).
@@ -167,6 +167,11 @@ instruments! {
     recovery_time: Seconds = "answer_gateway.recovery.duration", "result" in ["found", "nothing", "group", "busy", "late", "deleted", "registry", "stopped"], "s",
         "Time of looks for what was written before a session was resumed";
 
+    /// Batches of records that cannot be unpacked and were stepped over, by `client` (`consumer`,
+    /// `dead_letters`, `recall`).
+    unreadable_batches: Count = "answer_gateway.unreadable_batches", "client" in ["consumer", "dead_letters", "recall"], "{batch}",
+        "Batches of records that cannot be unpacked and were stepped over";
+
     /// Dead letters by `result`: `written` by this replica, `elsewhere` (by another), `refused` by
     /// Kafka for good, `no_room` (not kept by this replica).
     dead_letters: Count = "answer_gateway.dead_letters", "result" in ["written", "elsewhere", "refused", "no_room"], "{record}",
@@ -198,7 +203,7 @@ instruments! {
         "Exports of telemetry by OTLP that failed";
 
     /// Log lines held back by the rate limits, by `event`.
-    logs_held_back: Count = "answer_gateway.logs.held_back", "event" in ["accept_failed", "answer_lost", "duplicates_seen", "owed_table_full", "suffix_stripped", "missing", "librdkafka", "consumer_error", "log_went_back", "record_undecodable", "schema_refused", "registry_down", "publish_failed", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error"], "{line}",
+    logs_held_back: Count = "answer_gateway.logs.held_back", "event" in ["accept_failed", "answer_lost", "duplicates_seen", "owed_table_full", "suffix_stripped", "missing", "librdkafka", "consumer_error", "log_went_back", "record_undecodable", "schema_refused", "registry_down", "publish_failed", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "batch_unreadable"], "{line}",
         "Log lines held back by rate limits";
 
     /// Always 1; the label carries the `version`.

@@ -26,6 +26,8 @@ answer-gateway-replay once Kafka has confirmed it, so a second run writes nothin
 not chosen stay for another run. A run that is killed may repeat its last 100 letters next time.
 A schema that was missing is asked for again only a minute after it was denied: wait that long.
 Resetting that group's offsets makes letters replayable again.
+Letters with the reason batch_unreadable hold no record, only where a batch stood that nobody could
+unpack (dlq-offset to dlq-last-offset): they are counted, and nothing is written for them.
 
 Takes the settings of `run`. Needs Describe and Read on the dead letters' topic, Describe and Write on
 the answers' topic, Read on the group.
@@ -113,6 +115,8 @@ fn write_summary(out: &mut dyn Write, mode: ReplayMode, summary: &ReplaySummary)
         duplicates,
         left,
         foreign,
+        positions,
+        unreadable,
     } = summary;
     match mode {
         ReplayMode::Write => {
@@ -134,6 +138,14 @@ fn write_summary(out: &mut dyn Write, mode: ReplayMode, summary: &ReplaySummary)
         ("further copies", duplicates),
         ("not chosen", left),
         ("no dead letters of the answers' topic", foreign),
+        (
+            "not to be replayed, since they only say where a batch stood that cannot be unpacked",
+            positions,
+        ),
+        (
+            "batches of the dead letters' topic that cannot be unpacked",
+            unreadable,
+        ),
     ] {
         if *count > 0 {
             writeln!(out, "{what}: {count}")?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use types::RecordPosition;
 
 use super::{Read, Start};
+use crate::unreadable::UnreadableBatch;
 
 /// The partitions of one member of the group.
 ///
@@ -105,6 +106,13 @@ impl Group {
             Some(Start::At(expected)) if at.offset < expected => Read::Back,
             Some(Start::At(_) | Start::Beginning) | None => Read::On,
         }
+    }
+
+    /// Goes on behind a batch that cannot be read; false when its partition does not stand where the
+    /// batch was found.
+    pub(crate) fn step_over(&mut self, batch: &UnreadableBatch) -> bool {
+        let start = self.place(batch.partition).and_then(Option::as_mut);
+        start.is_some_and(|start| start.step_over(batch))
     }
 
     /// True when a partition ends before what was read of it. `ends` are those of the partitions in

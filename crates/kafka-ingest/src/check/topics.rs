@@ -9,6 +9,7 @@ use rdkafka::metadata::{Metadata, MetadataTopic};
 use super::broker::Heard;
 use super::rights::{self, Right};
 use super::{CheckSettings, Finding, PATIENCE};
+use crate::client_config::MAX_RECEIVED_BYTES;
 
 /// One topic as it is used.
 struct Use<'a> {
@@ -215,6 +216,7 @@ fn judged(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
             "set it to delete",
         ));
     }
+    findings.extend(unbounded(used, found));
     let Some(keep) = used.keep else {
         return findings;
     };
@@ -240,6 +242,36 @@ fn judged(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
     findings
 }
 
+/// What lets a batch be larger, once it is unpacked, than the gateway can read. Only topics that are read.
+fn unbounded(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !used.rights.contains(&Right::Read) {
+        return findings;
+    }
+    let compression = found.get("compression.type");
+    if let Some(kind) = compression.filter(|kind| *kind != "uncompressed") {
+        findings.push(Finding::warning(
+            used.check,
+            format!(
+                "compression.type is {kind}: a batch of a few kilobytes may unpack to a gigabyte in every \
+                 replica"
+            ),
+            "set it to uncompressed: the broker then unpacks, and refuses what is larger than \
+             max.message.bytes",
+        ));
+    }
+    let largest = found.get("max.message.bytes");
+    let largest = largest.and_then(|bytes| bytes.parse::<usize>().ok());
+    if let Some(bytes) = largest.filter(|bytes| *bytes >= MAX_RECEIVED_BYTES) {
+        findings.push(Finding::warning(
+            used.check,
+            format!("max.message.bytes is {bytes}: the gateway cannot read batches that large"),
+            "lower it, or set receive.message.max.bytes in kafka.properties above it",
+        ));
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,7 +282,7 @@ mod tests {
             check: "topic.answers",
             topic: "respostas",
             setting: "kafka.answers_topic",
-            rights: &[],
+            rights: &[Right::Read],
             keep: Some(Duration::from_secs(720)),
         };
         let all = configuration.iter();
@@ -269,6 +301,8 @@ mod tests {
             ("cleanup.policy", "delete"),
             ("retention.ms", "720000"),
             ("retention.bytes", "-1"),
+            ("compression.type", "uncompressed"),
+            ("max.message.bytes", "1048588"),
         ];
         assert_eq!(seen(&fine), Vec::<String>::new());
         assert_eq!(seen(&[("retention.ms", "-1")]), Vec::<String>::new());
@@ -281,6 +315,9 @@ mod tests {
             ("unclean.leader.election.enable", "true"),
             ("cleanup.policy", "compact,delete"),
             ("retention.bytes", "1000000"),
+            ("compression.type", "producer"),
+            ("compression.type", "gzip"),
+            ("max.message.bytes", "67108864"),
         ] {
             let seen = seen(&[(name, value)]);
             assert!(seen.len() == 1 && seen[0].contains(name), "{seen:?}");

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rdkafka::Offset;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::Producer;
-use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::Shared;
 use super::clients::{Clients, Configs};
+use crate::assignment::Start;
 use crate::backoff::Backoff;
 use crate::dead_letter::{Mark, Origin};
 use crate::events::Client;
@@ -21,6 +20,7 @@ use crate::replacement::ClientReplacement;
 use crate::reporting::Reporting;
 use crate::status::DeadLetterTrouble;
 use crate::stop::{Stop, StopAsked, stop};
+use crate::unreadable::{self, Finder, is_unreadable};
 use crate::{KafkaSettings, StartError, native, positions};
 
 /// Everything the thread owns.
@@ -47,8 +47,9 @@ enum ShiftEnd {
 struct Shift<'a> {
     clients: Clients,
     of: &'a Writer,
-    /// Partitions of the dead letters' topic that are read; none while it is missing.
-    partitions: usize,
+    /// Where each partition of the dead letters' topic is read next; none while it is missing.
+    positions: Vec<i64>,
+    finder: Finder,
     look_at: Instant,
     backoff: Backoff,
 }
@@ -123,9 +124,10 @@ impl Writer {
 impl<'a> Shift<'a> {
     fn new(clients: Clients, of: &'a Writer) -> Self {
         Self {
+            finder: Finder::new(clients.tail.config(), Arc::clone(&of.topic)),
             clients,
             of,
-            partitions: 0,
+            positions: Vec::new(),
             look_at: Instant::now(),
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
         }
@@ -136,7 +138,7 @@ impl<'a> Shift<'a> {
         while !stop.is_asked() {
             self.look();
             self.elect();
-            self.see();
+            self.see(stop);
             self.write();
             self.clients.producer.poll(Duration::ZERO);
             self.of.shared.gauge();
@@ -147,7 +149,7 @@ impl<'a> Shift<'a> {
                 return ShiftEnd::Disconnected;
             }
         }
-        self.see();
+        self.see(stop);
         self.write();
         drop(self.clients.producer.flush(LAST_WRITES));
         ShiftEnd::Stopped
@@ -181,17 +183,54 @@ impl<'a> Shift<'a> {
     /// Reads these many partitions, those not read yet from shortly before their end: what is there
     /// when they are found may be a copy of what this replica has found meanwhile.
     fn follow(&mut self, partitions: usize) {
-        if partitions == self.partitions {
+        if partitions == self.positions.len() {
             return;
         }
         let numbers = 0..i32::try_from(partitions).unwrap_or(i32::MAX);
-        let mut list = TopicPartitionList::new();
-        let listed = numbers.into_iter().try_for_each(|partition| {
-            list.add_partition_offset(&self.of.topic, partition, Offset::OffsetTail(LOOK_BACK))
-        });
-        match listed.and_then(|()| self.clients.tail.assign(&list)) {
-            Ok(()) => self.partitions = partitions,
+        let start = |partition| {
+            let (topic, tail) = (&self.of.topic, &self.clients.tail);
+            let (low, high) = tail.fetch_watermarks(topic, partition, positions::PATIENCE)?;
+            Ok(low.max(high - LOOK_BACK))
+        };
+        match numbers.map(start).collect::<KafkaResult<Vec<_>>>() {
+            Ok(starts) => self.read_from(starts),
             Err(error) => self.of.shared.events.dead_letters_error(&error),
+        }
+    }
+
+    /// Reads every partition from these offsets.
+    fn read_from(&mut self, starts: Vec<i64>) {
+        let list = positions::offsets(&self.of.topic, &numbered(&starts));
+        match list.and_then(|list| self.clients.tail.assign(&list)) {
+            Ok(()) => self.positions = starts,
+            Err(error) => self.of.shared.events.dead_letters_error(&error),
+        }
+    }
+
+    /// Goes on behind copies that cannot be read.
+    fn step_over(&mut self, stop: &Stop) {
+        let patience = unreadable::Patience {
+            until: Instant::now() + LOOK_EVERY,
+            stop: Some(stop),
+        };
+        let starts = numbered(&self.positions).into_iter();
+        let starts: Vec<_> = starts.map(|(one, from)| (one, Start::At(from))).collect();
+        let found = self.finder.find(&starts, &patience);
+        for batch in &found {
+            self.on_read(batch.partition, batch.next);
+            let events = &self.of.shared.events;
+            events.stepped_over(Client::DeadLetters, &self.of.topic, batch);
+        }
+        if !found.is_empty() {
+            self.read_from(self.positions.clone());
+        }
+    }
+
+    /// A partition is read up to that offset.
+    fn on_read(&mut self, partition: i32, next: i64) {
+        let place = usize::try_from(partition).ok();
+        if let Some(position) = place.and_then(|place| self.positions.get_mut(place)) {
+            *position = next;
         }
     }
 
@@ -218,17 +257,29 @@ impl<'a> Shift<'a> {
     }
 
     /// Sees the copies that have come, waiting for them a little.
-    fn see(&self) {
+    fn see(&mut self, stop: &Stop) {
         let mut patience = TICK;
+        let mut unreadable = false;
         for _ in 0..COPIES_A_TURN {
             let Some(polled) = self.clients.tail.poll(patience) else {
                 break;
             };
             match polled {
-                Ok(copy) => self.on_copy(&copy),
+                Ok(copy) => {
+                    self.on_copy(&copy);
+                    let (partition, next) = (copy.partition(), copy.offset() + 1);
+                    drop(copy);
+                    self.on_read(partition, next);
+                }
+                Err(error) if error.rdkafka_error_code().is_some_and(is_unreadable) => {
+                    unreadable = true;
+                }
                 Err(error) => self.on_error(DeadLetterTrouble::Read, &error),
             }
             patience = Duration::ZERO;
+        }
+        if unreadable {
+            self.step_over(stop);
         }
     }
 
@@ -243,7 +294,7 @@ impl<'a> Shift<'a> {
 
     /// Writes what is due. Without the topic nothing is: who cannot see copies must not write.
     fn write(&self) {
-        if self.partitions == 0 {
+        if self.positions.is_empty() {
             return;
         }
         let due = self
@@ -268,6 +319,11 @@ impl<'a> Shift<'a> {
             reporting.events.dead_letters_error(error);
         }
     }
+}
+
+/// Each with its partition's number.
+fn numbered(offsets: &[i64]) -> Vec<(i32, i64)> {
+    (0..).zip(offsets.iter().copied()).collect()
 }
 
 /// The rights that are needed on the dead letters' topic.

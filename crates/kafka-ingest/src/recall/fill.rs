@@ -10,7 +10,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::Looking;
-use super::reader::{self, Patience};
+use super::reader::{self, Incomplete, Patience, TopicReader};
 use super::segments::{Segment, Segments};
 use crate::recent::Recent;
 use crate::record;
@@ -40,15 +40,7 @@ impl Looking {
         let Ok(starts) = starts(client, &topic, &beginnings, oldest) else {
             return;
         };
-        let stretches = starts.iter().filter_map(|(partition, from)| {
-            let until = beginnings.iter().find(|(one, _)| one == partition)?.1;
-            let segment = Segment {
-                from: *from,
-                until: Some(until),
-            };
-            (*from < until).then_some((*partition, segment))
-        });
-        let mut segments = Segments::new(stretches);
+        let mut segments = stretches(&starts, &beginnings);
         let mut from: BTreeMap<i32, i64> = starts;
         let mut records = 0_u64;
         let patience = Patience {
@@ -56,7 +48,13 @@ impl Looking {
             stop: &self.stop,
         };
         let (decoding, recent) = (&mut self.reader, &self.recent);
-        let ended = reader::read(client, &topic, &mut segments, &patience, |at, message| {
+        let mut topic_reader = TopicReader {
+            client,
+            topic: &topic,
+            finder: &mut self.finder,
+            events: &self.reporting.events,
+        };
+        let ended = topic_reader.read(&mut segments, &patience, |at, message| {
             let headers = reader::headers(message);
             let Some(decoded) = decoding.decode(message, &headers, &patience)? else {
                 return Ok(());
@@ -71,14 +69,28 @@ impl Looking {
             Ok(())
         });
         drop(client.unassign());
-        if ended.is_ok() {
-            filled(client, &topic, recent, from);
+        if let Err(Incomplete { unread, .. }) = &ended {
+            from.retain(|partition, _| !unread.contains(partition));
         }
+        filled(client, &topic, recent, from);
         self.reporting
             .events
             .past_filled(ended.is_ok(), records, begun.elapsed());
         self.measure();
     }
+}
+
+/// Returns what lies between where each partition is looked at from and where it began to be read.
+fn stretches(starts: &BTreeMap<i32, i64>, beginnings: &[(i32, i64)]) -> Segments {
+    let stretches = starts.iter().filter_map(|(partition, from)| {
+        let until = beginnings.iter().find(|(one, _)| one == partition)?.1;
+        let segment = Segment {
+            from: *from,
+            until: Some(until),
+        };
+        (*from < until).then_some((*partition, segment))
+    });
+    Segments::new(stretches)
 }
 
 /// Notes from where on each partition's past is known.

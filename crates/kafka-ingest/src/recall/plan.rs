@@ -102,10 +102,13 @@ impl Plan {
         }
     }
 
-    /// Reading ended early, for this reason: nobody who needed any of it can know.
-    pub(super) fn on_trouble(&mut self, cause: LostCause) {
+    /// Reading ended early, for this reason, before these partitions were read: nobody who needed any of
+    /// them can know.
+    pub(super) fn on_trouble(&mut self, cause: LostCause, unread: &BTreeSet<i32>) {
         for entry in &mut self.entries {
-            let needed = !entry.missing.is_empty() || !entry.unknown.is_empty();
+            let known = entry.missing.iter().map(|at| at.partition);
+            let unknown = entry.unknown.iter().map(|(partition, _)| *partition);
+            let needed = known.chain(unknown).any(|one| unread.contains(&one));
             if needed && entry.lost.is_none() {
                 entry.lost = Some(cause);
             }
@@ -269,7 +272,15 @@ mod tests {
         let mut plan = Plan::default();
         plan.add(&wanted("a~1", 5), Traces::default());
         plan.add(&wanted("b~1", 5), known(&[at(0, 9)]));
-        plan.on_trouble(LostCause::Late);
-        assert_eq!(told(plan), [Ok(vec![]), Err(LostCause::Late)]);
+        plan.add(&wanted("c~1", 5), unknown(5));
+        let elsewhere = (1, 5, Some(20));
+        let traces = Traces {
+            known: Vec::new(),
+            unknown: vec![elsewhere],
+        };
+        plan.add(&wanted("d~1", 5), traces);
+        plan.on_trouble(LostCause::Late, &BTreeSet::from([0]));
+        let late = LostCause::Late;
+        assert_eq!(told(plan), [Ok(vec![]), Err(late), Err(late), Ok(vec![])]);
     }
 }

@@ -1,5 +1,6 @@
 //! Reads stretches of the topic, and the answers in them.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use avro_codec::{AnswerDecoder, DecodeError, DecodedAnswer, SchemaRef, SchemaSet};
@@ -11,12 +12,15 @@ use types::RecordPosition;
 
 use super::LostCause;
 use super::segments::{Round, Segments};
+use crate::assignment::Start;
+use crate::events::{Client, Events};
 use crate::native;
 use crate::positions;
 use crate::record::Headers;
 use crate::schema_fetcher::{FetchEvent, SchemaFetcher};
 use crate::steady_consumer::SteadyConsumer;
 use crate::stop::Stop;
+use crate::unreadable::{self, Finder, is_unreadable};
 
 /// How records are decoded, with schemas of its own.
 pub(crate) struct Reader {
@@ -46,30 +50,56 @@ impl Patience<'_> {
     }
 }
 
-/// Reads every record of `segments` and hands it on.
-///
-/// # Errors
-///
-/// Why it ended before all was read.
-pub(super) fn read(
-    client: &SteadyConsumer,
-    topic: &str,
-    segments: &mut Segments,
-    patience: &Patience<'_>,
-    mut on_record: impl FnMut(RecordPosition, &BorrowedMessage<'_>) -> Result<(), LostCause>,
-) -> Result<(), LostCause> {
-    while !segments.is_empty() {
-        let round = segments.next_round();
-        let starts: Vec<(i32, i64)> = round
-            .iter()
-            .map(|(partition, segment)| (*partition, segment.from))
-            .collect();
-        let assigned = positions::offsets(topic, &starts).and_then(|list| client.assign(&list));
-        assigned.map_err(|_| LostCause::Late)?;
-        let mut round = Round::new(round);
+/// Why reading ended early.
+#[derive(Debug)]
+pub(super) struct Incomplete {
+    pub(super) cause: LostCause,
+    /// The partitions of which something is left to be read; the others are read whole.
+    pub(super) unread: BTreeSet<i32>,
+}
+
+/// The topic as it is read: with which client, and what finds the batches that cannot be read.
+pub(super) struct TopicReader<'a> {
+    pub(super) client: &'a SteadyConsumer,
+    pub(super) topic: &'a str,
+    pub(super) finder: &'a mut Finder,
+    pub(super) events: &'a Events,
+}
+
+impl TopicReader<'_> {
+    /// Reads every record of `segments` that can be read and hands it on. A batch that cannot be read
+    /// counts as one without answers: no replica hands anybody a record of it.
+    ///
+    /// # Errors
+    ///
+    /// Why it ended before all was read, and what was not.
+    pub(super) fn read(
+        &mut self,
+        segments: &mut Segments,
+        patience: &Patience<'_>,
+        mut on_record: impl FnMut(RecordPosition, &BorrowedMessage<'_>) -> Result<(), LostCause>,
+    ) -> Result<(), Incomplete> {
+        while !segments.is_empty() {
+            let mut round = Round::new(segments.next_round());
+            let ended = self.read_round(&mut round, patience, &mut on_record);
+            ended.map_err(|cause| Incomplete {
+                cause,
+                unread: round.partitions().chain(segments.partitions()).collect(),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn read_round(
+        &mut self,
+        round: &mut Round,
+        patience: &Patience<'_>,
+        on_record: &mut impl FnMut(RecordPosition, &BorrowedMessage<'_>) -> Result<(), LostCause>,
+    ) -> Result<(), LostCause> {
+        self.assign(round)?;
         while !round.is_over() {
             patience.check()?;
-            match client.poll(Patience::STEP) {
+            match self.client.poll(Patience::STEP) {
                 None => {}
                 Some(Ok(message)) => {
                     let (partition, offset) = (message.partition(), message.offset());
@@ -79,12 +109,47 @@ pub(super) fn read(
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => round.on_end(partition),
                 Some(Err(KafkaError::MessageConsumptionFatal(_))) => return Err(LostCause::Late),
-                // librdkafka gets over it, or the time runs out.
-                Some(Err(_)) => {}
+                Some(Err(error)) => self.on_error(&error, round, patience)?,
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn assign(&self, round: &Round) -> Result<(), LostCause> {
+        let list = positions::offsets(self.topic, &round.positions());
+        let assigned = list.and_then(|list| self.client.assign(&list));
+        assigned.map_err(|_| LostCause::Late)
+    }
+
+    /// Goes on behind what cannot be read. librdkafka gets over all else, or the time runs out.
+    fn on_error(
+        &mut self,
+        error: &KafkaError,
+        round: &mut Round,
+        patience: &Patience<'_>,
+    ) -> Result<(), LostCause> {
+        if !error.rdkafka_error_code().is_some_and(is_unreadable) {
+            return Ok(());
+        }
+        let open = round.positions().into_iter();
+        let starts: Vec<_> = open.map(|(one, from)| (one, Start::At(from))).collect();
+        let looking = unreadable::Patience {
+            until: patience.until,
+            stop: Some(patience.stop),
+        };
+        let mut any = false;
+        for batch in self.finder.find(&starts, &looking) {
+            if round.step_over(&batch) {
+                any = true;
+                self.events.stepped_over(Client::Recall, self.topic, &batch);
+            }
+        }
+        if any && !round.is_over() {
+            self.assign(round)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl Reader {

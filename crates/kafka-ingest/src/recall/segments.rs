@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::assignment::Start;
+use crate::unreadable::UnreadableBatch;
+
 /// A stretch of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
@@ -37,6 +40,12 @@ impl Segments {
         next.collect()
     }
 
+    /// Returns the partitions of which stretches are left.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = i32> {
+        let left = self.0.iter().filter(|(_, segments)| !segments.is_empty());
+        left.map(|(partition, _)| *partition)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.values().all(VecDeque::is_empty)
     }
@@ -63,7 +72,7 @@ fn join(mut segments: Vec<Segment>) -> VecDeque<Segment> {
     joined
 }
 
-/// How far a round is.
+/// How far a round is: what is left of each stretch.
 #[derive(Debug)]
 pub(super) struct Round {
     open: BTreeMap<i32, Segment>,
@@ -79,13 +88,42 @@ impl Round {
         let Some(segment) = self.open.get(&partition) else {
             return false;
         };
-        let Some(until) = segment.until else {
-            return true;
+        let takes = segment.until.is_none_or(|until| offset < until);
+        self.go_on(partition, offset + 1);
+        takes
+    }
+
+    /// Goes on behind a batch that cannot be read; false when its partition does not stand where the
+    /// batch was found.
+    pub(super) fn step_over(&mut self, batch: &UnreadableBatch) -> bool {
+        let open = self.open.get(&batch.partition);
+        let stands = open.is_some_and(|segment| Start::At(segment.from) == batch.position);
+        if stands {
+            self.go_on(batch.partition, batch.next);
+        }
+        stands
+    }
+
+    /// Returns where each partition that is not read to its end goes on.
+    pub(super) fn positions(&self) -> Vec<(i32, i64)> {
+        let open = self.open.iter();
+        open.map(|(partition, segment)| (*partition, segment.from))
+            .collect()
+    }
+
+    /// Returns the partitions that are not read as far as they have to.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = i32> {
+        self.open.keys().copied()
+    }
+
+    fn go_on(&mut self, partition: i32, from: i64) {
+        let Some(segment) = self.open.get_mut(&partition) else {
+            return;
         };
-        if offset + 1 >= until {
+        segment.from = segment.from.max(from);
+        if segment.until.is_some_and(|until| segment.from >= until) {
             self.open.remove(&partition);
         }
-        offset < until
     }
 
     /// A partition is read to its end.
@@ -137,5 +175,29 @@ mod tests {
         round.on_end(1);
         assert!(round.is_over());
         assert!(!round.takes(7, 0));
+    }
+
+    #[test]
+    fn a_round_goes_on_behind_a_batch_and_is_over_when_that_reaches_its_end() {
+        let mut round = Round::new(BTreeMap::from([
+            (0, segment(1, Some(30))),
+            (1, segment(4, Some(9))),
+            (2, segment(0, None)),
+        ]));
+        assert!(round.takes(0, 2));
+        let batch = |partition, position, next| UnreadableBatch {
+            partition,
+            position: Start::At(position),
+            first: position,
+            next,
+        };
+        assert!(!round.step_over(&batch(0, 1, 20)), "it was read past that");
+        assert!(!round.step_over(&batch(7, 1, 20)));
+        assert!(round.step_over(&batch(0, 3, 20)));
+        assert!(round.step_over(&batch(1, 4, 9)));
+        assert!(round.step_over(&batch(2, 0, 50)));
+        assert_eq!(round.positions(), [(0, 20), (2, 50)]);
+        assert!(round.step_over(&batch(0, 20, 31)));
+        assert_eq!(round.positions(), [(2, 50)]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 
 use super::plan::Plan;
-use super::reader::{self, Patience};
+use super::reader::{self, Incomplete, Patience, TopicReader};
 use super::{Looking, LostCause, Recovered, Wish};
 use crate::recent::Mark;
 use crate::record;
@@ -36,9 +36,10 @@ impl Looking {
         }
         let since = batch.iter().map(|wish| wish.since).min();
         if let Some(since) = since
-            && let Err(cause) = self.look(client, since + PATIENCE, &mut plan)
+            && let Err(Incomplete { cause, unread }) =
+                self.look(client, since + PATIENCE, &mut plan)
         {
-            plan.on_trouble(cause);
+            plan.on_trouble(cause, &unread);
         }
         for (wish, recovered) in batch.into_iter().zip(plan.into_recovered()) {
             self.tell(wish, recovered);
@@ -50,18 +51,28 @@ impl Looking {
         client: &mut Option<SteadyConsumer>,
         until: Instant,
         plan: &mut Plan,
-    ) -> Result<(), LostCause> {
+    ) -> Result<(), Incomplete> {
         if plan.segments().is_empty() {
             return Ok(());
         }
-        let client = self.client(client).ok_or(LostCause::Late)?;
+        let nothing_read = |plan: &Plan| Incomplete {
+            cause: LostCause::Late,
+            unread: plan.segments().partitions().collect(),
+        };
+        let client = self.client(client).ok_or_else(|| nothing_read(plan))?;
         let topic = &self.reporting.topic;
-        ask_lows(client, topic, plan)?;
+        ask_lows(client, topic, plan).map_err(|_| nothing_read(plan))?;
         let stop = &self.stop;
         let patience = Patience { until, stop };
         let mut segments = plan.segments();
         let decoding = &mut self.reader;
-        let ended = reader::read(client, topic, &mut segments, &patience, |at, message| {
+        let mut topic_reader = TopicReader {
+            client,
+            topic,
+            finder: &mut self.finder,
+            events: &self.reporting.events,
+        };
+        let ended = topic_reader.read(&mut segments, &patience, |at, message| {
             plan.on_read(at);
             let headers = reader::headers(message);
             let Some(decoded) = decoding.decode(message, &headers, &patience)? else {
@@ -76,7 +87,8 @@ impl Looking {
         // It would go on reading ahead.
         drop(client.unassign());
         // A client that comes too late for a record goes on with the next one and says nothing.
-        ended.and_then(|()| ask_lows(client, topic, plan))
+        ask_lows(client, topic, plan).map_err(|_| nothing_read(plan))?;
+        ended
     }
 
     fn tell(&self, mut wish: Wish, recovered: Recovered) {

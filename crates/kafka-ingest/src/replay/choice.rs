@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use types::RecordPosition;
 
 use super::done::Done;
-use crate::dead_letter::{Mark, Origin};
+use crate::dead_letter::{BATCH_UNREADABLE, Mark, Origin};
 
 /// What a user chooses. Everything that is not set chooses all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub struct ReplaySummary {
     pub left: u64,
     /// Records that are no dead letters of the answers' topic; they stay too.
     pub foreign: u64,
+    /// Letters that only say where a batch stood that nobody can unpack: there is nothing to replay,
+    /// and they stay.
+    pub positions: u64,
+    /// Batches of the dead letters' topic itself that cannot be unpacked.
+    pub unreadable: u64,
 }
 
 /// What to do with one record.
@@ -99,6 +104,10 @@ impl Sorter {
             self.summary.foreign += 1;
             return Verdict::Pass;
         };
+        if origin.known_reason() == Some(BATCH_UNREADABLE) {
+            self.summary.positions += 1;
+            return Verdict::Pass;
+        }
         if self.replayed.contains(&mark) {
             self.summary.duplicates += 1;
             return Verdict::Duplicate;
@@ -202,6 +211,32 @@ mod tests {
         later.on_done(at(1, 5));
         later.survey(at(1, 5), mark);
         assert_eq!(sort(&mut later, at(0, 3), 7, "magic"), Verdict::Duplicate);
+    }
+
+    #[test]
+    fn a_letter_that_is_only_a_position_is_counted_and_stays() {
+        let reasons = vec![BATCH_UNREADABLE.to_owned()];
+        for selection in [
+            Selection::default(),
+            Selection {
+                reasons,
+                ..Selection::default()
+            },
+        ] {
+            let mut all = sorter(selection);
+            for here in 0..2 {
+                assert_eq!(
+                    sort(&mut all, at(0, here), 7, BATCH_UNREADABLE),
+                    Verdict::Pass
+                );
+            }
+            let summary = ReplaySummary {
+                read: 2,
+                positions: 2,
+                ..ReplaySummary::default()
+            };
+            assert_eq!(all.summary, summary);
+        }
     }
 
     #[test]

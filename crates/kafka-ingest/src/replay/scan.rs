@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ReplayProgress;
+use crate::assignment::Start;
+use crate::unreadable::UnreadableBatch;
 
 /// What one partition held when the run began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,9 @@ impl Scan {
     }
 
     pub(super) fn open(&self) -> impl Iterator<Item = Range> {
-        self.ranges.values().copied()
+        let open = self.ranges.values();
+        open.filter(|range| self.open.contains(&range.partition))
+            .copied()
     }
 
     /// A record is read. True when it was there when the run began.
@@ -52,6 +56,20 @@ impl Scan {
         self.done += length(range.low, offset + 1);
         range.low = offset + 1;
         self.on_end_if(partition, offset + 1);
+        true
+    }
+
+    /// Goes on behind a batch that cannot be read; false when its partition does not stand where the
+    /// batch was found.
+    pub(super) fn step_over(&mut self, batch: &UnreadableBatch) -> bool {
+        let range = self.ranges.get_mut(&batch.partition);
+        let Some(range) = range.filter(|range| Start::At(range.low) == batch.position) else {
+            return false;
+        };
+        let next = batch.next.min(range.high);
+        self.done += length(range.low, next);
+        range.low = next;
+        self.on_end_if(batch.partition, next);
         true
     }
 
@@ -126,6 +144,31 @@ mod tests {
         assert!(!scan.takes(0, 2), "before what was read");
         assert!(!scan.takes(7, 0), "of no partition there was");
         assert_eq!(progress(&scan), (2, 5), "gaps count as read");
+    }
+
+    #[test]
+    fn it_goes_on_behind_a_batch_that_cannot_be_read() {
+        let mut scan = scan();
+        let batch = |partition, position, next| UnreadableBatch {
+            partition,
+            position: Start::At(position),
+            first: position,
+            next,
+        };
+        assert!(scan.takes(0, 2));
+        assert!(!scan.step_over(&batch(0, 2, 4)), "it was read past that");
+        assert!(!scan.step_over(&batch(7, 2, 4)));
+        assert!(scan.step_over(&batch(0, 3, 4)));
+        assert!(
+            scan.step_over(&batch(2, 0, 9)),
+            "it was longer than what there was"
+        );
+        assert_eq!(progress(&scan), (4, 5));
+        let left: Vec<_> = scan
+            .open()
+            .map(|range| (range.partition, range.low))
+            .collect();
+        assert_eq!(left, [(0, 4)]);
     }
 
     #[test]

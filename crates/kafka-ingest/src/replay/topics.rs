@@ -10,22 +10,26 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
-use rdkafka::{ClientContext, Offset};
+use rdkafka::{ClientConfig, ClientContext, Offset};
 use types::RecordPosition;
 
 use super::done::Done;
 use super::scan::{Range, Scan};
 use super::{PATIENCE, REPLAY_GROUP, ReplayError, ReplayProgress};
 use crate::assignment::Start;
+use crate::client_context::Silent;
 use crate::positions::{self, READ, Unready, WRITE};
 use crate::status::Missing;
+use crate::unreadable::{self, Finder, is_unreadable};
 use crate::{KafkaSettings, StartError, client_config, native};
 
 /// The clients of a run.
 pub(super) struct Topics {
     dead_letters: String,
     answers: String,
-    consumer: BaseConsumer<Quiet>,
+    /// What the consumer was created from.
+    config: ClientConfig,
+    consumer: BaseConsumer<Silent>,
     producer: BaseProducer<Confirmations>,
     /// What the group's commits were when this run last saw or wrote them.
     commits: Mutex<Commits>,
@@ -33,9 +37,6 @@ pub(super) struct Topics {
 
 /// By partition.
 type Commits = BTreeMap<i32, (Option<i64>, String)>;
-
-/// A client that says nothing by itself: a run's errors are its own to tell.
-struct Quiet;
 
 /// The producer's context: takes the delivery reports.
 #[derive(Default)]
@@ -57,18 +58,19 @@ impl Topics {
         dead_letters: String,
         answers: String,
     ) -> Result<Self, StartError> {
-        let consumer = client_config::stretch_consumer(kafka, REPLAY_GROUP)?;
+        let config = client_config::stretch_consumer(kafka, REPLAY_GROUP)?;
         let producer = client_config::dead_letters_producer(kafka)?;
         let reports = Confirmations::default();
         Ok(Self {
             dead_letters,
             answers,
-            consumer: consumer
-                .create_with_context(Quiet)
+            consumer: config
+                .create_with_context(Silent)
                 .map_err(StartError::client)?,
             producer: producer
                 .create_with_context(reports)
                 .map_err(StartError::client)?,
+            config,
             commits: Mutex::default(),
         })
     }
@@ -181,22 +183,15 @@ impl Topics {
         Ok(())
     }
 
-    /// Reads those ranges, each record once.
+    /// Reads those ranges, each record once. `unreadable` counts the batches that cannot be read.
     pub(super) fn scan(
         &self,
         ranges: &[Range],
+        unreadable: &mut u64,
         on_record: &mut OnRecord<'_>,
     ) -> Result<(), ReplayError> {
         let mut scan = Scan::new(ranges);
-        let list = positions::list(
-            &self.dead_letters,
-            scan.open().map(|range| {
-                let start = Start::At(range.low);
-                (range.partition, start)
-            }),
-        );
-        list.and_then(|list| self.consumer.assign(&list))
-            .map_err(|error| self.unready(&error))?;
+        self.assign(&scan)?;
         let mut last = Instant::now();
         while !scan.is_over() {
             if last.elapsed() > PATIENCE {
@@ -207,6 +202,11 @@ impl Topics {
                     on_record(self, &record, scan.progress())?;
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => scan.on_end(partition),
+                Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_unreadable) => {
+                    if !self.step_over(&mut scan, unreadable)? {
+                        continue;
+                    }
+                }
                 Some(Err(error)) => {
                     self.on_error(&error)?;
                     continue;
@@ -219,6 +219,38 @@ impl Topics {
         self.consumer
             .unassign()
             .map_err(|error| self.unready(&error))
+    }
+
+    /// Reads on from where the scan stands.
+    fn assign(&self, scan: &Scan) -> Result<(), ReplayError> {
+        let starts = scan.open().map(|range| {
+            let start = Start::At(range.low);
+            (range.partition, start)
+        });
+        let list = positions::list(&self.dead_letters, starts);
+        list.and_then(|list| self.consumer.assign(&list))
+            .map_err(|error| self.unready(&error))
+    }
+
+    /// Goes on behind records that cannot be read; whether there were any. `unreadable` counts the batches
+    /// they stand in.
+    fn step_over(&self, scan: &mut Scan, unreadable: &mut u64) -> Result<bool, ReplayError> {
+        let open = scan.open();
+        let starts: Vec<_> = open
+            .map(|range| (range.partition, Start::At(range.low)))
+            .collect();
+        let patience = unreadable::Patience {
+            until: Instant::now() + PATIENCE,
+            stop: None,
+        };
+        let mut finder = Finder::new(&self.config, self.dead_letters.as_str().into());
+        let found = finder.find(&starts, &patience);
+        let found = found.iter().filter(|batch| scan.step_over(batch)).count();
+        *unreadable += u64::try_from(found).unwrap_or(u64::MAX);
+        if found > 0 {
+            self.assign(scan)?;
+        }
+        Ok(found > 0)
     }
 
     /// What no patience mends ends the run; librdkafka gets over the rest.
@@ -265,14 +297,6 @@ impl Topics {
         lock(&self.commits)
     }
 }
-
-impl ClientContext for Quiet {
-    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
-    fn stats(&self, _: rdkafka::statistics::Statistics) {}
-    fn error(&self, _: KafkaError, _: &str) {}
-}
-
-impl rdkafka::consumer::ConsumerContext for Quiet {}
 
 impl ClientContext for Confirmations {
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}

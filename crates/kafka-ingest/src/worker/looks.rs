@@ -153,6 +153,25 @@ impl Worker<'_> {
         marks.on_high_watermark(partition, mark);
         Some(mark)
     }
+
+    /// Says why the topic cannot be read now.
+    pub(super) fn report(&self, unready: Unready) {
+        match unready {
+            Unready::Missing(what) => {
+                match what {
+                    Missing::Login | Missing::Tls => self.reporting.kafka_down(what.to_string()),
+                    Missing::Topic { .. }
+                    | Missing::TopicRight { .. }
+                    | Missing::GroupRight { .. }
+                    | Missing::Schema { .. }
+                    | Missing::UnusableSchema { .. }
+                    | Missing::RegistryLogin => self.reporting.kafka_up(),
+                }
+                self.reporting.missing(&what);
+            }
+            Unready::Down(problem) => self.reporting.kafka_down(problem),
+        }
+    }
 }
 
 impl Ends for Worker<'_> {

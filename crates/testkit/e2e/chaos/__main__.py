@@ -20,6 +20,7 @@ from chaos.old_clients import OldClients, started
 from chaos.replicas import Replicas
 from chaos.report import Report
 from chaos.schedule import Planned, schedule
+from harness import unreadable
 from harness.stack import Access
 from harness.topics import PARTITIONS, prepared
 from harness.wanderers import Wanderers
@@ -62,6 +63,7 @@ class Run:
             "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "3s",
             # With the longest freeze it is well below the time an answer may take.
             "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "10s",
+            **unreadable.LIMITED,
         }
         self.replicas = Replicas(self.ports, self.topics.gateway(), wanted.folder, settings)
         # Every mode has its turn a few times.
@@ -99,6 +101,7 @@ class Run:
             Links(self.ports["toxiproxy"]),
             registry,
             AdminClient({"bootstrap.servers": self.bootstrap}),
+            {"bootstrap.servers": self.bootstrap},
             self.topics,
         )
         watching = threading.Event()

@@ -6,14 +6,14 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from chaos.links import Links, RegistryFaults
 from chaos.replicas import NUMBERS, Replicas
 from chaos.schedule import Planned
-from harness import texts, v2, ws
+from harness import texts, unreadable, v2, ws
 from harness.stack import REPOSITORY
 from harness.topics import Topics
 
@@ -23,7 +23,16 @@ MANY = 20
 class Mishaps:
     """All parts that something can be done to."""
 
-    def __init__(self, replicas: Replicas, links: Links, registry: RegistryFaults, admin: AdminClient, topics: Topics):
+    def __init__(
+        self,
+        replicas: Replicas,
+        links: Links,
+        registry: RegistryFaults,
+        admin: AdminClient,
+        kafka: Mapping[str, str],
+        topics: Topics,
+    ):
+        self._kafka = kafka
         self._replicas = replicas
         self._links = links
         self._registry = registry
@@ -57,6 +66,7 @@ class Mishaps:
             "clients vanish": lambda one: self._at_once(self._vanish, one.target),
             "clients stop reading": lambda one: self._at_once(self._stop_reading, one.target),
             "a partition is added": lambda one: self._at_once(self._add_partition),
+            "a batch that cannot be unpacked is written": lambda one: self._at_once(self._write_unreadable),
         }
 
     def happen(self, one: Planned) -> None:
@@ -108,6 +118,12 @@ class Mishaps:
         wanted = [NewPartitions(self._topics.answers, len(topic.partitions) + 1)]
         for added in self._admin.create_partitions(wanted).values():
             added.result(30)
+
+    def _write_unreadable(self) -> None:
+        """One to each partition, between the answers."""
+        topic = self._admin.list_topics(self._topics.answers, timeout=20).topics[self._topics.answers]
+        for partition in topic.partitions:
+            unreadable.write_batch(self._kafka, self._topics.answers, partition)
 
     def _vanish(self, target: int) -> None:
         """Clients ask and are gone, without a word of goodbye."""

@@ -27,6 +27,7 @@ FAULTS = {
     "clients vanish": 0.0,
     "clients stop reading": 0.0,
     "a partition is added": 0.0,
+    "a batch that cannot be unpacked is written": 0.0,
 }
 
 

@@ -1,0 +1,29 @@
+//! What stepping over unreadable batches logs and counts. See [`crate::events`] for the rules.
+
+use tracing::error;
+
+use super::UnreadableBatch;
+use crate::dead_letter::BATCH_UNREADABLE;
+use crate::events::{Client, Events};
+
+impl Events {
+    /// A batch was stepped over that cannot be unpacked, by this client or any other of its kind.
+    /// Everything before and behind it is read.
+    pub(crate) fn stepped_over(&self, client: Client, topic: &str, batch: &UnreadableBatch) {
+        let client = client.label();
+        self.instruments.unreadable_batches.one(client);
+        self.instruments.errors.one(BATCH_UNREADABLE);
+        if let Some(held_back) = self.admit(BATCH_UNREADABLE, client) {
+            let (partition, first, last) = (batch.partition, batch.first, batch.next - 1);
+            error!(
+                client,
+                topic,
+                partition,
+                first,
+                last,
+                held_back,
+                "batch of records skipped: it cannot be unpacked"
+            );
+        }
+    }
+}

@@ -1,0 +1,161 @@
+"""A batch that cannot be unpacked costs its own records and nothing else."""
+
+import pytest
+
+from harness import texts, v2, ws
+from harness.answerer import held
+from harness.dead_letters import read_all, replay
+from harness.ledger import assert_balanced
+from harness.topics import PARTITIONS, create
+from harness.unreadable import LIMITED, Batch, write_batch
+from harness.wait import eventually
+
+pytestmark = pytest.mark.stack
+
+KEY = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-test"}
+SKIPPED = "answer_gateway_unreadable_batches_total"
+
+
+@pytest.fixture
+def dead(access, topics) -> str:
+    """The dead letters' topic, which nobody but a person creates."""
+    name = f"{topics.answers}.dlq"
+    create(access, name)
+    return name
+
+
+def answer_in(answerer, partition: int, asked: str) -> None:
+    """Answers a question in that partition."""
+    question = answerer.question(asked)
+    answerer.write({"session_id": question.wire_id, "resposta": texts.answer_to(asked)}, partition=partition)
+    answerer.flush()
+
+
+def ask_and_be_answered(gateway, answerer, partitions) -> None:
+    """One session a partition, each answered in its own."""
+    for partition in partitions:
+        with ws.connect(gateway.url(texts.session_id())) as socket:
+            asked = texts.question()
+            ws.send(socket, asked)
+            answer_in(answerer, partition, asked)
+            assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+
+
+def leave_with_a_question(gateway, asked: str) -> v2.Session:
+    """A session whose client is gone while its question waits."""
+    with v2.connect(gateway) as session:
+        session.start()
+        session.ask("q-1", asked)
+        session.cut()
+    return session
+
+
+def test_answers_before_beside_and_behind_a_batch_that_cannot_be_unpacked_arrive(
+    start_gateway, start_answerer, access, topics, dead
+):
+    settings = {**LIMITED, "GATEWAY__KAFKA__DEAD_LETTER_TOPIC": dead}
+    gateways = [start_gateway(topics, **settings).wait_ready() for _ in range(2)]
+    answerer = start_answerer(held)
+    ask_and_be_answered(gateways[0], answerer, range(2))
+    # One record, many, two right behind each other, and two with something to read between them.
+    batches = [write_batch(access.kafka, topics.answers, 0), write_batch(access.kafka, topics.answers, 1, records=37)]
+    batches += [write_batch(access.kafka, topics.answers, 2) for _ in range(2)]
+    ask_and_be_answered(gateways[0], answerer, [1])
+    batches.append(write_batch(access.kafka, topics.answers, 1, records=5))
+    ask_and_be_answered(gateways[0], answerer, range(PARTITIONS))
+
+    for gateway in gateways:
+        gateway.wait_metric(SKIPPED, len(batches), client="consumer")
+        assert gateway.metrics().value("answer_gateway_errors_total", kind="batch_unreadable") == len(batches)
+        reply = gateway.wait_readyz(200, "cannot be unpacked, and its offsets ")
+        assert "degraded" in reply.body
+    copies = eventually(
+        lambda: found if len(found := read_all(access, dead)) >= len(batches) else None, "each has a dead letter"
+    )
+    letters = {Batch(*copy.origin, int(copy.header("dlq-last-offset"))) for copy in copies}
+    assert (letters, len(copies)) == (set(batches), len(batches))
+    assert {(copy.key, copy.value, copy.header("dlq-reason")) for copy in copies} == {(None, b"", "batch_unreadable")}
+    log = gateways[0].log.read_text()
+    assert log.count("batch of records skipped: it cannot be unpacked") >= 1
+
+    run = {**access.gateway, **topics.gateway(), **settings}
+    brought = replay(run)
+    assert (brought.status, brought.count("dead letters replayed")) == (0, 0), brought
+    assert brought.count("only say where a batch stood") == len(batches)
+
+
+def test_a_batch_that_is_the_last_of_its_partition_is_skipped_too(start_gateway, start_answerer, access, topics):
+    gateway = start_gateway(topics, **LIMITED).wait_ready()
+    answerer = start_answerer(held)
+    for number in range(PARTITIONS):
+        write_batch(access.kafka, topics.answers, number, records=3)
+    gateway.wait_metric(SKIPPED, PARTITIONS, client="consumer")
+    ask_and_be_answered(gateway, answerer, range(PARTITIONS))
+    assert gateway.metrics().value(SKIPPED) == PARTITIONS, "and each once"
+
+
+def test_a_fresh_replica_resumes_what_stands_before_beside_and_behind_such_a_batch(
+    start_gateway, start_answerer, access, topics
+):
+    first = start_gateway(topics, **KEY, **LIMITED).wait_ready()
+    answerer = start_answerer(held)
+    asked = [texts.question() for _ in range(3)]
+    before = [leave_with_a_question(first, text) for text in asked]
+    first.wait_sessions(0)
+    answer_in(answerer, 0, asked[0])
+    write_batch(access.kafka, topics.answers, 0, records=4)
+    answer_in(answerer, 0, asked[1])
+    answer_in(answerer, 1, asked[2])
+
+    second = start_gateway(topics, **KEY, **LIMITED).wait_ready()
+    for session, text in zip(before, asked, strict=True):
+        with v2.connect(second) as after:
+            hello = after.resume(session)
+            assert (hello["resumed"], hello["pending"]) == (True, "q-1")
+            assert after.answer("q-1") == texts.answer_to(text)
+    second.wait_metric(SKIPPED, 1, client="recall")
+    assert second.metrics().value("answer_gateway_recoveries_total", result="late") == 0
+    assert_balanced(second)
+    assert second.log.read_text().count("answers from before the start are indexed") == 1
+
+
+def test_in_a_group_such_a_batch_is_skipped_and_not_read_again_by_who_comes_after(
+    start_gateway, start_answerer, access, topics
+):
+    group = {"GATEWAY__DELIVERY__MODE": "group", "KAFKA_CONSUMER_GROUP_ID": f"group-{topics.answers}"}
+    first = start_gateway(topics, **group, **LIMITED).wait_ready()
+    answerer = start_answerer(held)
+    write_batch(access.kafka, topics.answers, 0, records=3)
+    first.wait_metric(SKIPPED, 1)
+    ask_and_be_answered(first, answerer, range(2))
+    write_batch(access.kafka, topics.answers, 1)
+    first.wait_metric(SKIPPED, 2)
+    first.stop()
+    second = start_gateway(topics, **group, **LIMITED).wait_ready()
+    ask_and_be_answered(second, answerer, range(2))
+    assert second.metrics().value(SKIPPED) == 0
+
+
+def test_dead_letters_behind_such_a_batch_in_their_own_topic_are_seen_and_replayed(
+    start_gateway, start_answerer, access, topics, dead
+):
+    settings = {**LIMITED, "GATEWAY__KAFKA__DEAD_LETTER_TOPIC": dead}
+    gateways = [start_gateway(topics, **settings).wait_ready() for _ in range(2)]
+    answerer = start_answerer(held)
+    for partition in range(PARTITIONS):
+        write_batch(access.kafka, dead, partition, records=2)
+    for gateway in gateways:
+        gateway.wait_metric(SKIPPED, PARTITIONS, client="dead_letters")
+    for number in range(PARTITIONS):
+        answerer.write_bytes(b"no avro %d" % number, partition=number)
+    answerer.flush()
+    for result in ("written", "elsewhere"):
+
+        def known(result: str = result) -> bool:
+            counts = [one.metrics().value("answer_gateway_dead_letters_total", result=result) for one in gateways]
+            return sum(counts) == PARTITIONS
+
+        eventually(known, f"each letter is {result} once")
+    brought = replay({**access.gateway, **topics.gateway(), **settings})
+    assert (brought.status, brought.count("dead letters replayed")) == (0, PARTITIONS), brought
+    assert brought.count("batches of the dead letters' topic that cannot be unpacked") == PARTITIONS
