@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_limit_that_connections_need_has_room_for_them() {
-        for connections in [256, 1_000, 16_000] {
+        for connections in [257, 1_000, 16_000] {
             let needed = DescriptorBudget::limit_for(connections);
             assert_eq!(
                 DescriptorBudget::new(needed).public_connections(),

@@ -163,7 +163,13 @@ impl AdminGuard {
         refused.next().map(|_| AdminRefusal::Host)
     }
 
+    /// Whether this is an allowed host with a port or without, and nothing else: the parser takes
+    /// names behind a bracket and user names too.
     fn is_allowed(&self, authority: &Authority) -> bool {
+        let rest = authority.as_str().strip_prefix(authority.host());
+        if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
+            return false;
+        }
         let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
         let v6 = host
             .strip_prefix('[')
@@ -276,6 +282,8 @@ mod tests {
             "127.0.0.1.attacker.example",
             "other.internal",
             "[::1].attacker.example",
+            "localhost@attacker.example",
+            "attacker.example@localhost",
             "",
             "a b",
         ] {
