@@ -10,6 +10,7 @@ use gateway::config::{Command, Config, DeliveryMode, Loaded, WireId};
 use kafka_ingest::Finding;
 use tokio::sync::oneshot;
 
+use crate::open_files::{OpenFileLimit, Shortage};
 use crate::{process, translate};
 
 /// Looks at everything and tells `out`. Returns the exit code; see the command's help.
@@ -36,6 +37,7 @@ pub(crate) fn run(
     for warning in &loaded.warnings {
         teller.tell(Finding::warning("settings", warning, ""));
     }
+    teller.tell(open_files(&loaded.config));
     let runtime = tokio::runtime::Runtime::new()?;
     let settings = translate::check(&loaded.config);
     let looked = runtime.block_on(kafka_ingest::check(&settings, &mut |one| teller.tell(one)));
@@ -54,6 +56,19 @@ pub(crate) fn run(
     // A call to Kafka that is under way is of no interest any more.
     runtime.shutdown_background();
     teller.finish()
+}
+
+/// The limit of open files that `run` would have here, held against the settings.
+fn open_files(config: &Config) -> Finding {
+    const CHECK: &str = "process.open_files";
+    let limit = OpenFileLimit::raise();
+    match limit.shortage(config) {
+        None => Finding::ok(
+            CHECK,
+            format!("a limit of {} has room for every connection", limit.now),
+        ),
+        Some(Shortage { seen, advice }) => Finding::warning(CHECK, seen, advice),
+    }
 }
 
 /// Asks a gateway of this process's own, which reads and writes as `run` would.

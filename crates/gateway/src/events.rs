@@ -7,6 +7,8 @@ use std::time::Duration;
 use telemetry::Instruments;
 use tracing::{error, info, warn};
 
+use crate::open_files::OpenFileLimit;
+
 /// The version that runs.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -17,6 +19,16 @@ pub(crate) fn starting(instruments: &Instruments, warnings: &[String]) {
     info!(version = VERSION, "answer-gateway starts");
     for warning in warnings {
         warn!("{warning}");
+    }
+}
+
+/// The limit of open files and what it was before it was raised.
+pub(crate) fn open_files(limit: OpenFileLimit) {
+    let OpenFileLimit { before, now } = limit;
+    if now > before {
+        info!(limit = now, before, "limit of open files raised");
+    } else {
+        info!(limit = now, "limit of open files");
     }
 }
 

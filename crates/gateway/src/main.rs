@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod events;
+mod open_files;
 mod panics;
 mod process;
 mod readiness;

@@ -11,6 +11,7 @@ use telemetry::{Exporting, Metrics, Traces};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::Notify;
 
+use crate::open_files::OpenFileLimit;
 use crate::run::{self, Ports, Telling};
 use crate::{events, panics};
 
@@ -75,7 +76,14 @@ fn prepare(loaded: Loaded) -> anyhow::Result<Prepared> {
 }
 
 fn prepare_exporting(loaded: Loaded, exporting: Exporting) -> anyhow::Result<Prepared> {
-    let Loaded { config, warnings } = loaded;
+    let Loaded {
+        config,
+        mut warnings,
+    } = loaded;
+    let open_files = OpenFileLimit::raise();
+    if let Some(shortage) = open_files.shortage(&config) {
+        warnings.push(format!("{}; {}", shortage.seen, shortage.advice));
+    }
     let format = match config.log.format {
         LogFormat::Auto => telemetry::LogFormat::Auto,
         LogFormat::Human => telemetry::LogFormat::Human,
@@ -94,6 +102,7 @@ fn prepare_exporting(loaded: Loaded, exporting: Exporting) -> anyhow::Result<Pre
         config,
         telling: Telling {
             warnings,
+            open_files,
             log_level,
             metrics,
             traces,

@@ -20,6 +20,7 @@ use ws_gateway::{
     RunningAdmin, RunningServer, WebSocketSessionManager,
 };
 
+use crate::open_files::OpenFileLimit;
 use crate::readiness::Judge;
 use crate::signals::Signals;
 use crate::silence::Silence;
@@ -35,6 +36,7 @@ pub(crate) struct Ports {
 /// What is said at the start, and how much from then on.
 pub(crate) struct Telling {
     pub(crate) warnings: Vec<String>,
+    pub(crate) open_files: OpenFileLimit,
     pub(crate) log_level: LogLevel,
     pub(crate) metrics: Metrics,
     pub(crate) traces: Traces,
@@ -155,6 +157,23 @@ fn publisher(
         .context("questions cannot be published")
 }
 
+/// Collects what the admin port serves.
+fn admin_sources(
+    health: &Health,
+    manager: &WebSocketSessionManager,
+    metrics: &Metrics,
+    log_level: LogLevel,
+) -> AdminSources {
+    let metrics = metrics.clone();
+    AdminSources {
+        health: health.clone(),
+        manager: manager.clone(),
+        metrics: Box::new(move || metrics.render()),
+        metrics_type: Metrics::CONTENT_TYPE,
+        changes: changes(log_level),
+    }
+}
+
 /// What an operator may change by the admin port.
 fn changes(log_level: LogLevel) -> AdminChanges {
     AdminChanges {
@@ -179,6 +198,7 @@ impl Running {
     fn start(config: Config, ports: Ports, telling: Telling) -> anyhow::Result<Self> {
         let instruments = telling.metrics.instruments();
         events::starting(&instruments, &telling.warnings);
+        events::open_files(telling.open_files);
         events::state(&instruments, "starting");
         events::listening(ports.public(), ports.admin());
         let health = Health::starting();
@@ -204,24 +224,20 @@ impl Running {
             Arc::clone(&instruments),
         );
         drop(consumer.set(consuming.start().context("answers cannot be read")?));
-        let server = ports
-            .public
-            .serve(&translate::server(&config), manager.clone(), health.clone())
-            .context("the public port cannot be served")?;
         let Telling {
+            open_files,
             log_level,
             metrics,
             traces,
             ..
         } = telling;
-        let shown = metrics.clone();
-        let admin = ports.admin.serve(AdminSources {
-            health: health.clone(),
-            manager: manager.clone(),
-            metrics: Box::new(move || shown.render()),
-            metrics_type: Metrics::CONTENT_TYPE,
-            changes: (config.admin.allow_changes).then(|| changes(log_level)),
-        });
+        let settings = translate::server(&config, open_files.budget());
+        let server = (ports.public)
+            .serve(&settings, manager.clone(), health.clone())
+            .context("the public port cannot be served")?;
+        let settings = translate::admin(&config, open_files.budget());
+        let sources = admin_sources(&health, &manager, &metrics, log_level);
+        let admin = ports.admin.serve(settings, sources);
         Ok(Self {
             config,
             health,

@@ -9,7 +9,8 @@ use kafka_ingest::{
     Security, Tls,
 };
 use ws_gateway::{
-    CoreSettings, DrainPlan, Limits, ServerSettings, SessionSettings, TokenKeys, WireIdMode,
+    AdminSettings, AdminToken, CoreSettings, DescriptorBudget, DrainPlan, Limits, ServerSettings,
+    SessionSettings, TokenKeys, WireIdMode,
 };
 
 use gateway::config::{
@@ -68,11 +69,23 @@ fn token_keys(config: &Config) -> TokenKeys {
     }
 }
 
+/// The admin port.
+pub(crate) fn admin(config: &Config, descriptors: DescriptorBudget) -> AdminSettings {
+    let token = config.admin.token.as_ref();
+    AdminSettings {
+        allowed_hosts: config.admin.allowed_hosts.clone(),
+        allow_changes: config.admin.allow_changes,
+        token: token.map(|token| AdminToken::new(token.expose())),
+        descriptors,
+    }
+}
+
 /// The public port.
-pub(crate) fn server(config: &Config) -> ServerSettings {
+pub(crate) fn server(config: &Config, descriptors: DescriptorBudget) -> ServerSettings {
     ServerSettings {
         header_timeout: config.server.header_timeout,
         max_connections: config.server.max_connections,
+        descriptors,
         limits: Limits {
             connections: config.limits.connections,
             connections_per_address: config.limits.connections_per_address,

@@ -103,6 +103,21 @@ instruments! {
     upgrades_refused: Count = "answer_gateway.upgrades.refused", "reason" in ["session_id", "handshake", "origin", "not_ready", "draining", "connections", "connections_per_address", "connects_per_second", "version"], "{request}",
         "Upgrades refused with an HTTP status";
 
+    /// TCP connections of the public port answered 503 before their request was read, by `reason`:
+    /// `max_connections` (`server.max_connections` are WebSockets), `open_files` (the limit of open
+    /// files has no room).
+    connections_refused: Count = "answer_gateway.connections.refused", "reason" in ["max_connections", "open_files"], "{connection}",
+        "TCP connections refused for want of room";
+
+    /// Connections without a WebSocket closed to make room for a newer one, by `port` (`public`, `admin`).
+    connections_evicted: Count = "answer_gateway.connections.evicted", "port" in ["public", "admin"], "{connection}",
+        "HTTP connections closed to make room for newer ones";
+
+    /// Requests the admin port refused, by `reason`: `host` (`admin.allowed_hosts`), `origin` (sent by
+    /// a page), `changes` (`admin.allow_changes` is off), `token` (`admin.token`).
+    admin_refused: Count = "answer_gateway.admin.refused", "reason" in ["host", "origin", "changes", "token"], "{request}",
+        "Requests refused on the admin port";
+
     /// Frames of clients that were refused, by `reason`.
     frames_refused: Count = "answer_gateway.frames.refused", "reason" in ["malformed", "question_too_long", "rate"], "{frame}",
         "Frames of clients that were refused";
@@ -203,7 +218,7 @@ instruments! {
         "Exports of telemetry by OTLP that failed";
 
     /// Log lines held back by the rate limits, by `event`.
-    logs_held_back: Count = "answer_gateway.logs.held_back", "event" in ["accept_failed", "answer_lost", "duplicates_seen", "owed_table_full", "suffix_stripped", "missing", "librdkafka", "consumer_error", "log_went_back", "record_undecodable", "schema_refused", "registry_down", "publish_failed", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "batch_unreadable"], "{line}",
+    logs_held_back: Count = "answer_gateway.logs.held_back", "event" in ["accept_failed", "connections_refused", "answer_lost", "duplicates_seen", "owed_table_full", "suffix_stripped", "missing", "librdkafka", "consumer_error", "log_went_back", "record_undecodable", "schema_refused", "registry_down", "publish_failed", "dead_letter_no_room", "dead_letter_refused", "dead_letter_waits", "dead_letters_error", "batch_unreadable"], "{line}",
         "Log lines held back by rate limits";
 
     /// Always 1; the label carries the `version`.

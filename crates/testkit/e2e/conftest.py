@@ -44,13 +44,16 @@ def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
 
 @pytest.fixture
 def start_gateway(access: Access, logs: Callable[[], Path]) -> Iterator[Callable[..., Gateway]]:
-    """Starts processes under test: `start_gateway(topics, SETTING=value)`; None unsets; each is judged at its end."""
+    """Starts processes under test: `start_gateway(topics, SETTING=value)`; None unsets; each is judged at its end.
+
+    `open_files` is the soft and the hard limit of open files that the process is started with.
+    """
     with ExitStack() as ending:
 
-        def start(topics: Topics, **settings: str | None) -> Gateway:
+        def start(topics: Topics, open_files: tuple[int, int] | None = None, **settings: str | None) -> Gateway:
             every = {**access.gateway, **topics.gateway(), **settings}
             given = {name: value for name, value in every.items() if value is not None}
-            gateway = Gateway(given, logs(), secrets=access.secrets)
+            gateway = Gateway(given, logs(), secrets=access.secrets, open_files=open_files)
             ending.callback(gateway.kill)
             ending.callback(gateway.stop)
             return gateway

@@ -98,7 +98,7 @@ def test_the_ledger_adds_up(start_gateway, topics, start_answerer):
 def test_nothing_is_changed_from_the_admin_port_unless_that_is_allowed(gateway):
     with ws.connect(gateway.url(texts.session_id())) as socket:
         gateway.wait_sessions(1)
-        refused = gateway.change("DELETE", "/sessions?subject=")
+        refused = gateway.change("DELETE", "/sessions?all=true")
         assert refused.status == 403
         assert "admin.allow_changes" in refused.body
         assert gateway.change("PUT", "/log-level", "debug").status == 403
@@ -112,9 +112,10 @@ def test_an_operator_ends_every_session_and_changes_the_log_level(start_gateway,
     with ws.connect(gateway.url(texts.session_id())) as old, v2.connect(gateway) as new:
         new.start()
         gateway.wait_sessions(2)
-        assert gateway.change("DELETE", "/sessions").status == 400
+        for unclear in ("", "?subject=", "?all=false", "?all=true&subject=somebody"):
+            assert gateway.change("DELETE", f"/sessions{unclear}").status == 400, unclear
         assert gateway.change("DELETE", "/sessions?subject=somebody").json() == {"closed": 0}
-        assert gateway.change("DELETE", "/sessions?subject=").json() == {"closed": 2}
+        assert gateway.change("DELETE", "/sessions?all=true").json() == {"closed": 2}
         assert ws.close_code(old) == 4503
         assert new.close_code() == 4503
     gateway.wait_sessions(0)

@@ -1,50 +1,88 @@
-//! Connections in, bounded in number and in the time to the end of a request's head; HTTP/1.1 on
-//! each. Both ports are served by this loop.
+//! Connections in, bounded in number and in the time before they are WebSockets; HTTP/1.1 on each.
+//! Both ports are served by this loop.
+//!
+//! A newcomer is never left in the system's queue: it takes a free place, or that of the oldest
+//! connection that is no WebSocket, or is refused with HTTP 503.
+
+mod fault;
+mod places;
+mod refusal;
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What one port takes.
+use crate::sessions::WebSocketSessionManager;
+
+use fault::AcceptFault;
+use places::{ConnectionPlace, ConnectionPlaces};
+pub(crate) use refusal::ConnectionRefusal;
+use refusal::{RefusalSender, send_at_once};
+
+/// The bounds of one port.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+pub(crate) struct PortBounds {
+    /// The port, as a metric label.
+    pub(crate) port: &'static str,
     /// How long a client may take to send the head of a request, and how long a connection may be
     /// idle between two.
     pub(crate) header_timeout: Duration,
-    /// Connections at once; more wait in the system's queue.
+    /// How long a connection may be open without having become a WebSocket.
+    pub(crate) http_lifetime: Duration,
+    /// Whether a connection may carry more than one request.
+    pub(crate) keep_alive: bool,
+    /// Connections at once.
     pub(crate) max_connections: usize,
+    /// What a connection beyond them is refused with.
+    pub(crate) when_full: ConnectionRefusal,
+    /// The first descriptor that no connection may have; `None` for a port that has the reserve.
+    pub(crate) descriptor_ceiling: Option<RawFd>,
+    /// Refusals being sent at once.
+    pub(crate) refusals: usize,
 }
 
-/// Who is at the other end of a connection; an extension of every request. Holding it holds the
-/// connection's place.
+/// The other end of a connection; an extension of every request. Holding it holds the connection's
+/// place.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
-    _place: Arc<OwnedSemaphorePermit>,
+    _place: Arc<ConnectionPlace>,
 }
 
 /// A listener and what it serves.
 #[derive(Debug)]
 pub(crate) struct AcceptLoop<S> {
     pub(crate) listener: TcpListener,
-    pub(crate) bounds: Bounds,
+    pub(crate) bounds: PortBounds,
     pub(crate) service: S,
     pub(crate) connections: TaskTracker,
     pub(crate) stop: CancellationToken,
+    /// Its events are told.
+    pub(crate) manager: WebSocketSessionManager,
+}
+
+/// The running state of an accept loop.
+struct Acceptor {
+    places: ConnectionPlaces,
+    refusals: RefusalSender,
+    /// Given up to accept one connection when there is no other descriptor.
+    spare: Option<OwnedFd>,
 }
 
 impl<S, B> AcceptLoop<S>
@@ -59,45 +97,107 @@ where
 {
     /// Enough for any head a browser sends behind a proxy.
     const MAX_HEAD_BYTES: usize = 16 * 1024;
-    /// Out of file descriptors, most likely: some are given back meanwhile.
+    /// Some descriptors or memory are given back meanwhile.
     const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
     /// What is under way when the port closes takes milliseconds, unless the client dawdles.
     const LAST_REPLY: Duration = Duration::from_secs(1);
 
     /// Accepts until it is stopped. Connections without a request then end at once; those that were
     /// upgraded are not its own any more.
-    pub(crate) async fn run(self, on_error: impl Fn(&io::Error)) {
-        let places = Arc::new(Semaphore::new(self.bounds.max_connections));
+    pub(crate) async fn run(self) {
+        let mut acceptor = Acceptor {
+            places: ConnectionPlaces::new(self.bounds.max_connections),
+            refusals: RefusalSender::new(self.bounds.refusals, self.connections.clone()),
+            spare: None,
+        };
         loop {
+            acceptor.hold_spare(&self.listener);
             let accepted = tokio::select! {
                 () = self.stop.cancelled() => return,
-                accepted = self.accept(&places) => accepted,
+                accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.serve(stream, peer),
-                Err(error) if is_the_clients(&error) => {}
-                Err(error) => {
-                    on_error(&error);
-                    sleep(Self::AFTER_AN_ERROR).await;
-                }
+                Ok((stream, peer)) => self.admit(&acceptor, stream, peer.ip()).await,
+                Err(error) => self.on_accept_error(&mut acceptor, &error).await,
             }
         }
     }
 
-    async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<(TcpStream, Peer)> {
-        let place = Arc::clone(places).acquire_owned().await;
-        let place = Arc::new(place.expect("the semaphore is never closed"));
-        let (stream, address) = self.listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let address = address.ip();
+    /// Serves a connection, or refuses it when there is no room.
+    async fn admit(&self, acceptor: &Acceptor, stream: TcpStream, address: IpAddr) {
+        let ceiling = self.bounds.descriptor_ceiling;
+        if ceiling.is_some_and(|ceiling| stream.as_raw_fd() >= ceiling) {
+            self.refuse(acceptor, stream, ConnectionRefusal::OpenFiles);
+            // Room for the next one.
+            if acceptor.places.evict_oldest().await {
+                self.events().connection_evicted(self.bounds.port);
+            }
+            return;
+        }
+        let Some((place, evicted)) = acceptor.places.take().await else {
+            return self.refuse(acceptor, stream, self.bounds.when_full);
+        };
+        if evicted {
+            self.events().connection_evicted(self.bounds.port);
+        }
+        // A client that is gone already: its connection ends by itself.
+        drop(stream.set_nodelay(true));
         let peer = Peer {
             address,
-            _place: place,
+            _place: Arc::new(place),
         };
-        Ok((stream, peer))
+        self.serve(acceptor, stream, peer);
     }
 
-    fn serve(&self, stream: TcpStream, peer: Peer) {
+    fn refuse(&self, acceptor: &Acceptor, stream: TcpStream, refusal: ConnectionRefusal) {
+        self.events().connection_refused(refusal);
+        acceptor.refusals.send(stream, refusal);
+    }
+
+    /// Recovers from a failed `accept`, and never at once into the same failure.
+    async fn on_accept_error(&self, acceptor: &mut Acceptor, error: &io::Error) {
+        match AcceptFault::of(error) {
+            AcceptFault::Connection => {}
+            AcceptFault::Descriptors if acceptor.spare.take().is_some() => {
+                self.events().accept_failed(error);
+                self.accept_on_spare(acceptor).await;
+            }
+            AcceptFault::Descriptors => {
+                self.events().accept_failed(error);
+                // Long enough for a request that holds the spare's place to be answered.
+                sleep(Self::AFTER_AN_ERROR).await;
+                acceptor.hold_spare(&self.listener);
+                if acceptor.spare.is_none() && acceptor.places.evict_oldest().await {
+                    self.events().connection_evicted(self.bounds.port);
+                }
+            }
+            AcceptFault::System => {
+                self.events().accept_failed(error);
+                sleep(Self::AFTER_AN_ERROR).await;
+            }
+        }
+    }
+
+    /// Takes one connection out of the queue with the descriptor just given up. A port that has the
+    /// reserve serves it; the other tells it that there is no room.
+    async fn accept_on_spare(&self, acceptor: &Acceptor) {
+        match self.listener.accept().now_or_never() {
+            // Linux looks for a descriptor first: without one `accept` fails for an empty queue too.
+            None => {}
+            // Another thread has taken the descriptor.
+            Some(Err(_)) => sleep(Self::AFTER_AN_ERROR).await,
+            Some(Ok((stream, peer))) if self.bounds.descriptor_ceiling.is_none() => {
+                self.admit(acceptor, stream, peer.ip()).await;
+            }
+            Some(Ok((stream, _))) => {
+                let refusal = ConnectionRefusal::OpenFiles;
+                self.events().connection_refused(refusal);
+                send_at_once(&stream, refusal);
+            }
+        }
+    }
+
+    fn serve(&self, acceptor: &Acceptor, stream: TcpStream, peer: Peer) {
         let service = self.service.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
@@ -106,29 +206,48 @@ where
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.bounds.header_timeout)
+            .keep_alive(self.bounds.keep_alive)
             .max_buf_size(Self::MAX_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let stop = self.stop.clone();
-        self.connections.spawn(async move {
-            let mut connection = std::pin::pin!(connection);
+        let lifetime = self.bounds.http_lifetime;
+        let mut notice = acceptor.places.register();
+        let driven = async move {
+            let mut connection = pin!(connection);
+            let ending = async {
+                tokio::select! {
+                    // A request that is there already is answered, whatever else has happened.
+                    biased;
+                    // An error here is a client that left or talked no HTTP: it has had its reply.
+                    ended = connection.as_mut() => return drop(ended),
+                    () = stop.cancelled() => {}
+                    () = sleep(lifetime) => {}
+                }
+                // Answers the request that is being read or answered, and no further one.
+                connection.as_mut().graceful_shutdown();
+                drop(timeout(Self::LAST_REPLY, connection).await);
+            };
             tokio::select! {
-                // An error here is a client that left or talked no HTTP: it has had its reply.
-                ended = connection.as_mut() => return drop(ended),
-                () = stop.cancelled() => {}
+                biased;
+                () = ending => None,
+                eviction = notice.evicted() => Some(eviction),
             }
-            // Answers the request that is being read or answered, and no further one.
-            connection.as_mut().graceful_shutdown();
-            drop(timeout(Self::LAST_REPLY, connection).await);
-        });
+        };
+        // The connection is gone before its eviction counts as done.
+        self.connections.spawn(async move { drop(driven.await) });
+    }
+
+    fn events(&self) -> &crate::events::Events {
+        &self.manager.shared().events
     }
 }
 
-/// The client was gone before its connection was accepted.
-fn is_the_clients(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected
-    )
+impl Acceptor {
+    /// Holds a descriptor, any, as long as there is one.
+    fn hold_spare(&mut self, listener: &TcpListener) {
+        if self.spare.is_none() {
+            self.spare = listener.as_fd().try_clone_to_owned().ok();
+        }
+    }
 }

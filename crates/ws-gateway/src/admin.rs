@@ -1,7 +1,9 @@
 //! The admin port: probes, metrics and counts, on a thread and a runtime of its own, so that it still
 //! answers when the others do not.
 
-use std::collections::HashMap;
+mod changes;
+mod guard;
+
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -9,22 +11,27 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io, thread};
 
-use bytes::Bytes;
 use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use warp::Filter;
 use warp::http::StatusCode;
-use warp::{Filter, Rejection};
 
-use crate::accept::{AcceptLoop, Bounds};
+use crate::accept::{AcceptLoop, ConnectionRefusal, PortBounds};
 use crate::bind::{BindError, bind};
 use crate::clock;
 use crate::health::Health;
 use crate::http::{self, Reply};
 use crate::sessions::WebSocketSessionManager;
+use crate::settings::AdminSettings;
+
+pub use changes::{AdminChanges, SetLogLevel};
+pub(crate) use guard::AdminRefusal;
+pub use guard::AdminToken;
+use guard::{AdminGuard, GuardedService};
 
 /// The admin port, taken and not served yet.
 #[derive(Debug)]
@@ -50,24 +57,9 @@ pub struct AdminSources {
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// The content type of that text.
     pub metrics_type: &'static str,
-    /// What may be changed (`admin.allow_changes`); `None`: nothing.
-    pub changes: Option<AdminChanges>,
+    /// What an operator may change, if the settings allow changes.
+    pub changes: AdminChanges,
 }
-
-/// What an operator may change while the process runs.
-pub struct AdminChanges {
-    /// `PUT /log-level`: takes a filter, or says what is wrong with it.
-    pub log_level: SetLogLevel,
-}
-
-/// Takes a filter, or says what is wrong with it.
-pub type SetLogLevel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
-
-/// For a few probes and scrapers; nobody else belongs here.
-const BOUNDS: Bounds = Bounds {
-    header_timeout: Duration::from_secs(5),
-    max_connections: 64,
-};
 
 impl BoundAdmin {
     /// Takes the port.
@@ -89,7 +81,7 @@ impl BoundAdmin {
     /// # Errors
     ///
     /// When the system gives no thread or no runtime.
-    pub fn serve(self, sources: AdminSources) -> io::Result<RunningAdmin> {
+    pub fn serve(self, settings: AdminSettings, sources: AdminSources) -> io::Result<RunningAdmin> {
         let stop = CancellationToken::new();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -100,7 +92,7 @@ impl BoundAdmin {
         let stopped = stop.clone();
         let thread = thread::Builder::new()
             .name("admin".to_owned())
-            .spawn(move || run(&runtime, listener, sources, stopped))?;
+            .spawn(move || run(&runtime, listener, settings, sources, stopped))?;
         Ok(RunningAdmin { stop, thread })
     }
 }
@@ -114,33 +106,50 @@ impl RunningAdmin {
     }
 }
 
-impl fmt::Debug for AdminChanges {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdminChanges").finish_non_exhaustive()
-    }
-}
-
 impl fmt::Debug for AdminSources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdminSources").finish_non_exhaustive()
     }
 }
 
-fn run(runtime: &Runtime, listener: TcpListener, sources: AdminSources, stop: CancellationToken) {
-    let panics = sources.manager.shared().panics.clone();
-    let _guard = panics.guard();
+/// The bounds of the admin port, for a few probes and scrapers: a request at a time, and soon over.
+fn bounds(settings: &AdminSettings) -> PortBounds {
+    PortBounds {
+        port: "admin",
+        header_timeout: Duration::from_secs(3),
+        http_lifetime: Duration::from_secs(10),
+        keep_alive: false,
+        max_connections: settings.descriptors.admin_connections(),
+        // Every connection here can be evicted, so that no newcomer is refused.
+        when_full: ConnectionRefusal::OpenFiles,
+        descriptor_ceiling: None,
+        refusals: 1,
+    }
+}
+
+fn run(
+    runtime: &Runtime,
+    listener: TcpListener,
+    settings: AdminSettings,
+    sources: AdminSources,
+    stop: CancellationToken,
+) {
     let manager = sources.manager.clone();
-    let on_error = |error: &io::Error| manager.shared().events.accept_failed(error);
+    let panics = manager.shared().panics.clone();
+    let _guard = panics.guard();
     let connections = TaskTracker::new();
+    let bounds = bounds(&settings);
+    let routes = TowerToHyperService::new(warp::service(routes(Arc::new(sources))));
     let accepting = AcceptLoop {
         listener,
-        bounds: BOUNDS,
-        service: TowerToHyperService::new(warp::service(routes(Arc::new(sources)))),
+        bounds,
+        service: GuardedService::new(AdminGuard::new(settings), routes, manager.clone()),
         connections: connections.clone(),
         stop,
+        manager,
     };
     runtime.block_on(async {
-        accepting.run(on_error).await;
+        accepting.run().await;
         connections.close();
         connections.wait().await;
     });
@@ -171,84 +180,9 @@ fn routes(
             .unify()
             .or(sessions)
             .unify()
-            .or(changes(changing))
+            .or(changes::routes(changing))
             .unify(),
     )
-}
-
-/// What changes something, each only where that is allowed.
-fn changes(
-    sources: Arc<AdminSources>,
-) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone {
-    const LONGEST_FILTER: u64 = 1024;
-    let sources = warp::any().map(move || Arc::clone(&sources));
-    let force_out = warp::path!("sessions")
-        .and(warp::delete())
-        .and(warp::query::<HashMap<String, String>>())
-        .and(sources.clone())
-        .map(
-            |query: HashMap<String, String>, sources: Arc<AdminSources>| {
-                force_out(&sources, query.get("subject").map(String::as_str))
-            },
-        );
-    let log_level = warp::path!("log-level")
-        .and(warp::put())
-        .and(warp::body::content_length_limit(LONGEST_FILTER))
-        .and(warp::body::bytes())
-        .and(sources)
-        .map(|body: Bytes, sources: Arc<AdminSources>| log_level(&sources, &body));
-    force_out.or(log_level).unify()
-}
-
-fn not_allowed() -> Reply {
-    let words =
-        "set admin.allow_changes (GATEWAY__ADMIN__ALLOW_CHANGES) to change anything from here";
-    http::error(StatusCode::FORBIDDEN, words)
-}
-
-/// Without authentication there is one subject, the empty one: everybody's.
-fn force_out(sources: &AdminSources, subject: Option<&str>) -> Reply {
-    #[derive(Serialize)]
-    struct Body {
-        closed: usize,
-    }
-    if sources.changes.is_none() {
-        return not_allowed();
-    }
-    match subject {
-        None => http::error(
-            StatusCode::BAD_REQUEST,
-            "say whose: ?subject=…; without authentication ?subject= is everybody",
-        ),
-        Some("") => {
-            let closed = sources.manager.force_out();
-            http::json(StatusCode::OK, &Body { closed })
-        }
-        Some(_) => http::json(StatusCode::OK, &Body { closed: 0 }),
-    }
-}
-
-fn log_level(sources: &AdminSources, body: &[u8]) -> Reply {
-    let Some(changes) = &sources.changes else {
-        return not_allowed();
-    };
-    let Ok(filter) = str::from_utf8(body) else {
-        return http::error(
-            StatusCode::BAD_REQUEST,
-            "a filter is text, such as info,ws_gateway=debug",
-        );
-    };
-    match (changes.log_level)(filter.trim()) {
-        Ok(()) => {
-            sources
-                .manager
-                .shared()
-                .events
-                .log_level_changed(filter.trim());
-            http::json(StatusCode::OK, &Status { status: "ok" })
-        }
-        Err(problem) => http::error(StatusCode::BAD_REQUEST, &problem),
-    }
 }
 
 /// 200 while the process can do its work at all; else the orchestrator is to start it anew.

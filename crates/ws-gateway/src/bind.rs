@@ -1,4 +1,4 @@
-//! A port of this process.
+//! Listens on a port of this process.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,10 +23,16 @@ pub enum BindError {
     },
 }
 
+/// Connections that may wait to be accepted; the system takes `net.core.somaxconn` if that is less.
+/// A burst of clients that reconnect fits.
+const BACKLOG: i32 = 4096;
+
 /// Listens on `address`, and says where that is when its port is 0.
 pub(crate) fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
     let listen = || {
         let listener = TcpListener::bind(address)?;
+        // The standard library asks for 128; asking again changes that of a listening socket.
+        rustix::net::listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
@@ -52,6 +58,17 @@ mod tests {
             error.to_string(),
             format!("{address} is taken by another process")
         );
+    }
+
+    #[test]
+    fn a_burst_of_clients_is_connected_before_any_is_accepted() {
+        let (_listener, address) = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at_once = std::time::Duration::from_millis(500);
+        let burst: Vec<_> = (0..300)
+            .map(|_| std::net::TcpStream::connect_timeout(&address, at_once))
+            .collect();
+        // Beyond a backlog of 128 a client would wait for a second try.
+        assert!(burst.iter().all(Result::is_ok));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use telemetry::Instruments;
 use tracing::{debug, error, info, warn};
 use types::{QuestionOutcome, SessionId, SessionKey};
 
+use crate::accept::ConnectionRefusal;
+use crate::admin::AdminRefusal;
 use crate::clock;
 use crate::close::Close;
 use crate::throttled::Throttled;
@@ -21,6 +23,7 @@ use crate::throttled::Throttled;
 pub(crate) struct Events {
     instruments: Arc<Instruments>,
     accept_failed: Line,
+    connections_refused: Line,
     answers_lost: Line,
     duplicates_seen: Line,
     suffix_stripped: Line,
@@ -70,6 +73,7 @@ impl Events {
         Self {
             instruments,
             accept_failed: Line::new("accept_failed"),
+            connections_refused: Line::new("connections_refused"),
             answers_lost: Line::new("answer_lost"),
             duplicates_seen: Line::new("duplicates_seen"),
             suffix_stripped: Line::new("suffix_stripped"),
@@ -85,6 +89,31 @@ impl Events {
         self.line(&self.accept_failed, |held_back| {
             warn!(%error, held_back, "cannot accept connections; trying again");
         });
+    }
+
+    /// A connection got HTTP 503 before its request was read.
+    pub(crate) fn connection_refused(&self, refusal: ConnectionRefusal) {
+        let reason = refusal.label();
+        self.instruments.connections_refused.one(reason);
+        self.line(&self.connections_refused, |held_back| {
+            warn!(
+                reason,
+                held_back, "connections refused: no room; clients get HTTP 503"
+            );
+        });
+    }
+
+    /// A connection that was no WebSocket was closed to make room for a newer one.
+    pub(crate) fn connection_evicted(&self, port: &'static str) {
+        self.instruments.connections_evicted.one(port);
+        debug!(port, "oldest HTTP connection closed to make room");
+    }
+
+    /// A request on the admin port was refused.
+    pub(crate) fn admin_refused(&self, refusal: AdminRefusal) {
+        let reason = refusal.label();
+        self.instruments.admin_refused.one(reason);
+        debug!(reason, "admin request refused");
     }
 
     pub(crate) fn upgrade_refused(&self, reason: &'static str) {

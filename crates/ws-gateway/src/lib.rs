@@ -13,6 +13,7 @@ mod bind;
 mod clock;
 mod close;
 mod deadlines;
+mod descriptors;
 mod drain;
 mod effects;
 mod events;
@@ -44,17 +45,18 @@ mod token;
 mod trace;
 mod upgrade;
 
-pub use admin::{AdminChanges, AdminSources, BoundAdmin, RunningAdmin, SetLogLevel};
+pub use admin::{AdminChanges, AdminSources, AdminToken, BoundAdmin, RunningAdmin, SetLogLevel};
 pub use answer_history::{AnswerHistory, NoHistory, RecoveryReport, WantedAnswer};
 pub use bind::BindError;
 pub use close::{Close, Reconnect};
+pub use descriptors::DescriptorBudget;
 pub use drain::{DrainPlan, Drained};
 pub use health::{Admission, Health, Readiness};
 pub use question_sink::{PublishFailure, PublishReport, QuestionSink};
 pub use server::{BoundServer, RunningServer};
 pub use session_task::Client;
 pub use sessions::WebSocketSessionManager;
-pub use settings::{Limits, ServerSettings, SessionSettings};
+pub use settings::{AdminSettings, Limits, ServerSettings, SessionSettings};
 pub use token::TokenKeys;
 
 /// What else the signatures here use.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accept::{AcceptLoop, Bounds};
+use crate::accept::{AcceptLoop, ConnectionRefusal, PortBounds};
 use crate::bind::{BindError, bind};
 use crate::clock;
 use crate::health::Health;
@@ -80,20 +80,39 @@ impl BoundServer {
         });
         let accepting = AcceptLoop {
             listener: TcpListener::from_std(self.listener)?,
-            bounds: Bounds {
-                header_timeout: settings.header_timeout,
-                max_connections: settings.max_connections,
-            },
+            bounds: bounds(settings),
             service: TowerToHyperService::new(warp::service(routes::public(edge, settings.chat))),
             connections: running.connections.clone(),
             stop: running.accepting.clone(),
+            manager,
         };
         running.connections.spawn(async move {
             let _guard = panics.guard();
-            let on_error = |error: &std::io::Error| manager.shared().events.accept_failed(error);
-            accepting.run(on_error).await;
+            accepting.run().await;
         });
         Ok(running)
+    }
+}
+
+/// The bounds of the public port: as many connections as are set, and as the limit of open files has
+/// room for.
+fn bounds(settings: &ServerSettings) -> PortBounds {
+    /// A client sends one request for a socket; a health check that keeps its connection reconnects.
+    const HEADER_TIMEOUTS: u32 = 6;
+    let room = settings.descriptors.public_connections();
+    PortBounds {
+        port: "public",
+        header_timeout: settings.header_timeout,
+        http_lifetime: settings.header_timeout.saturating_mul(HEADER_TIMEOUTS),
+        keep_alive: true,
+        max_connections: settings.max_connections.min(room),
+        when_full: if settings.max_connections <= room {
+            ConnectionRefusal::MaxConnections
+        } else {
+            ConnectionRefusal::OpenFiles
+        },
+        descriptor_ceiling: Some(settings.descriptors.public_ceiling()),
+        refusals: settings.descriptors.refusals(),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::TokenKeys;
+use crate::{AdminToken, DescriptorBudget, TokenKeys};
 
 /// Settings of each WebSocket session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +60,11 @@ impl Default for SessionSettings {
 pub struct ServerSettings {
     /// How long a client may take to send the head of a request (`server.header_timeout`).
     pub header_timeout: Duration,
-    /// TCP connections open at once, upgraded or not (`server.max_connections`). More wait in the
-    /// system's queue.
+    /// TCP connections open at once, upgraded or not (`server.max_connections`). Beyond them the oldest
+    /// that is no WebSocket makes room, else HTTP 503.
     pub max_connections: usize,
+    /// The process's limit of open files, which bounds the connections too.
+    pub descriptors: DescriptorBudget,
     /// How many WebSockets there may be.
     pub limits: Limits,
     /// Values of `Origin` that may open a WebSocket (`security.allowed_origins`). Empty: all. A
@@ -78,11 +80,26 @@ impl Default for ServerSettings {
         Self {
             header_timeout: Duration::from_secs(10),
             max_connections: 16_000,
+            descriptors: DescriptorBudget::default(),
             limits: Limits::default(),
             allowed_origins: Vec::new(),
             chat: false,
         }
     }
+}
+
+/// Settings of the admin port.
+#[derive(Debug, Clone, Default)]
+pub struct AdminSettings {
+    /// Host names that requests may be addressed to (`admin.allowed_hosts`), in lower case, besides
+    /// `localhost` and every IP address.
+    pub allowed_hosts: Vec<String>,
+    /// Whether an operator may change anything there (`admin.allow_changes`).
+    pub allow_changes: bool,
+    /// What changes have to be authorised with (`admin.token`); `None`: nothing.
+    pub token: Option<AdminToken>,
+    /// The process's limit of open files, which bounds the connections.
+    pub descriptors: DescriptorBudget,
 }
 
 /// How many WebSockets there may be, and how fast they may come.

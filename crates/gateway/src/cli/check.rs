@@ -18,7 +18,7 @@ Examples:
   answer-gateway check --ask \"Are you there?\"
                                              and one question through Kafka, to be answered by your jobs
 
-Looks at: settings · brokers (names, ports, login, the names they give themselves) · topics (there, rights,
+Looks at: settings · limit of open files · brokers (names, ports, login, the names they give themselves) · topics (there, rights,
 replicas, retention) · schema registry (reachable, login) · schemas of questions and answers (do they fit).
 Writes nothing and joins no group, but for --ask.
 

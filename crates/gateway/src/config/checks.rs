@@ -245,8 +245,20 @@ pub(crate) fn warnings(values: &Values) -> Vec<String> {
             "`security.allowed_origins` is empty: pages of every origin may connect".to_owned(),
         );
     }
+    warnings.extend(open_changes(values));
     warnings.extend(unused_kafka_login(values));
     warnings
+}
+
+/// Changes that whoever reaches the admin port may make.
+fn open_changes(values: &Values) -> Option<String> {
+    let allowed = values.value("admin.allow_changes", &kind::SWITCH)?;
+    let address = values.value("admin.address", &kind::ADDRESS)?;
+    (allowed && !address.is_loopback() && !values.is_set("admin.token")).then(|| {
+        "`admin.allow_changes` is on and `admin.token` is not set: whoever reaches the admin port \
+         may end every session"
+            .to_owned()
+    })
 }
 
 /// Credentials that the chosen protocol does not use.

@@ -221,6 +221,18 @@ pub(crate) const ORIGINS: Kind<Vec<String>> = Kind::new(
     },
 );
 
+pub(crate) const HOSTS: Kind<Vec<String>> = Kind::new(
+    "host names without ports like `gateway.internal`, separated by commas",
+    |raw| {
+        let hosts = list(raw)?;
+        if hosts.iter().all(|host| is_host_name(host)) {
+            Ok(hosts.iter().map(|h| h.to_ascii_lowercase()).collect())
+        } else {
+            Err(Fault::Shape)
+        }
+    },
+);
+
 pub(crate) const LOG_FILTER: Kind<String> = Kind::new(
     "a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by target like `info,kafka_ingest=debug`",
     |raw| {
@@ -309,6 +321,14 @@ fn is_broker(broker: &str) -> bool {
         !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/@,".contains(c));
     let single = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
     named && single && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn is_host_name(host: &str) -> bool {
+    let accepted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    host.len() <= 253
+        && host.chars().all(accepted)
+        && !host.starts_with('.')
+        && !host.ends_with('.')
 }
 
 fn is_origin(origin: &str) -> bool {

@@ -70,6 +70,17 @@ const BAD: &[(&str, &[&str])] = &[
             "https://a b",
         ],
     ),
+    (
+        "admin.allowed_hosts",
+        &[
+            "*",
+            "http://gateway",
+            "gateway:9090",
+            "a b",
+            ".example.org",
+            "a.",
+        ],
+    ),
     ("log.level", &["loud=very", "info,=,"]),
     ("log.format", &["xml"]),
 ];
@@ -241,6 +252,24 @@ fn a_token_key_that_is_missing_is_warned_about_and_a_short_one_is_a_mistake() {
     assert!(
         alone.contains("needs `session.token_key` as well"),
         "{alone}"
+    );
+}
+
+#[test]
+fn changes_that_anybody_on_the_network_may_make_are_warned_about() {
+    let about = |given: Given| {
+        let warnings = given.load().expect("right").warnings;
+        let about = |warning: &&String| warning.contains("`admin.token`");
+        warnings.iter().filter(about).count()
+    };
+    let open = || Given::required().flag("admin.allow_changes=true");
+    assert_eq!(about(open()), 0, "on loopback");
+    let reachable = || open().flag("admin.address=0.0.0.0");
+    assert_eq!(about(reachable()), 1);
+    let token = "0123456789abcdef0123456789abcdef";
+    assert_eq!(
+        about(reachable().variable("GATEWAY__ADMIN__TOKEN", token)),
+        0
     );
 }
 

@@ -42,7 +42,10 @@ fn example(key: &Key) -> &'static str {
         "session.answer_ttl" => "10m",
         "session.max_answer_time" => "12m",
         "session.wire_id" => "question",
-        "session.token_key" | "session.previous_token_key" => "0123456789abcdef0123456789abcdef",
+        "session.token_key" | "session.previous_token_key" | "admin.token" => {
+            "0123456789abcdef0123456789abcdef"
+        }
+        "admin.allowed_hosts" => "gateway,gateway.example.org",
         "auth.mode" => "none",
         "ws.max_question_bytes" => "16KiB",
         "ws.max_frame_bytes" => "128KiB",

@@ -1,6 +1,7 @@
 """The process under test, started and judged from outside."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -49,10 +50,23 @@ def bare_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return kept | dict(settings)
 
 
+def limit_open_files(limits: tuple[int, int] | None) -> None:
+    """Gives this process a soft and a hard limit of open files."""
+    if limits:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 class Gateway:
     """One `answer-gateway` process."""
 
-    def __init__(self, settings: Mapping[str, str], log: Path, command: str = "run", secrets: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        log: Path,
+        command: str = "run",
+        secrets: tuple[str, ...] = (),
+        open_files: tuple[int, int] | None = None,
+    ):
         self.port = free_port()
         self.admin_port = free_port()
         self.settings = {
@@ -75,6 +89,7 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                preexec_fn=lambda: limit_open_files(open_files),
             )
 
     def url(self, session: str) -> str:
@@ -85,13 +100,13 @@ class Gateway:
         """GET on the public port."""
         return http.get(self.port, path, headers)
 
-    def admin(self, path: str) -> http.Reply:
+    def admin(self, path: str, headers: dict[str, str] | None = None, timeout: float = 10) -> http.Reply:
         """GET on the admin port."""
-        return http.get(self.admin_port, path)
+        return http.request(self.admin_port, "GET", path, headers=headers, timeout=timeout)
 
-    def change(self, method: str, path: str, body: str = "") -> http.Reply:
+    def change(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> http.Reply:
         """A change by the admin port."""
-        return http.request(self.admin_port, method, path, body)
+        return http.request(self.admin_port, method, path, body, headers)
 
     def metrics(self) -> Metrics:
         """What `/metrics` says now."""

@@ -24,9 +24,16 @@ def get(port: int, path: str, headers: dict[str, str] | None = None) -> Reply:
     return request(port, "GET", path, headers=headers)
 
 
-def request(port: int, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> Reply:
+def request(
+    port: int,
+    method: str,
+    path: str,
+    body: str = "",
+    headers: dict[str, str] | None = None,
+    timeout: float = 10,
+) -> Reply:
     """Any request on loopback."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request(method, path, body or None, headers or {})
         answer = connection.getresponse()

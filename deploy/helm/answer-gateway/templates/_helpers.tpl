@@ -82,7 +82,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if not (dig "registry" "url" "" .Values.config) -}}
 {{- fail "set config.registry.url to your schema registry" -}}
 {{- end -}}
-{{- $secrets := dict "kafka" (list "api_key" "api_secret" "ssl_key_password" "oauth_client_secret") "registry" (list "api_key" "api_secret" "bearer_token") "session" (list "token_key" "previous_token_key") -}}
+{{- $secrets := dict "kafka" (list "api_key" "api_secret" "ssl_key_password" "oauth_client_secret") "registry" (list "api_key" "api_secret" "bearer_token") "session" (list "token_key" "previous_token_key") "admin" (list "token") -}}
 {{- range $section, $names := $secrets }}{{ range $name := $names -}}
 {{- if dig $section $name "" $.Values.config -}}
 {{- $variable := printf "GATEWAY__%s__%s" (upper $section) (upper $name) -}}
@@ -133,6 +133,12 @@ volumeMounts:
 {{- define "answer-gateway.environment" -}}
 - name: GATEWAY__ADMIN__ADDRESS
   value: 0.0.0.0
+{{- if not (dig "admin" "allowed_hosts" "" .Values.config) }}
+{{- $service := printf "%s-admin" (include "answer-gateway.fullname" .) }}
+{{- $namespace := .Release.Namespace }}
+- name: GATEWAY__ADMIN__ALLOWED_HOSTS
+  value: {{ printf "%s,%s.%s,%s.%s.svc,%s.%s.svc.cluster.local" $service $service $namespace $service $namespace $service $namespace }}
+{{- end }}
 {{- range $name, $key := .Values.secretEnv }}
 - name: {{ $name }}
   valueFrom:

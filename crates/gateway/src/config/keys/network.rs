@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::key::{Default, section};
 use crate::config::kind;
+use crate::config::secret::Secret;
 
 section! {
     /// Where WebSockets and HTTP are served.
@@ -16,7 +17,9 @@ section! {
         port: u16 = kind::PORT, Default::Is("8080"), aliases: &["PORT"];
         /// How long a client may take to send the head of a request.
         header_timeout: Duration = kind::DURATION, Default::Is("10s");
-        /// TCP connections open at once, upgraded to WebSocket or not; more wait in the system's queue.
+        /// TCP connections open at once, upgraded to WebSocket or not, as far as the limit of open files
+        /// has room. Beyond them the oldest that is no WebSocket is closed, else the newcomer gets
+        /// HTTP 503.
         max_connections: usize = kind::COUNT, Default::Is("16000");
     }
 }
@@ -29,8 +32,14 @@ section! {
         /// Port to listen on.
         port: u16 = kind::PORT, Default::Is("9090");
         /// Whether an operator may change things there: `PUT /log-level` with a filter as its body,
-        /// `DELETE /sessions?subject=` to end every session with 4503.
+        /// `DELETE /sessions?all=true` to end every session with 4503.
         allow_changes: bool = kind::SWITCH, Default::Is("false");
+        /// What changes have to be authorised with: `Authorization: Bearer` and this value. Reading
+        /// needs none.
+        token: Option<Secret> = kind::KEY, Default::Unset;
+        /// Host names by which probes and scrapers may address it (header `Host`). `localhost` and
+        /// every IP address always may: a host name that anybody can point here is refused.
+        allowed_hosts: Vec<String> = kind::HOSTS, Default::Is("");
     }
 }
 
@@ -61,7 +70,7 @@ section! {
 section! {
     /// How much one process, and one address, may hold.
     Limits "limits" {
-        /// WebSockets open at once. Below the process's limit of open files.
+        /// WebSockets open at once. Each takes an open file; 256 of those are left to everything else.
         connections: usize = kind::COUNT, Default::Is("15000");
         /// WebSockets open at once from one address. Behind a proxy everybody shares the proxy's
         /// address: raise it there, or take 0.
