@@ -30,17 +30,19 @@ impl Judge {
         }
     }
 
-    /// What holds at `now`.
+    /// Judges what holds at `now`. `suffix_stripped`: the answering side strips the suffix of wire ids.
     pub(crate) fn judge(
         &mut self,
         now: Instant,
         consumer: &ConsumerStatus,
         publisher: &PublisherStatus,
+        suffix_stripped: bool,
     ) -> Readiness {
         let own = own_causes(consumer, publisher);
         let shared = shared_causes(consumer, publisher);
         let starting = !self.was_ready && (!own.is_empty() || !publisher.ready());
-        let asides = asides(now, consumer);
+        let mut asides = asides(now, consumer);
+        asides.extend(suffix_stripped.then(|| SUFFIX_STRIPPED.to_owned()));
         if starting {
             let missing = own.into_iter().chain(shared).collect();
             return Readiness {
@@ -66,6 +68,10 @@ impl Judge {
         }
     }
 }
+
+/// No question of this replica is in the way of it, and no restart helps.
+const SUFFIX_STRIPPED: &str = "answers: the answering side strips the suffix of session_id, so that suffixed questions \
+                               get no answer: it has to copy session_id as it stands, or the question-id";
 
 fn own_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<String> {
     let mut causes = Vec::new();
@@ -204,7 +210,16 @@ mod tests {
         now: Instant,
         of: &(ConsumerStatus, PublisherStatus),
     ) -> Readiness {
-        judge.judge(now, &of.0, &of.1)
+        judge.judge(now, &of.0, &of.1, false)
+    }
+
+    #[test]
+    fn a_stripped_suffix_is_named_and_stands_in_no_ones_way() {
+        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let (consumer, publisher) = well();
+        let readiness = judge.judge(now, &consumer, &publisher, true);
+        assert_eq!(readiness.missing, [""; 0]);
+        assert_eq!(readiness.degraded, [SUFFIX_STRIPPED]);
     }
 
     #[test]

@@ -284,7 +284,8 @@ impl Running {
             if questions.is_for_good(self.publisher.silent_for()) {
                 return "the thread that publishes questions is stuck";
             }
-            let now = judge.judge(Instant::now(), &states.0, &states.1);
+            let stripped = self.manager.is_suffix_stripped();
+            let now = judge.judge(Instant::now(), &states.0, &states.1, stripped);
             let before = self.health.set(now.clone());
             self.tell(on_ready.is_none(), &before, &now);
             if now.missing.is_empty()

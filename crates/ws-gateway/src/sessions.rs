@@ -145,6 +145,13 @@ impl WebSocketSessionManager {
         self.lock()?.registry.oldest_floor()
     }
 
+    /// Whether the answering side was lately seen to strip the suffix of wire ids, so that questions under one
+    /// get no answer.
+    pub fn is_suffix_stripped(&self) -> bool {
+        self.lock()
+            .is_some_and(|state| state.registry.is_suffix_stripped(clock::now()))
+    }
+
     /// How much there is of what.
     pub fn stats(&self) -> Stats {
         self.lock()
