@@ -32,16 +32,19 @@ use std::time::{Duration, Instant, SystemTime};
 use expect_test::Expect;
 use session_core::{
     Ask, AskIdentity, Input, KeyedAsk, Ledger, Persisted, PublishId, Recovery, Registry,
-    ResumePoint, Settings, Start, WireIdMode,
+    ResumePoint, Settings, Start,
 };
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerMetadata, AnswerPart, AnswerText, AskId, Generation,
-    Lineage, PartOrder, QuestionId, QuestionIdEcho, QuestionText, RecordPosition, SessionId,
-    SessionKey, Suffix, WireId,
+    Answer, AnswerBody, AnswerFloor, AnswerMetadata, AnswerText, AskId, Lineage, QuestionId,
+    QuestionIdEcho, QuestionText, RecordPosition, SessionId, WireId,
 };
 
 mod told;
 mod trace;
+mod words;
+
+pub(crate) use words::{key, question_id};
+use words::{lineage, option, parse_settings, part, seconds, suffix, word};
 
 /// Runs the script and compares its trace.
 pub(crate) fn check(script: &str, expected: Expect) {
@@ -358,85 +361,4 @@ impl Run {
         let ledger = self.registry.stats().ledger;
         assert!(balances(ledger), "{ledger:?} after\n{}", self.trace);
     }
-}
-
-fn parse_settings(line: &str) -> Settings {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let default = settings();
-    Settings {
-        wire_id: match words.contains(&"question") {
-            true => WireIdMode::Question,
-            false => WireIdMode::Plain,
-        },
-        answer_timeout: option(&words, "answer_timeout=").map_or(default.answer_timeout, seconds),
-        max_answer_bytes: option(&words, "max_answer=")
-            .map_or(default.max_answer_bytes, |n| n.parse().unwrap()),
-        part_bytes: option(&words, "part=").map_or(4, |n| n.parse().unwrap()),
-        answer_ttl: option(&words, "answer_ttl=").map_or(default.answer_ttl, seconds),
-        max_owed: option(&words, "max_owed=").map_or(default.max_owed, |n| n.parse().unwrap()),
-        ..default
-    }
-}
-
-fn part(words: &[&str]) -> AnswerPart {
-    let Some(order) = option(words, "part=") else {
-        return AnswerPart::Whole;
-    };
-    AnswerPart::Piece {
-        order: match order {
-            "next" => PartOrder::AsWritten,
-            number => PartOrder::Numbered(number.parse().unwrap()),
-        },
-        is_final: words.contains(&"final"),
-        attempt: option(words, "attempt=").map_or(0, |attempt| attempt.parse().unwrap()),
-    }
-}
-
-/// The value of the word that starts with `name`.
-fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
-    words.iter().find_map(|word| word.strip_prefix(name))
-}
-
-fn seconds(text: &str) -> Duration {
-    Duration::from_secs(text.strip_suffix('s').unwrap().parse().unwrap())
-}
-
-/// `a1`: session `a`, generation 1.
-pub(crate) fn key(text: &str) -> SessionKey {
-    let (id, generation) = text.split_at(text.find(|c: char| c.is_ascii_digit()).unwrap());
-    SessionKey {
-        id: SessionId::parse(id).unwrap(),
-        generation: Generation(generation.parse().unwrap()),
-    }
-}
-
-fn name(key: &SessionKey) -> String {
-    format!("{}{}", key.id, key.generation.0)
-}
-
-/// The lineage of the fresh start of this connection.
-fn lineage(start: &str) -> Lineage {
-    Lineage::from_random(padded(start))
-}
-
-/// The word that a version-1 question's id was made of.
-fn word(question: QuestionId) -> String {
-    let digits = question.to_string();
-    let bytes = digits.as_bytes().chunks(2);
-    let bytes = bytes.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
-    String::from_utf8(bytes.take_while(|byte| *byte != 0).collect()).unwrap()
-}
-
-pub(crate) fn question_id(question: &str) -> QuestionId {
-    QuestionId::from_bytes(padded(question))
-}
-
-fn suffix(question: &str) -> Suffix {
-    Suffix::from_random(padded(question))
-}
-
-fn padded<const N: usize>(text: &str) -> [u8; N] {
-    let mut bytes = [0; N];
-    bytes[..text.len()].copy_from_slice(text.as_bytes());
-    bytes
 }

@@ -1,6 +1,7 @@
 //! The core once more, slow and plain: it keeps everything that ever happened and decides each input
 //! by reading that history. No tables, no timers, no states that could be out of step.
 
+mod explaining;
 mod receiving;
 
 use std::time::Instant;
@@ -136,7 +137,7 @@ impl Reference {
         let question = Question {
             session: key.id.clone(),
             wire_id,
-            question_id: question_id,
+            question_id,
             text: ask.text,
             user_name: ask.user_name,
             asked_at: ask.asked_at,
@@ -282,57 +283,6 @@ impl Reference {
         self.count_as(now, question, outcome);
         self.decided(AnswerOutcome::Delivered);
         self.close_if_draining(now, question.key.clone());
-    }
-
-    /// Whether this session has a socket, or is remembered without one.
-    fn is_known(&self, session: &str) -> bool {
-        self.history.connection(session).is_some()
-            || self.history.remembered_until(session).is_some()
-    }
-
-    /// The record goes to nobody; why?
-    fn explain(&mut self, now: Instant, session: &str, answer: &Answer) {
-        let here = self.history.connection(session).is_some();
-        let asked_with_suffix = self.settings.wire_id == WireIdMode::Question
-            || self.history.has_asked_with_suffix(now, session);
-        if !self.is_known(session) {
-            return self.decided(AnswerOutcome::Foreign);
-        }
-        let again = self.history.repeats_the_last_answer(session, answer);
-        let plain = answer.wire_id.is_plain();
-        let may_be_owed = plain && !again;
-        let owed = may_be_owed
-            .then(|| self.history.owes_plain(now, session))
-            .flatten();
-        if owed.is_some() && answer.part.is_last() {
-            let id = SessionId::parse(session).unwrap();
-            self.history.add(now, Fact::Settled(id));
-        }
-        if !here {
-            return self.decided(AnswerOutcome::Undeliverable);
-        }
-        let unexplained = plain && owed.is_none() && !answer.replayed;
-        if unexplained && asked_with_suffix && answer.question_id == QuestionIdEcho::Absent {
-            self.history.add(now, Fact::BareAnswer);
-            if self.history.bare_answers() >= 3 {
-                let session = SessionId::parse(session).unwrap();
-                self.note(Event::SuffixStripped { session });
-            }
-        }
-        let unexplained = unexplained && !asked_with_suffix;
-        if unexplained && self.settings.wire_id == WireIdMode::Plain {
-            self.history.add(now, Fact::PlainUnsafe);
-            self.note(Event::DuplicatesSeen);
-        }
-        let idle = self.history.open(session).is_none();
-        let lost = owed.is_some_and(|question| self.history.lost_its_socket(question));
-        self.decided(if again || (idle && unexplained) {
-            AnswerOutcome::Duplicate
-        } else if lost {
-            AnswerOutcome::Undeliverable
-        } else {
-            AnswerOutcome::Late
-        });
     }
 
     fn expire(&mut self, now: Instant, id: &SessionId) {

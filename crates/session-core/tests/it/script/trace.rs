@@ -3,7 +3,8 @@
 use session_core::{CloseReason, Effect, Event, Reply};
 use types::WireId;
 
-use super::{Run, name};
+use super::Run;
+use super::words::name;
 
 impl Run {
     pub(super) fn describe(&mut self, effect: Effect) -> String {
