@@ -228,6 +228,10 @@ impl Patience<'_> {
         Ok(())
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pause before the next try; `replay` has no stop whose event could end it"
+    )]
     fn wait(&self, time: Duration) -> Result<(), GivenUp> {
         match self.stop {
             Some(stop) => drop(stop.wait(time)),
