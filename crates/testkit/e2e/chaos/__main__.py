@@ -183,6 +183,7 @@ class Run:
         report.version_2 = {
             "answered": new.answered,
             "left in the middle": new.left,
+            "reloaded": new.reloaded,
             "resumed": new.resumed,
             "not resumed": new.not_resumed,
             "slowest resumption (s)": round(new.slowest_resume, 2),

@@ -131,6 +131,11 @@ class AnsweringSide:
             return
         # Answered in another asking is not answered in this one.
         self._silent[text].discard(wire_id)
+        written_id = wire_id
+        if mode.strips_one_in and "~" in wire_id and self._random.randrange(mode.strips_one_in) == 0:
+            # Nobody can tell which question such an answer is for.
+            self._silent[text].add(wire_id)
+            written_id = wire_id.partition("~")[0]
         headers = list(record.headers() or []) if mode.echoes_headers else []
         keys = {None: None, "wire_id": wire_id.encode(), "json": json.dumps({"session_id": wire_id}).encode()}
         timestamp = record.timestamp()[1] if mode.copies_timestamp else 0
@@ -142,7 +147,7 @@ class AnsweringSide:
             for piece, more in self._pieces(mode, answer):
                 self._written += 1
                 context = SerializationContext(self.topics.answers, MessageField.VALUE)
-                value = self._write({"session_id": wire_id, "resposta": piece}, context)
+                value = self._write({"session_id": written_id, "resposta": piece}, context)
                 due = Due(at, self._written, text, mode, value, keys[mode.key], headers + more, timestamp)
                 heapq.heappush(self._due, due)
                 at += 0.02

@@ -19,6 +19,8 @@ class Mode:
     silent_one_in: int = 0
     parts: bool = False
     transactions: bool = False
+    # In how many questions the suffix is cut off the wire id.
+    strips_one_in: int = 0
 
 
 MODES = (
@@ -33,6 +35,7 @@ MODES = (
     Mode("answers twice, another text", repeats=True, repeats_differ=True),
     Mode("never answers one in a hundred", silent_one_in=100),
     Mode("parts, a crash and a second attempt", parts=True),
+    Mode("strips the suffix of one in twenty", strips_one_in=20),
     Mode("exactly once, with open transactions", transactions=True),
 )
 

@@ -42,6 +42,8 @@ class Verdict:
     slowest_resume: float = 0.0
     # How often a client left by itself.
     left: int = 0
+    # How often a page was loaded again: it keeps its session id, and numbers its questions from 1.
+    reloaded: int = 0
 
 
 # Every right answer to a question.
@@ -79,6 +81,9 @@ class Wanderer:
         self.session = ""
         self.seq = 0
         self.asked = 0
+        # The number of the page's last question, and the session id that it asks for.
+        self.numbered = 0
+        self.path = ""
         # The open question: its name and text, and what came of its answer.
         self.open: tuple[str, str] | None = None
         self.accepted = False
@@ -103,7 +108,8 @@ class Wanderer:
         return ending.is_set() or (questions is not None and self.asked >= questions)
 
     async def _connected(self, questions: int | None, ending: threading.Event, pause: float) -> None:
-        url = f"ws://127.0.0.1:{self.random.choice(self.ports)}/ws"
+        path = f"/{self.path}" if self.path else ""
+        url = f"ws://127.0.0.1:{self.random.choice(self.ports)}/ws{path}"
         options = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None}
         try:
             client = await connect(url, subprotocols=[PROTOCOL], open_timeout=PATIENCE, close_timeout=1, **options)
@@ -133,7 +139,13 @@ class Wanderer:
         if self.random.random() < self.restless:
             self.verdict.left += 1
             client.transport.abort()
+            if self.random.randrange(3) == 0:
+                self._reload()
             raise LostSocketError(0.05)
+
+    def _reload(self) -> None:
+        self.verdict.reloaded += 1
+        self.path, self.token, self.open, self.numbered = self.session, None, None, 0
 
     async def _receive(self, client: ClientConnection) -> frames.Frame:
         frame = frames.decode(await asyncio.wait_for(client.recv(), SILENCE))
@@ -146,7 +158,8 @@ class Wanderer:
     async def _start(self, client: ClientConnection) -> None:
         self.retry_after = 0.0
         began = time.monotonic()
-        if self.token is None:
+        had_token = self.token is not None
+        if not had_token:
             await self._send(client, "start")
         else:
             await self._send(client, "start", resume_token=self.token, last_seq=self.seq)
@@ -165,7 +178,7 @@ class Wanderer:
                     self.verdict.lost.append(f"{self.session}: {self.open[0]} was accepted and is gone")
                 await self._send_open(client)
         else:
-            if self.session:
+            if had_token:
                 self.verdict.not_resumed += 1
             self.session, self.seq, self.parts, self.accepted = hello["session_id"], 0, [], False
             if self.open:
@@ -173,7 +186,8 @@ class Wanderer:
 
     async def _ask(self, client: ClientConnection) -> None:
         self.asked += 1
-        self.open = (f"q-{self.asked}", texts.question(str(self.asked)))
+        self.numbered += 1
+        self.open = (f"q-{self.numbered}", texts.question(str(self.asked)))
         self.accepted, self.parts, self.since = False, [], time.monotonic()
         await self._send_open(client)
 
