@@ -75,6 +75,8 @@ impl ProducerLoop {
                 End::Failed(code, reason) => this.reporting.failed(Some(code), &reason),
                 End::Disconnected(learned) => {
                     if this.on_disconnected(&learned) == NextClient::GiveUp {
+                        // Nobody polls it any more: its questions are reported now, and others refused.
+                        this.close();
                         stop.wait_until_asked();
                         return;
                     }

@@ -193,8 +193,9 @@ impl<'a> Worker<'a> {
         }
         self.check_connection(reading)?;
         self.on_fetched(reading)?;
-        self.step_over(reading)?;
+        // Before anything is assigned anew: what was revoked is not ours to read.
         self.on_rebalance(reading)?;
+        self.step_over(reading)?;
         self.store_offsets(reading)
     }
 

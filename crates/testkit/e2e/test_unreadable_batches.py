@@ -1,6 +1,7 @@
 """A batch that cannot be unpacked costs its own records and nothing else."""
 
 import pytest
+from confluent_kafka import Producer
 
 from harness import texts, v2, ws
 from harness.answerer import held
@@ -8,7 +9,7 @@ from harness.dead_letters import read_all, replay
 from harness.ledger import assert_balanced
 from harness.topics import PARTITIONS, create
 from harness.unreadable import LIMITED, Batch, write_batch
-from harness.wait import eventually
+from harness.wait import PATIENCE, eventually
 
 pytestmark = pytest.mark.stack
 
@@ -92,6 +93,29 @@ def test_a_batch_that_is_the_last_of_its_partition_is_skipped_too(start_gateway,
     gateway.wait_metric(SKIPPED, PARTITIONS, client="consumer")
     ask_and_be_answered(gateway, answerer, range(PARTITIONS))
     assert gateway.metrics().value(SKIPPED) == PARTITIONS, "and each once"
+
+
+def write_aborted(access, topic: str, partition: int) -> None:
+    """Writes records of a transaction that is aborted."""
+    producer = Producer({**access.kafka, "transactional.id": f"aborted-{topic}"})
+    producer.init_transactions(PATIENCE)
+    producer.begin_transaction()
+    for _ in range(3):
+        producer.produce(topic, value=b"aborted", partition=partition)
+    left = producer.flush(PATIENCE)
+    assert left == 0, f"{left} records are not in Kafka"
+    producer.abort_transaction(PATIENCE)
+
+
+def test_a_batch_behind_records_of_an_aborted_transaction_is_skipped_too(start_gateway, start_answerer, access, topics):
+    gateway = start_gateway(topics, **LIMITED).wait_ready()
+    answerer = start_answerer(held)
+    # In front of the first batch, and between two that stand behind each other.
+    for _ in range(2):
+        write_aborted(access, topics.answers, 0)
+        write_batch(access.kafka, topics.answers, 0, records=2)
+    gateway.wait_metric(SKIPPED, 2, client="consumer")
+    ask_and_be_answered(gateway, answerer, range(1))
 
 
 def test_a_fresh_replica_resumes_what_stands_before_beside_and_behind_such_a_batch(

@@ -3,6 +3,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::Duration;
 
 use crate::KafkaSettings;
@@ -20,6 +22,8 @@ impl BrokerProbe {
     const MOST: usize = 3;
     /// How long each may take to take the connection, and to answer.
     const PATIENCE: Duration = Duration::from_secs(2);
+    /// How long all of them together may take, name servers included.
+    const LONGEST: Duration = Duration::from_secs(10);
 
     /// The bootstrap servers, where connections are neither encrypted nor authenticated. Elsewhere a
     /// login or a certificate that all replicas share can be the cause, and nobody is asked.
@@ -37,8 +41,8 @@ impl BrokerProbe {
     }
 
     /// Whether a broker answers this process: one of `learned`, the addresses that a client knows
-    /// from the brokers, or of the bootstrap servers where it knows none. Blocks for some seconds at
-    /// most.
+    /// from the brokers, or of the bootstrap servers where it knows none. Blocks for
+    /// [`Self::LONGEST`] at most: a name server that is away answers later than that.
     pub(crate) fn is_answered(&self, learned: &[String]) -> bool {
         if self.addresses.is_empty() {
             return false;
@@ -48,10 +52,18 @@ impl BrokerProbe {
         } else {
             learned
         };
-        asked
-            .iter()
-            .take(Self::MOST)
-            .any(|address| matches!(answers(address, Self::PATIENCE), Ok(true)))
+        let asked: Vec<String> = asked.iter().take(Self::MOST).cloned().collect();
+        let (tell, told) = sync_channel(1);
+        // Left behind when it is late; the next one is asked minutes later.
+        let asking = thread::Builder::new()
+            .name("probe".to_owned())
+            .spawn(move || {
+                let mut asked = asked.iter();
+                let answered = asked.any(|one| matches!(answers(one, Self::PATIENCE), Ok(true)));
+                // Nobody listens any more when it comes late.
+                tell.send(answered).unwrap_or_default();
+            });
+        asking.is_ok() && told.recv_timeout(Self::LONGEST).unwrap_or(false)
     }
 }
 

@@ -1,5 +1,9 @@
-//! Reads partitions with a client of its own, as often as [`super::search`] wants, to see where the
+//! Reads partitions with clients of its own, as often as [`super::search`] wants, to see where the
 //! batches end that cannot be read. Only positions are looked at, never a record.
+//!
+//! What stands in the way is seen as the reader sees it, by committed records only: those of an aborted
+//! transaction in front of a batch move no position. Where a batch ends is looked at in all records, since an
+//! offset of a transaction that is not committed says nothing to a reader of committed ones.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -20,11 +25,14 @@ use crate::positions;
 use crate::steady_consumer::SteadyConsumer;
 use crate::stop::Stop;
 
-/// Finds unreadable batches. Its client is created when it is first needed.
+/// Finds unreadable batches. Its clients live for one search: an idle one could lose its brokers, and nobody would
+/// notice.
 pub(crate) struct Finder {
-    config: ClientConfig,
+    /// Reads what the reader reads.
+    committed: ClientConfig,
+    /// Reads the records of every transaction.
+    uncommitted: ClientConfig,
     topic: Arc<str>,
-    client: Option<SteadyConsumer<Silent>>,
 }
 
 /// How long a search may take, and who ends it before.
@@ -48,25 +56,28 @@ impl Finder {
 
     /// Takes what the reader's own client was created from.
     pub(crate) fn new(config: &ClientConfig, topic: Arc<str>) -> Self {
-        let mut config = config.clone();
+        let mut committed = config.clone();
+        // librdkafka writes the lines of these clients itself, past the format and the limits of the log.
+        committed.set_log_level(RDKafkaLogLevel::Emerg);
         for (name, value) in [
             ("enable.partition.eof", "true"),
             ("enable.auto.commit", "false"),
             // An offset behind the end is an outcome, and nothing to start over for.
             ("auto.offset.reset", "error"),
-            // Where batches end does not depend on whether their transaction was committed.
-            ("isolation.level", "read_uncommitted"),
             ("fetch.error.backoff.ms", "10"),
             ("queued.min.messages", "1"),
             ("queued.max.messages.kbytes", "1024"),
             ("statistics.interval.ms", "0"),
         ] {
-            config.set(name, value);
+            committed.set(name, value);
         }
+        committed.set("isolation.level", "read_committed");
+        let mut uncommitted = committed.clone();
+        uncommitted.set("isolation.level", "read_uncommitted");
         Self {
-            config,
+            committed,
+            uncommitted,
             topic,
-            client: None,
         }
     }
 
@@ -78,81 +89,55 @@ impl Finder {
         patience: &Patience<'_>,
     ) -> Vec<UnreadableBatch> {
         let mut found = Vec::new();
+        // What was found before the search was given up holds.
         let ended = self.search(starts, patience, &mut found);
-        if let Some(client) = &self.client {
-            // It would go on reading ahead.
-            drop(client.unassign());
-        }
-        if ended.is_err() {
-            // Another one may do better.
-            self.client = None;
-        }
+        drop(ended);
         found
     }
 
     fn search(
-        &mut self,
+        &self,
         starts: &[(i32, Start)],
         patience: &Patience<'_>,
         found: &mut Vec<UnreadableBatch>,
     ) -> Result<(), GivenUp> {
-        if self.client.is_none() {
-            let client = SteadyConsumer::create(&self.config, Silent);
-            self.client = Some(client.map_err(|_| GivenUp)?);
-        }
-        let client = self.client.as_ref().ok_or(GivenUp)?;
-        let look = Look {
-            client,
-            topic: &self.topic,
-            patience,
-        };
-        let outcomes = look.at_all(starts)?;
-        for (partition, position) in starts {
-            if let Some(Outcome::Unreadable { batch }) = outcomes.get(partition) {
-                look.search(*partition, *position, *batch, found)?;
+        let committed = self.client(&self.committed)?;
+        let survey = self.look(&committed, patience);
+        let mut batches = Vec::new();
+        for (partition, outcome) in survey.at_all(starts)? {
+            if let Outcome::Unreadable { batch } = outcome {
+                let mut starts = starts.iter();
+                batches.extend(
+                    starts
+                        .find(|(one, _)| *one == partition)
+                        .map(|at| (*at, batch)),
+                );
             }
+        }
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let uncommitted = self.client(&self.uncommitted)?;
+        let probe = self.look(&uncommitted, patience);
+        for ((partition, position), batch) in batches {
+            self.find_ends(&survey, &probe, (partition, position, batch), found)?;
         }
         Ok(())
     }
-}
 
-/// The client, and what it looks at.
-struct Look<'a> {
-    client: &'a SteadyConsumer<Silent>,
-    topic: &'a str,
-    patience: &'a Patience<'a>,
-}
-
-impl Look<'_> {
-    /// Finds the batch at `position` and those right behind it.
-    fn search(
+    /// Finds the batch at a position and those right behind it.
+    fn find_ends(
         &self,
-        partition: i32,
-        mut position: Start,
-        mut batch: i64,
+        survey: &Look<'_>,
+        probe: &Look<'_>,
+        (partition, mut position, mut batch): (i32, Start, i64),
         found: &mut Vec<UnreadableBatch>,
     ) -> Result<(), GivenUp> {
-        let mut backoff = Backoff::new(Finder::FIRST_WAIT, Finder::LONGEST_WAIT);
-        for number in 0..Finder::BATCHES {
-            let at = match position {
-                Start::At(offset) => offset,
-                Start::Beginning => batch,
-            };
-            let mut search = BatchSearch::new(at, batch);
-            let next = loop {
-                let offset = match search.next_step() {
-                    Step::Retry => {
-                        // A fault that passes is waited for once, not for each batch behind it.
-                        if number == 0 {
-                            self.patience.wait(backoff.after_failure(rand::random()))?;
-                        }
-                        at
-                    }
-                    Step::Look(offset) => offset,
-                    Step::Found(next) => break next,
-                    Step::Readable => return Ok(()),
-                };
-                search.on_outcome(self.at(partition, offset)?);
+        for number in 0..Self::BATCHES {
+            // A fault that passes is waited for once, not for each batch behind it.
+            let waits = number == 0;
+            let Some(next) = probe.end_of(partition, position, batch, waits)? else {
+                return Ok(());
             };
             found.push(UnreadableBatch {
                 partition,
@@ -161,12 +146,68 @@ impl Look<'_> {
                 next,
             });
             position = Start::At(next);
-            let Outcome::Unreadable { batch: another } = self.at(partition, next)? else {
-                return Ok(());
-            };
-            batch = another;
+            match survey.at_all(&[(partition, position)])?.get(&partition) {
+                Some(Outcome::Unreadable { batch: another }) => batch = *another,
+                Some(Outcome::Record | Outcome::End) | None => return Ok(()),
+            }
         }
         Ok(())
+    }
+
+    fn client(&self, config: &ClientConfig) -> Result<SteadyConsumer<Silent>, GivenUp> {
+        SteadyConsumer::create(config, Silent).map_err(|_| GivenUp)
+    }
+
+    fn look<'a>(
+        &'a self,
+        client: &'a SteadyConsumer<Silent>,
+        patience: &'a Patience<'a>,
+    ) -> Look<'a> {
+        Look {
+            client,
+            topic: &self.topic,
+            patience,
+        }
+    }
+}
+
+/// A client, and what it looks at.
+struct Look<'a> {
+    client: &'a SteadyConsumer<Silent>,
+    topic: &'a str,
+    patience: &'a Patience<'a>,
+}
+
+impl Look<'_> {
+    /// Returns the first offset behind a batch; `None` when it can be read after all.
+    fn end_of(
+        &self,
+        partition: i32,
+        position: Start,
+        batch: i64,
+        waits: bool,
+    ) -> Result<Option<i64>, GivenUp> {
+        let at = match position {
+            // In front of the batch stands what the reader does not see.
+            Start::At(offset) => offset.max(batch),
+            Start::Beginning => batch,
+        };
+        let mut backoff = Backoff::new(Finder::FIRST_WAIT, Finder::LONGEST_WAIT);
+        let mut search = BatchSearch::new(at, batch);
+        loop {
+            let offset = match search.next_step() {
+                Step::Retry => {
+                    if waits {
+                        self.patience.wait(backoff.after_failure(rand::random()))?;
+                    }
+                    at
+                }
+                Step::Look(offset) => offset,
+                Step::Found(next) => return Ok(Some(next)),
+                Step::Readable => return Ok(None),
+            };
+            search.on_outcome(self.at(partition, offset)?);
+        }
     }
 
     fn at(&self, partition: i32, offset: i64) -> Result<Outcome, GivenUp> {

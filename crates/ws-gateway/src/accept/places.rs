@@ -45,6 +45,9 @@ impl ConnectionPlaces {
     /// is stuck.
     const EVICTION_PATIENCE: Duration = Duration::from_millis(100);
 
+    /// How many connections are evicted for one newcomer at most.
+    const EVICTIONS: usize = 3;
+
     /// So many places, all free.
     pub(crate) fn new(count: usize) -> Self {
         Self {
@@ -59,13 +62,18 @@ impl ConnectionPlaces {
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             return Some((ConnectionPlace(permit), false));
         }
-        if !self.evict_oldest().await {
-            return None;
+        for _ in 0..Self::EVICTIONS {
+            if !self.evict_oldest().await {
+                return None;
+            }
+            let permit = Arc::clone(&self.free).acquire_owned();
+            // One that became a WebSocket as it was evicted keeps its place: the next oldest goes.
+            if let Ok(permit) = timeout(Self::EVICTION_PATIENCE, permit).await {
+                let permit = permit.expect("the semaphore is never closed");
+                return Some((ConnectionPlace(permit), true));
+            }
         }
-        let permit = Arc::clone(&self.free).acquire_owned();
-        let permit = timeout(Self::EVICTION_PATIENCE, permit).await.ok()?;
-        let permit = permit.expect("the semaphore is never closed");
-        Some((ConnectionPlace(permit), true))
+        None
     }
 
     /// Evicts the oldest connection that can be, and waits until it is gone; whether there was one.
@@ -157,6 +165,21 @@ mod tests {
         drop(socket);
         assert!(places.take().await.is_some());
         assert!(lock(&places.evictable).by_age.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_became_a_websocket_as_it_was_evicted_leaves_the_next_oldest_to_make_room() {
+        let places = ConnectionPlaces::new(2);
+        let (upgraded, _) = places.take().await.unwrap();
+        let mut notice = places.register();
+        let idle = idle(&places, places.take().await.unwrap().0);
+        let (taken, _) = tokio::join!(places.take(), async {
+            drop(notice.evicted().await);
+        });
+        let (_newcomer, evicted) = taken.unwrap();
+        assert!(evicted);
+        idle.await.unwrap();
+        drop(upgraded);
     }
 
     #[tokio::test]
