@@ -164,6 +164,9 @@ class Wanderer:
         else:
             await self._send(client, "start", resume_token=self.token, last_seq=self.seq)
         hello = await self._receive(client)
+        if hello["type"] == "closing":
+            # The replica ends while it still looks for what was written: another one resumes.
+            raise LostSocketError(hello["retry_after_ms"] / 1000)
         if hello["type"] != "hello":
             self._wrong(f"{hello['type']} before hello")
             raise LostSocketError()
