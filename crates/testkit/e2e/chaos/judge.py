@@ -10,9 +10,9 @@ from harness.texts import answer_to
 from harness.unreadable import UNPACKED_LIMIT
 from harness.wanderers import Verdict
 
-# A process may have so much more memory at its end than after its first third, beside what is measured in noise and what
-# the allocator keeps of the buffers that an unreadable batch was unpacked into: once for the consumer, the look into the
-# past and the two clients that search for the batch's end, however many such batches there are.
+# A process may have so much more memory at its end than after its first third, beside what is measured in noise and
+# the buffers that an unreadable batch is unpacked into: one each for the consumer, for the look into the past and for
+# the two clients that search for the batch's end, however many such batches there are.
 GROWTH = 1.5
 NOISE_KIB = 32 * 1024
 UNPACKING_KIB = 4 * UNPACKED_LIMIT // 1024
