@@ -7,7 +7,7 @@
 /// Buffers from this size on come from the system and go back to it when they are freed.
 #[cfg(target_env = "gnu")]
 const LARGE_BYTES: libc::c_int = 4 << 20;
-/// How much a heap may keep at its top.
+/// The most bytes that a heap may keep at its top.
 #[cfg(target_env = "gnu")]
 const KEPT_BYTES: libc::c_int = 8 << 20;
 

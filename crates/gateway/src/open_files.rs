@@ -17,9 +17,9 @@ pub(crate) struct OpenFileLimit {
 /// A setting that the limit of open files has no room for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Shortage {
-    /// What does not fit.
+    /// The part that does not fit.
     pub(crate) seen: String,
-    /// What to do about it.
+    /// The advice to the operator.
     pub(crate) advice: String,
 }
 

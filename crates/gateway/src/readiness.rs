@@ -156,7 +156,7 @@ fn down(what: &str, link: &Link) -> Option<String> {
     Some(format!("{what}: down since {since}: {problem}"))
 }
 
-/// How long a batch that was stepped over is named.
+/// The time for which a batch that was stepped over is named.
 const STEPPED_OVER_SHOWN: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct KafkaSettings {
     pub client_id: String,
     /// Encryption and login.
     pub security: Security,
-    /// How long a client may be without a connection to any broker before a new one takes its place.
+    /// The time for which a client may be without a connection to any broker before a new one takes its place.
     /// More than some seconds: a client says once a second whether it is connected.
     pub reconnect_timeout: Duration,
     /// Free librdkafka properties by name; [`REFUSED_PROPERTIES`] are refused. Values may be secrets.

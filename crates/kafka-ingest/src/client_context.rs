@@ -103,7 +103,7 @@ impl Context {
         lock(&self.digest).take()
     }
 
-    /// When the statistics last showed a connection to a broker.
+    /// The time at which the statistics last showed a connection to a broker.
     pub(crate) fn connected_at(&self) -> Option<Instant> {
         *lock(&self.connected_at)
     }

@@ -56,7 +56,7 @@ pub(crate) fn cached_high_watermark<C: ClientContext>(
     (outcome == OK).then_some(high)
 }
 
-/// Where a record or an error of a consumer stands.
+/// The position of a record or an error of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Polled {
     pub(crate) partition: i32,

@@ -21,7 +21,7 @@ pub(crate) struct ClientReplacement {
     probe: BrokerProbe,
 }
 
-/// What follows on a client that was dropped because it had no connection.
+/// The consequence for a client that was dropped because it had no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NextClient {
     /// A new one is created.
@@ -46,7 +46,7 @@ impl ClientReplacement {
         self.timer.is_due(Instant::now(), connected_at)
     }
 
-    /// How long no client of this role has had a connection.
+    /// The time for which no client of this role has had a connection.
     pub(crate) fn disconnected_for(&self) -> Duration {
         self.timer.disconnected_for(Instant::now())
     }

@@ -53,7 +53,7 @@ pub struct ConsumerStatus {
 /// A batch of the answers' topic that cannot be read, by this replica or any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SteppedOver {
-    /// When reading went on behind it.
+    /// The time at which reading went on behind it.
     pub at: Instant,
     /// Its partition.
     pub partition: i32,

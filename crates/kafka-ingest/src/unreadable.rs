@@ -17,7 +17,7 @@ pub(crate) use finder::{Finder, Patience};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UnreadableBatch {
     pub(crate) partition: i32,
-    /// Where reading stood when the batch came next.
+    /// The position of the reader when the batch came next.
     pub(crate) position: Start,
     /// The offset of its first record, which may lie before the position.
     pub(crate) first: i64,

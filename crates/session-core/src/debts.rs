@@ -44,7 +44,7 @@ impl Debts {
         self.until.filter(|until| now < *until)
     }
 
-    /// Whether an answer under a suffix may still come.
+    /// Tells whether an answer under a suffix may still come.
     pub(crate) fn owes_suffixed(&self, now: Instant) -> bool {
         self.suffixed && self.outstanding(now).is_some()
     }

@@ -143,7 +143,7 @@ impl Registry {
             .map(|question| question.floor.clone())
     }
 
-    /// Whether the answering side was seen to strip the suffix off wire ids in the last
+    /// Tells whether the answering side was seen to strip the suffix off wire ids in the last
     /// [`Settings::answer_ttl`]: questions under a suffix get no answers, and it has to be mended.
     pub fn is_suffix_stripped(&self, now: Instant) -> bool {
         self.stripped_suffix.is_detected(now)

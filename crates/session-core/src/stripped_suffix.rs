@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 pub(crate) struct StrippedSuffixDetector {
     /// Such answers since the last one under a suffix; at most [`Self::THRESHOLD`].
     seen: u32,
-    /// When the last such answer stops counting.
+    /// The time at which the last such answer stops counting.
     until: Option<Instant>,
 }
 
 impl StrippedSuffixDetector {
-    /// How many such answers in a row are taken for a broken contract rather than for duplicates of earlier
+    /// The number of such answers in a row that is taken for a broken contract rather than for duplicates of earlier
     /// answers.
     pub(crate) const THRESHOLD: u32 = 3;
 
@@ -36,7 +36,7 @@ impl StrippedSuffixDetector {
         *self = Self::default();
     }
 
-    /// Whether the answering side counts as stripping suffixes.
+    /// Tells whether the answering side counts as stripping suffixes.
     pub(crate) fn is_detected(&self, now: Instant) -> bool {
         self.seen == Self::THRESHOLD && self.counts_at(now)
     }

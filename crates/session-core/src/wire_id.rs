@@ -55,7 +55,7 @@ impl Registry {
         }
     }
 
-    /// Whether the session asks under suffixes only, waits for an answer under one, or may still be owed one.
+    /// Tells whether the session asks under suffixes only, waits for an answer under one, or may still be owed one.
     pub(crate) fn has_asked_with_suffix(&self, now: Instant, session: &str) -> bool {
         let waited_for = self.waited_for(session);
         let waits = waited_for.is_some_and(|question| !question.wire_id.is_plain());

@@ -43,13 +43,13 @@ pub(crate) struct PortBounds {
     /// How long a client may take to send the head of a request, and how long a connection may be
     /// idle between two.
     pub(crate) header_timeout: Duration,
-    /// How long a connection may be open without having become a WebSocket.
+    /// The longest time for which a connection may be open without having become a WebSocket.
     pub(crate) http_lifetime: Duration,
     /// Whether a connection may carry more than one request.
     pub(crate) keep_alive: bool,
     /// Connections at once.
     pub(crate) max_connections: usize,
-    /// What a connection beyond them is refused with.
+    /// The reply to a connection beyond them.
     pub(crate) when_full: ConnectionRefusal,
     /// The first descriptor that no connection may have; `None` for a port that has the reserve.
     pub(crate) descriptor_ceiling: Option<RawFd>,

@@ -57,7 +57,7 @@ pub struct AdminSources {
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// The content type of that text.
     pub metrics_type: &'static str,
-    /// What an operator may change, if the settings allow changes.
+    /// The things that an operator may change, if the settings allow changes.
     pub changes: AdminChanges,
 }
 

@@ -1,4 +1,4 @@
-//! How a process's limit of open files is shared between the public port and everything else. Pure:
+//! Shares a process's limit of open files between the public port and everything else. Pure:
 //! whoever starts the process knows the limit.
 
 use std::os::fd::RawFd;

@@ -145,7 +145,7 @@ impl WebSocketSessionManager {
         self.lock()?.registry.oldest_floor()
     }
 
-    /// Whether the answering side was lately seen to strip the suffix of wire ids, so that questions under one
+    /// Tells whether the answering side was lately seen to strip the suffix of wire ids, so that questions under one
     /// get no answer.
     pub fn is_suffix_stripped(&self) -> bool {
         self.lock()

@@ -112,7 +112,7 @@ impl Clients {
         }
     }
 
-    /// When all three were last seen connected to a broker.
+    /// The time at which all three were last seen connected to a broker.
     pub(super) fn connected_at(&self) -> Option<Instant> {
         let election = self.election.context().context.connected_at();
         let producer = self.producer.context().context.connected_at();

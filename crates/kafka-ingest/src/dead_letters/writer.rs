@@ -33,7 +33,7 @@ pub(super) struct Writer {
     kafka: KafkaSettings,
 }
 
-/// Why a set of clients is given up.
+/// The reason for which a set of clients is given up.
 enum ShiftEnd {
     /// The stop was asked for.
     Stopped,
@@ -47,7 +47,7 @@ enum ShiftEnd {
 struct Shift<'a> {
     clients: Clients,
     of: &'a Writer,
-    /// Where each partition of the dead letters' topic is read next; none while it is missing.
+    /// The next position of each partition of the dead letters' topic; none while it is missing.
     positions: Vec<i64>,
     finder: Finder,
     look_at: Instant,

@@ -50,7 +50,7 @@ impl Patience<'_> {
     }
 }
 
-/// Why reading ended early.
+/// The reason for which reading ended early.
 #[derive(Debug)]
 pub(super) struct Incomplete {
     pub(super) cause: LostCause,

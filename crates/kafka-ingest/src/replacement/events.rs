@@ -1,4 +1,4 @@
-//! What replacing clients logs and counts. See [`crate::events`] for the rules.
+//! Logs and counts the replacement of clients. See [`crate::events`] for the rules.
 
 use std::time::Duration;
 

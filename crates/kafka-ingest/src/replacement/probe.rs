@@ -18,11 +18,11 @@ pub(crate) struct BrokerProbe {
 }
 
 impl BrokerProbe {
-    /// How many addresses are asked, so that a probe ends in time.
+    /// The most addresses that are asked, so that a probe ends in time.
     const MOST: usize = 3;
-    /// How long each may take to take the connection, and to answer.
+    /// The longest time for each to take the connection, and to answer.
     const PATIENCE: Duration = Duration::from_secs(2);
-    /// How long all of them together may take, name servers included.
+    /// The longest time for all of them together, name servers included.
     const LONGEST: Duration = Duration::from_secs(10);
 
     /// The bootstrap servers, where connections are neither encrypted nor authenticated. Elsewhere a
@@ -40,7 +40,7 @@ impl BrokerProbe {
         Self { addresses }
     }
 
-    /// Whether a broker answers this process: one of `learned`, the addresses that a client knows
+    /// Tells whether a broker answers this process: one of `learned`, the addresses that a client knows
     /// from the brokers, or of the bootstrap servers where it knows none. Blocks for
     /// [`Self::LONGEST`] at most: a name server that is away answers later than that.
     pub(crate) fn is_answered(&self, learned: &[String]) -> bool {
@@ -82,7 +82,7 @@ fn answers(address: &str, patience: Duration) -> io::Result<bool> {
     Ok(is_reply(head))
 }
 
-/// Whether these are the length and the correlation id of a reply to [`REQUEST`].
+/// Tells whether these are the length and the correlation id of a reply to [`REQUEST`].
 fn is_reply(head: [u8; 8]) -> bool {
     const LONGEST: u32 = 1 << 16;
     let [a, b, c, d, correlation @ ..] = head;

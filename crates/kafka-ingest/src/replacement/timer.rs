@@ -12,9 +12,9 @@ pub(crate) struct ReplacementTimer {
     timeout: Duration,
     /// Uniform in 0..1.
     jitter: f64,
-    /// When the present client was created, or was last seen connected.
+    /// The time at which the present client was created, or was last seen connected.
     client_since: Instant,
-    /// When any client of this role was last seen connected, or when the first was created.
+    /// The time at which any client of this role was last seen connected, or the first was created.
     connected_at: Instant,
     /// Whether any client of this role ever was.
     was_connected: bool,
@@ -76,12 +76,12 @@ impl ReplacementTimer {
         self.checked_at = now;
     }
 
-    /// How long no client of this role has had a connection.
+    /// The time for which no client of this role has had a connection.
     pub(crate) fn disconnected_for(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.connected_at)
     }
 
-    /// Whether yet another client is of no use, provided that the brokers answer this process: several
+    /// Tells whether yet another client is of no use, provided that the brokers answer this process: several
     /// were replaced, for ten times the timeout, after one had been connected. A role that never was
     /// may be misconfigured, and a new process would not be connected either.
     pub(crate) fn is_hopeless(&self, now: Instant) -> bool {

@@ -27,7 +27,7 @@ use crate::{KafkaSettings, StartError, client_config, native};
 pub(super) struct Topics {
     dead_letters: String,
     answers: String,
-    /// What the consumer was created from.
+    /// The configuration that the consumer was created from.
     config: ClientConfig,
     consumer: BaseConsumer<Silent>,
     producer: BaseProducer<Confirmations>,

@@ -22,7 +22,7 @@ pub(crate) struct BackgroundFinder {
     backoff: Backoff,
 }
 
-/// How the searches stand.
+/// The state of the searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Search {
     /// None is under way, and none starts before this time.
@@ -41,9 +41,9 @@ struct Running {
 }
 
 impl BackgroundFinder {
-    /// How long one search may take.
+    /// The longest time for one search.
     const PATIENCE: Duration = Duration::from_secs(30);
-    /// How long after a search that found nothing the next one starts.
+    /// The pause after a search that found nothing.
     const FIRST_WAIT: Duration = Duration::from_millis(500);
     const LONGEST_WAIT: Duration = Duration::from_secs(30);
 

@@ -1,4 +1,4 @@
-//! What stepping over unreadable batches logs and counts. See [`crate::events`] for the rules.
+//! Logs and counts the unreadable batches that are stepped over. See [`crate::events`] for the rules.
 
 use tracing::error;
 

@@ -1,7 +1,7 @@
 //! Reads partitions with clients of its own, as often as [`super::search`] wants, to see where the
 //! batches end that cannot be read. Only positions are looked at, never a record.
 //!
-//! What stands in the way is seen as the reader sees it, by committed records only: those of an aborted
+//! One client sees what stands in the way as the reader does, by committed records only: those of an aborted
 //! transaction in front of a batch move no position. Where a batch ends is looked at in all records, since an
 //! offset of a transaction that is not committed says nothing to a reader of committed ones.
 
@@ -35,7 +35,7 @@ pub(crate) struct Finder {
     topic: Arc<str>,
 }
 
-/// How long a search may take, and who ends it before.
+/// The end of a search's time, and the signal that ends it before.
 pub(crate) struct Patience<'a> {
     pub(crate) until: Instant,
     pub(crate) stop: Option<&'a Stop>,
@@ -45,11 +45,11 @@ pub(crate) struct Patience<'a> {
 struct GivenUp;
 
 impl Finder {
-    /// How many batches of a partition one search finds at most.
+    /// The most batches of a partition that one search finds.
     const BATCHES: usize = 64;
-    /// How long a search waits for the partitions to say something; idle ones say that they end.
+    /// The time for which a search waits for the partitions to say something; idle ones say that they end.
     const SURVEY: Duration = Duration::from_secs(3);
-    /// How long one look may take.
+    /// The longest time for one look.
     const LOOK: Duration = Duration::from_secs(5);
     const FIRST_WAIT: Duration = Duration::from_millis(200);
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -282,5 +282,5 @@ impl Patience<'_> {
     }
 }
 
-/// How long a stop may wait.
+/// The longest time for which a stop may wait.
 const STEP: Duration = Duration::from_millis(50);

@@ -1,4 +1,4 @@
-//! How far an unreadable batch reaches, decided from what comes when its partition is read from one
+//! Finds how far an unreadable batch reaches, from what comes when its partition is read from one
 //! offset or another. Pure.
 //!
 //! Every offset inside a batch brings the same error, which names the batch; the first offset behind it
@@ -6,7 +6,7 @@
 //! about two looks for each doubling of the batch. No offset is taken for part of the batch unless an
 //! offset at or behind it brought the error of that same batch, so nothing readable is stepped over.
 
-/// What came first when a partition was read from an offset.
+/// The first thing that came when a partition was read from an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// A record.
@@ -20,7 +20,7 @@ pub(crate) enum Outcome {
     End,
 }
 
-/// What the search wants next.
+/// The next thing that the search wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Read from the position once more, after a wait.
@@ -37,7 +37,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct BatchSearch {
     batch: i64,
-    /// How many more reads from the position have to fail.
+    /// The reads from the position that still have to fail.
     retries: u32,
     /// The largest offset known to lie in the batch.
     inside: i64,
@@ -48,7 +48,7 @@ pub(crate) struct BatchSearch {
 }
 
 impl BatchSearch {
-    /// How often a batch is read before it is given up.
+    /// The number of reads after which a batch is given up.
     pub(crate) const TRIES: u32 = 3;
 
     /// Starts at `position`, where the error of `batch` has come once.

@@ -1,10 +1,10 @@
-//! What a failed `accept` means: somebody else's fault, no descriptor left, or the system's trouble.
+//! Classifies a failed `accept`: somebody else's fault, no descriptor left, or the system's trouble.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// Why no connection came out of `accept`.
+/// The reason for which no connection came out of `accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AcceptFault {
     /// That one connection failed before it was accepted; the next one may not.

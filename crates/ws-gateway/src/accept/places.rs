@@ -41,11 +41,11 @@ pub(crate) struct EvictionNotice {
 pub(crate) struct Eviction(#[expect(dead_code, reason = "held")] oneshot::Sender<Infallible>);
 
 impl ConnectionPlaces {
-    /// How long an evicted connection may take to be gone; it takes microseconds unless the runtime
+    /// The longest time for an evicted connection to be gone; it takes microseconds unless the runtime
     /// is stuck.
     const EVICTION_PATIENCE: Duration = Duration::from_millis(100);
 
-    /// How many connections are evicted for one newcomer at most.
+    /// The most connections that are evicted for one newcomer.
     const EVICTIONS: usize = 3;
 
     /// So many places, all free.

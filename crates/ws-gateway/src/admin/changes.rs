@@ -13,7 +13,7 @@ use warp::{Filter, Rejection};
 use super::{AdminSources, Status};
 use crate::http::{self, Reply};
 
-/// What an operator may change while the process runs.
+/// The things that an operator may change while the process runs.
 pub struct AdminChanges {
     /// `PUT /log-level`: takes a filter, or says what is wrong with it.
     pub log_level: SetLogLevel,

@@ -1,4 +1,4 @@
-//! Which requests the admin port takes: decided from the head alone, before a body is read.
+//! Decides which requests the admin port takes, from the head alone, before a body is read.
 //!
 //! A page in an operator's browser must not reach the port: neither by a request across origins nor
 //! through a host name that the page's own name server points here (DNS rebinding).
@@ -27,7 +27,7 @@ use crate::settings::AdminSettings;
 #[derive(Clone)]
 pub struct AdminToken([u8; 32]);
 
-/// Why the admin port refuses a request.
+/// The reason for which the admin port refuses a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AdminRefusal {
     /// No `Host`, or several.
@@ -62,7 +62,7 @@ impl AdminToken {
         Self(Sha256::digest(text).into())
     }
 
-    /// Whether this is the same token, in a time that does not depend on how much of it is right.
+    /// Tells whether this is the same token, in a time that does not depend on how much of it is right.
     fn is(&self, text: &[u8]) -> bool {
         let other: [u8; 32] = Sha256::digest(text).into();
         let differing = self
@@ -121,7 +121,7 @@ impl AdminGuard {
         Self { settings }
     }
 
-    /// Why this request is refused; `None` when it is taken.
+    /// Returns the reason for which this request is refused; `None` when it is taken.
     fn refusal<B>(&self, request: &Request<B>) -> Option<AdminRefusal> {
         let headers = request.headers();
         if let Some(refusal) = self.host_refusal(request.version(), request.uri(), headers) {
@@ -163,7 +163,7 @@ impl AdminGuard {
         refused.next().map(|_| AdminRefusal::Host)
     }
 
-    /// Whether this is an allowed host with a port or without, and nothing else: the parser takes
+    /// Tells whether this is an allowed host with a port or without, and nothing else: the parser takes
     /// names behind a bracket and user names too.
     fn is_allowed(&self, authority: &Authority) -> bool {
         let rest = authority.as_str().strip_prefix(authority.host());

@@ -64,7 +64,7 @@ section! {
         /// Further librdkafka properties by name: a table in a file, `a.b=c;d.e=f` in the
         /// environment, `--set kafka.properties.a.b=c` as flags. Layers add up, name by name.
         properties: Properties = kind::PROPERTIES, Default::Is("");
-        /// How long a Kafka client may be without a connection to any broker before it is replaced by
+        /// The time for which a Kafka client may be without a connection to any broker before it is replaced by
         /// a new one, which asks `kafka.bootstrap_servers`. Each process adds up to a quarter, and
         /// doubles it for each further one while Kafka is away, up to ten times. After ten times, with
         /// `kafka.security_protocol = PLAINTEXT`, a process whose new clients get no connection either

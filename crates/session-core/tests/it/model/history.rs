@@ -248,7 +248,7 @@ impl History {
         None
     }
 
-    /// Whether this session waits for an answer under a suffix, or such an answer has been owed all the
+    /// Tells whether this session waits for an answer under a suffix, or such an answer has been owed all the
     /// time since its question ended.
     pub(crate) fn has_asked_with_suffix(&self, now: Instant, session: &str) -> bool {
         let open = self.open(session);

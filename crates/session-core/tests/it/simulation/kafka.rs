@@ -23,7 +23,7 @@ impl Kafka {
         self.answers[partition].push(answer);
     }
 
-    /// Whether a question was written more than once.
+    /// Tells whether a question was written more than once.
     pub(super) fn has_a_question_twice(&self) -> bool {
         let mut asked = HashSet::new();
         let mut questions = self.questions.iter();

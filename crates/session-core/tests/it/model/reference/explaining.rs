@@ -9,7 +9,7 @@ use super::super::history::Fact;
 use super::Reference;
 
 impl Reference {
-    /// Whether this session has a socket, or is remembered without one.
+    /// Tells whether this session has a socket, or is remembered without one.
     pub(super) fn is_known(&self, session: &str) -> bool {
         self.history.connection(session).is_some()
             || self.history.remembered_until(session).is_some()
