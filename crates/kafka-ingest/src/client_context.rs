@@ -49,7 +49,7 @@ pub(crate) enum Rebalance {
 /// What matters of one round of statistics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Digest {
-    /// Whether any broker is connected. A group's coordinator alone does not count: its connection
+    /// True when any broker is connected. A group's coordinator alone does not count: its connection
     /// outlives the list of brokers, and neither reads nor writes records.
     pub(crate) connected: bool,
     /// How many partitions the topic has, as far as this client knows.

@@ -287,7 +287,7 @@ impl ConsumerHandle {
         self.reporting.floor()
     }
 
-    /// How long ago the thread last looked up from what it does: some seconds at most, even while no
+    /// The time since the thread last looked up from what it does: some seconds at most, even while no
     /// broker answers. After longer than that it is stuck inside a call that does not return.
     pub fn silent_for(&self) -> Duration {
         self.reporting.pulse.since(Instant::now())

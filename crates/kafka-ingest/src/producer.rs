@@ -176,7 +176,7 @@ impl QuestionPublisher {
         }
     }
 
-    /// How long ago the thread last looked up from what it does: a second at most, even while no
+    /// The time since the thread last looked up from what it does: a second at most, even while no
     /// broker answers. After far longer than that it is stuck inside a call that does not return.
     pub fn silent_for(&self) -> Duration {
         self.reporting.pulse.since(Instant::now())

@@ -265,7 +265,7 @@ impl Reporting {
     }
 }
 
-/// What is said of a client none of whose connections stands.
+/// The problem named for a client none of whose connections stands.
 pub(crate) const NO_BROKER: &str = "no broker is connected";
 
 /// True when this is news: it was up, or not known to be down.

@@ -242,7 +242,7 @@ fn judged(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
     findings
 }
 
-/// What lets a batch be larger, once it is unpacked, than the gateway can read. Only topics that are read.
+/// Finds the settings that let a batch be larger, once it is unpacked, than the gateway can read. Only topics that are read.
 fn unbounded(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !used.rights.contains(&Right::Read) {

@@ -72,7 +72,7 @@ impl TopicReader<'_> {
     ///
     /// # Errors
     ///
-    /// Why it ended before all was read, and what was not.
+    /// The reason for which it ended before all was read, and the rest.
     pub(super) fn read(
         &mut self,
         segments: &mut Segments,

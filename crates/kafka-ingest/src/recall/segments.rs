@@ -72,7 +72,7 @@ fn join(mut segments: Vec<Segment>) -> VecDeque<Segment> {
     joined
 }
 
-/// How far a round is: what is left of each stretch.
+/// The progress of a round: the rest of each stretch.
 #[derive(Debug)]
 pub(super) struct Round {
     open: BTreeMap<i32, Segment>,

@@ -16,7 +16,7 @@ pub(crate) struct ReplacementTimer {
     client_since: Instant,
     /// The time at which any client of this role was last seen connected, or the first was created.
     connected_at: Instant,
-    /// Whether any client of this role ever was.
+    /// True when any client of this role ever was.
     was_connected: bool,
     /// Clients replaced since then.
     replacements: u32,

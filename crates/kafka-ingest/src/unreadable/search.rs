@@ -29,7 +29,7 @@ pub(crate) enum Step {
     Look(i64),
     /// The batch ends before this offset.
     Found(i64),
-    /// What stands at the position can be read after all.
+    /// The record at the position can be read after all.
     Readable,
 }
 
@@ -112,7 +112,7 @@ mod tests {
             }
         }
 
-        /// Where the batch at `position` ends as the search finds it, and after how many looks.
+        /// Returns the end of the batch at `position` as the search finds it, and the number of looks.
         fn search(&self, position: i64) -> (Option<i64>, u32) {
             let Outcome::Unreadable { batch } = self.read(position) else {
                 panic!("nothing to search for")

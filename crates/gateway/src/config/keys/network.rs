@@ -34,7 +34,7 @@ section! {
         /// Whether an operator may change things there: `PUT /log-level` with a filter as its body,
         /// `DELETE /sessions?all=true` to end every session with 4503.
         allow_changes: bool = kind::SWITCH, Default::Is("false");
-        /// What changes have to be authorised with: `Authorization: Bearer` and this value. Reading
+        /// The token that authorises changes: `Authorization: Bearer` and this value. Reading
         /// needs none.
         token: Option<Secret> = kind::KEY, Default::Unset;
         /// Host names by which probes and scrapers may address it (header `Host`). `localhost` and

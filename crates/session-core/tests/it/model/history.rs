@@ -271,7 +271,7 @@ impl History {
         false
     }
 
-    /// How many answers have come under bare ids where suffixes were asked, each soon after the one before
+    /// Counts the answers that have come under bare ids where suffixes were asked, each soon after the one before
     /// and none under a suffix since.
     pub(crate) fn bare_answers(&self) -> usize {
         let mut later: Option<Instant> = None;
