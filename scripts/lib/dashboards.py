@@ -224,14 +224,11 @@ _ON_CALL = Dashboard(
             ),
         ),
         Row(
-            "The past and the keys",
+            "Recent answers",
             (
                 one("Recent answers remembered", "answer_gateway_recent_records{SEL}", "{{instance}}"),
                 one("Memory of their index", "answer_gateway_recent_records_size_bytes{SEL}", "{{instance}}",
                     unit="bytes"),
-                one("What keys are held for", "answer_gateway_keys{SEL} == 1", "{{instance}} {{belief}}",
-                    kind="state-timeline"),
-                one("Second looks", rate_by("cause", "second_looks"), "{{cause}}", unit="cps"),
             ),
         ),
         Row(

@@ -164,7 +164,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::SystemTime;
 
-    use kafka_ingest::status::{DeadLetterTrouble, KeyBelief};
+    use kafka_ingest::status::DeadLetterTrouble;
 
     use super::*;
 
@@ -188,7 +188,6 @@ mod tests {
             missing: Vec::new(),
             partitions: 3,
             paused: Vec::new(),
-            keys: KeyBelief::Proving,
             shared: None,
             dead_letters: BTreeMap::new(),
             stepped_over: None,

@@ -111,8 +111,6 @@ pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
     const LONGEST_READ: usize = 64 << 20;
     /// Whoever writes answers may have a clock that is so much behind.
     const CLOCKS_APART: Duration = Duration::from_secs(60);
-    /// How many second looks a question may have before it expires.
-    const LOOKS: u32 = 4;
     let settings = ConsumerSettings::new(kafka(&config.kafka), registry(&config.registry));
     ConsumerSettings {
         topic: config.kafka.answers_topic.clone(),
@@ -128,7 +126,6 @@ pub(crate) fn consumer(config: &Config) -> ConsumerSettings {
         group_id: config.kafka.group_id.clone(),
         fields: answer_fields(&config.answer_fields),
         max_answer_bytes: LONGEST_READ.max(config.ws.max_response_bytes),
-        key_hint: (config.delivery.key_hint).then(|| config.session.answer_timeout / LOOKS),
         dead_letter_topic: config.kafka.dead_letter_topic.clone(),
         recent: RecentLimits {
             window: config.resume.window + config.session.answer_timeout + CLOCKS_APART,

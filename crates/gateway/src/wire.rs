@@ -29,10 +29,6 @@ impl AnswerSink for Answers {
     fn awaits(&self, question: QuestionId) -> bool {
         self.0.awaits(question)
     }
-
-    fn oldest_floor(&self) -> Option<AnswerFloor> {
-        self.0.oldest_floor()
-    }
 }
 
 /// Questions go to the publisher.

@@ -14,7 +14,7 @@ use kafka_ingest::{
     AnswerSink, ConsumerSettings, KafkaResponseConsumer, KafkaSettings, RegistrySettings,
 };
 use telemetry::Metrics;
-use types::{Answer, AnswerBody, AnswerFloor, QuestionId, TraceContext};
+use types::{Answer, AnswerBody, QuestionId, TraceContext};
 
 /// Takes the place of the sessions.
 struct Printer;
@@ -33,10 +33,6 @@ impl AnswerSink for Printer {
 
     fn awaits(&self, _question: QuestionId) -> bool {
         true
-    }
-
-    fn oldest_floor(&self) -> Option<AnswerFloor> {
-        None
     }
 }
 

@@ -67,14 +67,6 @@ impl Assignment {
         }
     }
 
-    /// These partitions are to be read again from these offsets; in a group none is.
-    pub(crate) fn go_back(&mut self, to: &[(i32, i64)]) {
-        match self {
-            Self::Broadcast(all) => all.go_back(to),
-            Self::Group(_) => {}
-        }
-    }
-
     /// Goes on behind a batch that cannot be read; false when its partition does not stand where the
     /// batch was found.
     pub(crate) fn step_over(&mut self, batch: &UnreadableBatch) -> bool {
@@ -148,16 +140,6 @@ impl Broadcast {
         match before {
             Start::At(expected) if at.offset < expected => Read::Back,
             Start::At(_) | Start::Beginning => Read::On,
-        }
-    }
-
-    /// These partitions are to be read again from these offsets.
-    pub(crate) fn go_back(&mut self, to: &[(i32, i64)]) {
-        for (partition, offset) in to {
-            let place = usize::try_from(*partition).ok();
-            if let Some(start) = place.and_then(|place| self.starts.get_mut(place)) {
-                *start = Start::At(*offset);
-            }
         }
     }
 
@@ -252,15 +234,6 @@ mod tests {
         assert_eq!(broadcast.on_read(at(0, 10)), Read::On);
         broadcast.grow(3);
         assert_eq!(broadcast.on_read(at(2, 0)), Read::On, "its first record");
-    }
-
-    #[test]
-    fn reading_goes_back_where_it_is_told_to_and_that_is_no_log_gone_back() {
-        let mut broadcast = positioned();
-        assert_eq!(broadcast.on_read(at(1, 25)), Read::On);
-        broadcast.go_back(&[(1, 22), (7, 0)]);
-        assert_eq!(starts(&broadcast), [(0, Start::At(10)), (1, Start::At(22))]);
-        assert_eq!(broadcast.on_read(at(1, 22)), Read::On);
     }
 
     #[test]

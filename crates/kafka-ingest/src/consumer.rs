@@ -22,7 +22,6 @@ use crate::recent::{Recent, RecentLimits};
 use crate::registry::RegistryClient;
 use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
-use crate::shortcut::Shortcut;
 use crate::status::ConsumerStatus;
 use crate::stop::StopAsked;
 use crate::supervisor::Supervisor;
@@ -42,18 +41,12 @@ pub trait AnswerSink: Send + Sync + 'static {
     fn foreign(&self, _at: RecordPosition) {}
 
     /// Whether an answer under this wire id may matter here: its session is here, or is owed
-    /// something. Asked of the keys of records that are not decoded, once a record: it has to be
-    /// quick. If it says no, and [`Self::awaits`] as well, the record may be passed over. A sink that
-    /// does not know says yes.
+    /// something. Asked once a record: it has to be quick. A sink that does not know says yes.
     fn is_here(&self, wire_id: &str) -> bool;
 
     /// Whether somebody waits for the answer to this question, which a record names in a header. A
     /// sink that does not know says yes.
     fn awaits(&self, question: QuestionId) -> bool;
-
-    /// The floor of the question that has waited longest: where a second look at what was passed
-    /// over begins. `None` when nobody waits.
-    fn oldest_floor(&self) -> Option<AnswerFloor>;
 }
 
 /// Who reads which answers.
@@ -96,11 +89,6 @@ pub struct ConsumerSettings {
     pub max_parked_per_partition: usize,
     /// How many bytes of records may wait for their schema in all.
     pub max_parked_bytes: usize,
-    /// Pass over records of other replicas by their keys, once those are proven; what was passed over
-    /// is looked at again this often while a question goes on waiting: well below the time an answer
-    /// may take. `None` decodes every record. Without effect in a group and with dead letters, which
-    /// take every record.
-    pub key_hint: Option<Duration>,
     /// The topic that undecodable records are copied to; `None` leaves them aside. Never created.
     pub dead_letter_topic: Option<String>,
     /// How much is remembered of what was read lately, for [`ConsumerHandle::recover`]. Nothing in
@@ -123,7 +111,6 @@ impl ConsumerSettings {
             schema_refused_for: Duration::from_secs(60),
             max_parked_per_partition: 1_000,
             max_parked_bytes: 16 << 20,
-            key_hint: None,
             dead_letter_topic: None,
             recent: RecentLimits::default(),
         }
@@ -179,7 +166,7 @@ impl KafkaResponseConsumer {
         };
         let joins = settings.delivery != Delivery::Broadcast;
         let config = client_config::consumer(kafka, group, joins)?;
-        let (assignment, keeping) = reading_mode(&settings, dead_letters.is_some());
+        let (assignment, keeping) = reading_mode(&settings);
         let decoder = AnswerDecoder::new(settings.fields, settings.max_answer_bytes);
         let recent = (!joins).then(|| Arc::new(Recent::new(settings.recent, Instant::now())));
         let recall = recent.clone().map(|recent| {
@@ -219,17 +206,11 @@ impl KafkaResponseConsumer {
 }
 
 /// Which partitions are read, and what is kept of their records beside themselves.
-fn reading_mode(settings: &ConsumerSettings, dead_letters: bool) -> (Assignment, Keeping) {
+fn reading_mode(settings: &ConsumerSettings) -> (Assignment, Keeping) {
     match settings.delivery {
         Delivery::Broadcast => {
-            let keeping = match settings.key_hint {
-                // With dead letters, what nobody can decode is to be found, whomever its key names.
-                Some(every) if !dead_letters => {
-                    Keeping::Shortcut(Shortcut::by_key(Instant::now(), every))
-                }
-                Some(_) | None => Keeping::Nothing,
-            };
-            (Assignment::Broadcast(Broadcast::default()), keeping)
+            let all = Assignment::Broadcast(Broadcast::default());
+            (all, Keeping::Nothing)
         }
         Delivery::Group { start } => {
             let keeping = Keeping::Line(HeadOfLine::default());

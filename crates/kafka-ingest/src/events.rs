@@ -15,8 +15,7 @@ use telemetry::Instruments;
 use tracing::{debug, error, info, trace, warn};
 use types::{AnswerOutcome, RecordPosition};
 
-use crate::passed_over::Look;
-use crate::status::{KeyBelief, Missing};
+use crate::status::Missing;
 use crate::throttle::Throttle;
 
 pub(crate) use labels::{Client, LookupResult};
@@ -195,38 +194,6 @@ impl Events {
             offset = at.offset,
             "record with a foreign session id"
         );
-    }
-
-    /// A proven key that is the id of no session here: an answer for another replica.
-    pub(crate) fn record_passed_over(&self) {
-        self.instruments.records.one("passed_over");
-        let answers = &self.instruments.answers;
-        answers.one(AnswerOutcome::Foreign.as_str());
-    }
-
-    /// From now on every record is decoded. Usual where the answering side makes keys of its own;
-    /// comes once.
-    pub(crate) fn keys_refuted(&self, topic: &str, at: RecordPosition) {
-        info!(
-            topic,
-            ?at,
-            "a record's key is not its session id: every record is decoded"
-        );
-    }
-
-    pub(crate) fn keys(&self, belief: KeyBelief) {
-        for other in KeyBelief::ALL {
-            let key_belief = &self.instruments.key_belief;
-            key_belief.set(i64::from(other == belief), other.label());
-        }
-        debug!(?belief, "keys of answers");
-    }
-
-    /// Records passed over by their keys are read again, and decoded.
-    pub(crate) fn looking_again(&self, look: &Look) {
-        self.instruments.second_looks.one(look.cause.label());
-        let Look { cause, from } = look;
-        debug!(?cause, ?from, "a second look at records passed over");
     }
 
     /// Nobody can read this record, now or later.

@@ -1,5 +1,5 @@
-//! What becomes of one record: passed over by its key, decoded and handed to the sink, parked for its
-//! schema, or skipped with a reason. Knows no Kafka client and no registry: records and schemas come
+//! What becomes of one record: decoded and handed to the sink, parked for its schema, or skipped with
+//! a reason. Knows no Kafka client and no registry: records and schemas come
 //! in, wanted schemas and partitions to pause go out.
 
 mod taking;
@@ -19,11 +19,8 @@ use crate::events::Events;
 use crate::head_of_line::HeadOfLine;
 use crate::lookups::Lookups;
 use crate::parking::{Changes, Limits, Parking};
-use crate::passed_over::Look;
 use crate::recent::Recent;
 use crate::record::{Notes, Record};
-use crate::shortcut::{Course, Shortcut};
-use crate::status::KeyBelief;
 use crate::unreadable::UnreadableBatch;
 
 /// Takes records ([`Self::on_record`]) and the outcomes of look-ups ([`Self::on_found`],
@@ -48,8 +45,6 @@ pub(crate) struct Pipeline {
 pub(crate) enum Keeping {
     /// Broadcast: nothing, since every record is decoded when it comes.
     Nothing,
-    /// Broadcast with the key hint: which were passed over.
-    Shortcut(Shortcut),
     /// Group: which hold the offset back.
     Line(HeadOfLine),
 }
@@ -58,7 +53,7 @@ pub(crate) enum Keeping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "after a parked record its partition may have to be paused"]
 pub(crate) enum Fate {
-    /// Handed over, passed over or skipped.
+    /// Handed over or skipped.
     Settled,
     /// Kept until its schema is known.
     Parked,
@@ -68,31 +63,18 @@ pub(crate) enum Fate {
 pub(crate) trait Ends {
     /// Looks at the end of that partition. To be done before a record is handed over, since the next
     /// question may be asked at once: it has to lie above whatever has come with the answer, or a second
-    /// copy of that would be taken for its own. And before a record is kept, or passed over: it is handed
-    /// over later, and must not lie above a question that was asked meanwhile.
+    /// copy of that would be taken for its own. And before a record is kept: it is handed over later, and must not lie above a question that was asked meanwhile.
     fn look_at(&self, partition: i32);
 }
 
 /// An owned record.
 #[derive(Debug)]
 struct Parked {
-    key: Option<Box<[u8]>>,
     value: Box<[u8]>,
     schema_header: Option<Box<[u8]>>,
     notes: Notes,
-    course: Course,
     /// For its dead letter, if those are written.
     beside: Option<Beside>,
-}
-
-/// What is known of a record beside its value.
-struct Around<'a> {
-    at: RecordPosition,
-    schema: SchemaRef,
-    key: Option<&'a [u8]>,
-    notes: &'a Notes,
-    course: Course,
-    ends: &'a dyn Ends,
 }
 
 impl Pipeline {
@@ -141,28 +123,11 @@ impl Pipeline {
         record: Record<'_>,
         ends: &dyn Ends,
     ) -> Fate {
-        let course = match &mut self.keeping {
-            Keeping::Nothing => Course::Take,
-            Keeping::Shortcut(shortcut) => {
-                ends.look_at(at.partition);
-                shortcut.on_read(now, at, &record, &*self.sink)
-            }
-            Keeping::Line(line) => {
-                line.on_read(at);
-                Course::Take
-            }
-        };
-        let fate = match course {
-            Course::Drop => Fate::Settled,
-            Course::PassOver => {
-                if let Some(mark) = record.mark_by_key() {
-                    self.remember(now, mark, at);
-                }
-                self.events.record_passed_over();
-                Fate::Settled
-            }
-            Course::Take | Course::TakeAgain => self.take(now, at, record, course, ends),
-        };
+        match &mut self.keeping {
+            Keeping::Nothing => {}
+            Keeping::Line(line) => line.on_read(at),
+        }
+        let fate = self.take(now, at, record, ends);
         match fate {
             Fate::Settled => self.settled(at),
             Fate::Parked => {}
@@ -189,17 +154,7 @@ impl Pipeline {
         for (at, parked) in released {
             let header = parked.schema_header.as_deref();
             let taken = match self.decode(&parked.value, header) {
-                Ok((schema, decoded)) => {
-                    let around = Around {
-                        at,
-                        schema,
-                        key: parked.key.as_deref(),
-                        notes: &parked.notes,
-                        course: parked.course,
-                        ends,
-                    };
-                    self.on_decoded(now, around, &decoded)
-                }
+                Ok(decoded) => self.on_decoded(now, at, &decoded, &parked.notes, ends),
                 Err(error) => Err(error.reason()),
             };
             if let Err(reason) = taken {
@@ -221,7 +176,7 @@ impl Pipeline {
     /// A batch cannot be read: nothing of it is handed over, and its position becomes a dead letter.
     pub(crate) fn on_stepped_over(&mut self, batch: &UnreadableBatch) {
         match &mut self.keeping {
-            Keeping::Nothing | Keeping::Shortcut(_) => {}
+            Keeping::Nothing => {}
             Keeping::Line(line) => line.on_stepped_over(batch.partition, batch.next),
         }
         if let Some(dead_letters) = &self.dead_letters {
@@ -229,14 +184,9 @@ impl Pipeline {
         }
     }
 
-    /// The log of a partition went back.
-    pub(crate) fn on_log_went_back(&mut self, now: Instant, partition: i32) {
+    /// The log of a partition went back. What is kept of a group sees it by the offset.
+    pub(crate) fn on_log_went_back(&mut self, now: Instant) {
         self.forget_recent(now);
-        match &mut self.keeping {
-            Keeping::Shortcut(shortcut) => shortcut.on_log_went_back(partition),
-            // A line sees it by the offset.
-            Keeping::Nothing | Keeping::Line(_) => {}
-        }
     }
 
     /// The topic is gone.
@@ -244,7 +194,6 @@ impl Pipeline {
         self.forget_recent(now);
         match &mut self.keeping {
             Keeping::Nothing => {}
-            Keeping::Shortcut(shortcut) => shortcut.on_topic_gone(),
             Keeping::Line(line) => *line = HeadOfLine::default(),
         }
     }
@@ -253,7 +202,7 @@ impl Pipeline {
     pub(crate) fn on_revoked(&mut self, partitions: &[i32]) {
         self.parking.on_revoked(partitions);
         match &mut self.keeping {
-            Keeping::Nothing | Keeping::Shortcut(_) => {}
+            Keeping::Nothing => {}
             Keeping::Line(line) => line.on_revoked(partitions),
         }
     }
@@ -261,24 +210,8 @@ impl Pipeline {
     /// How far partitions may be committed, where that has changed since the last call.
     pub(crate) fn poll_offsets(&mut self) -> Vec<(i32, i64)> {
         match &mut self.keeping {
-            Keeping::Nothing | Keeping::Shortcut(_) => Vec::new(),
+            Keeping::Nothing => Vec::new(),
             Keeping::Line(line) => line.poll(),
-        }
-    }
-
-    /// What is to be read once more, if it is time for that.
-    pub(crate) fn poll_look(&mut self, now: Instant) -> Option<Look> {
-        match &mut self.keeping {
-            Keeping::Shortcut(shortcut) => shortcut.poll_look(now, &*self.sink),
-            Keeping::Nothing | Keeping::Line(_) => None,
-        }
-    }
-
-    /// How far keys are believed.
-    pub(crate) fn key_belief(&self) -> KeyBelief {
-        match &self.keeping {
-            Keeping::Shortcut(shortcut) => shortcut.belief(),
-            Keeping::Nothing | Keeping::Line(_) => KeyBelief::Unused,
         }
     }
 
@@ -329,7 +262,7 @@ mod tests {
 
     use avro_codec::{AnswerFields, MINIMAL_ANSWER};
     use telemetry::Metrics;
-    use types::{Answer, AnswerFloor, QuestionId, TraceContext};
+    use types::{Answer, QuestionId, TraceContext};
 
     use super::*;
     use crate::dead_letter::HasBeside;
@@ -372,10 +305,6 @@ mod tests {
         fn awaits(&self, question: QuestionId) -> bool {
             question == QuestionId::from_bytes([7; 16])
         }
-
-        fn oldest_floor(&self) -> Option<AnswerFloor> {
-            Some(AnswerFloor::unknown())
-        }
     }
 
     /// A record that must not be asked: no dead letters are written here.
@@ -411,7 +340,7 @@ mod tests {
                 AnswerDecoder::new(AnswerFields::default(), 100),
                 limits,
                 MINUTE,
-                Keeping::Shortcut(Shortcut::by_key(now, MINUTE)),
+                Keeping::Nothing,
             );
             Self {
                 pipeline,
@@ -432,43 +361,30 @@ mod tests {
 
         fn read_value(&mut self, partition: i32, offset: i64, value: Option<&[u8]>) -> Fate {
             let headers = Headers::read(std::iter::empty());
-            self.read_record(partition, offset, None, value, headers)
+            self.read_record(partition, offset, value, headers)
         }
 
-        /// Reads an answer for `session`, a letter, under schema one and this key.
-        fn read_keyed(&mut self, offset: i64, key: &str, session: u8) -> Fate {
-            let headers = Headers::read(std::iter::empty());
+        /// Reads an answer for `session`, a letter, under schema one.
+        fn read_for(&mut self, offset: i64, session: u8) -> Fate {
             let value = [0, 0, 0, 0, 1, 2, session, 2, b'a'];
-            self.read_record(0, offset, Some(key.as_bytes()), Some(&value), headers)
+            self.read_value(0, offset, Some(&value))
         }
 
         fn read_record(
             &mut self,
             partition: i32,
             offset: i64,
-            key: Option<&[u8]>,
             value: Option<&[u8]>,
             headers: Headers<'_>,
         ) -> Fate {
             let at = RecordPosition { partition, offset };
             let record = Record {
-                key,
                 value,
                 headers,
                 whole: &Nothing,
             };
             self.pipeline
                 .on_record(self.now, at, record, &*self.delivered)
-        }
-
-        /// Reads a hundred answers of session `x` under right keys.
-        fn prove(&mut self) {
-            self.find(ONE);
-            for offset in 0..100 {
-                assert_eq!(self.read_keyed(offset, "x", b'x'), Fate::Settled);
-            }
-            assert_eq!(self.pipeline.key_belief(), KeyBelief::Proven);
-            assert_eq!(self.delivered().len(), 100);
         }
 
         fn find(&mut self, schema: SchemaRef) {
@@ -507,35 +423,23 @@ mod tests {
     #[test]
     fn the_end_of_the_partition_is_looked_at_before_an_answer_is_out_and_for_no_foreign_one() {
         let mut bench = Bench::new();
-        bench.pipeline.keeping = Keeping::Nothing;
         bench.find(ONE);
         for partition in [0, 1] {
             assert_eq!(bench.read(partition, 7, ONE), Fate::Settled);
         }
         assert_eq!(bench.looked(), [(0, 0), (1, 1)]);
-        assert_eq!(bench.read_keyed(8, "", b'y'), Fate::Settled);
+        assert_eq!(bench.read_for(8, b'y'), Fate::Settled);
         assert_eq!((bench.delivered().len(), bench.looked().len()), (3, 0));
     }
 
     #[test]
     fn a_record_that_waits_lies_below_what_is_asked_meanwhile() {
         let mut bench = Bench::new();
-        bench.pipeline.keeping = Keeping::Nothing;
         assert_eq!(bench.read(2, 0, TWO), Fate::Parked);
         assert_eq!(bench.looked(), [(2, 0)]);
         bench.find(TWO);
         assert_eq!(bench.looked(), [(2, 0)]);
         assert_eq!(bench.delivered(), [(2, 0)]);
-    }
-
-    #[test]
-    fn the_end_is_looked_at_before_each_record_that_may_be_read_again() {
-        let mut bench = Bench::new();
-        bench.prove();
-        bench.looked();
-        assert_eq!(bench.read_keyed(100, "y", b'y'), Fate::Settled);
-        assert_eq!(bench.counted("passed_over"), 1.0);
-        assert_eq!(bench.looked(), [(0, 0)]);
     }
 
     #[test]
@@ -601,69 +505,18 @@ mod tests {
     }
 
     #[test]
-    fn a_proven_key_of_nobody_here_is_neither_decoded_nor_looked_up() {
+    fn an_answer_to_an_awaited_question_is_handed_over_whatever_its_session() {
         let mut bench = Bench::new();
-        bench.prove();
-        assert_eq!(bench.read_keyed(100, "y", b' '), Fate::Settled);
-        assert_eq!(bench.read_keyed(101, "s", b's'), Fate::Settled);
-        assert_eq!(bench.delivered(), [(0, 101)]);
-        assert_eq!(bench.counted("passed_over"), 1.0);
-        assert_eq!(bench.counted("error"), 0.0);
-        assert_eq!(bench.read(0, 102, TWO), Fate::Parked, "unknown: not proven");
-    }
-
-    #[test]
-    fn a_record_that_names_an_awaited_question_is_taken_whatever_its_key() {
-        let mut bench = Bench::new();
-        bench.prove();
-        let value = [0, 0, 0, 0, 1, 2, b's', 2, b'a'];
-        for (question, taken) in [("07".repeat(16), 1), ("08".repeat(16), 0)] {
-            let name = (&b"question-id"[..], Some(question.as_bytes()));
-            let headers = Headers::read([name].into_iter());
-            let fate = bench.read_record(0, 100 + taken, Some(b"y"), Some(&value), headers);
-            assert_eq!(fate, Fate::Settled);
-            assert_eq!(bench.delivered().len(), usize::try_from(taken).unwrap());
-            bench = Bench::new();
-            bench.prove();
-        }
-    }
-
-    #[test]
-    fn what_a_refuted_key_hid_is_handed_over_once_and_foreign_records_are_not() {
-        let mut bench = Bench::new();
-        bench.prove();
-        let records = [
-            (100, "y", b'y'),
-            (101, "hash", b's'),
-            (102, "s", b's'),
-            (103, "other", b's'),
-        ];
-        for (offset, key, session) in records {
-            assert_eq!(bench.read_keyed(offset, key, session), Fate::Settled);
-        }
-        assert_eq!(bench.delivered(), [(0, 102)]);
-        assert_eq!(bench.counted("passed_over"), 3.0);
-        assert_eq!(bench.read_keyed(104, "{}", b's'), Fate::Settled);
-        assert_eq!(bench.pipeline.key_belief(), KeyBelief::Refuted);
-        assert_eq!(bench.delivered(), [(0, 104)]);
-        let look = bench.pipeline.poll_look(bench.now).unwrap();
-        assert_eq!(look.from, [(0, 100)]);
-        assert_eq!(bench.pipeline.poll_look(bench.now), None);
-        for (offset, key, session) in records.into_iter().chain([(104, "{}", b's')]) {
-            assert_eq!(bench.read_keyed(offset, key, session), Fate::Settled);
-        }
-        assert_eq!(bench.delivered(), [(0, 101), (0, 103)]);
-        assert_eq!(bench.read_keyed(105, "y", b'y'), Fate::Settled);
-        assert_eq!(bench.delivered(), [(0, 105)], "every record is decoded");
-    }
-
-    #[test]
-    fn a_parked_record_is_compared_too() {
-        let mut bench = Bench::new();
-        assert_eq!(bench.read_keyed(0, "hash", b's'), Fate::Parked);
         bench.find(ONE);
-        assert_eq!(bench.pipeline.key_belief(), KeyBelief::Refuted);
-        assert_eq!(bench.delivered(), [(0, 0)]);
+        let value = [0, 0, 0, 0, 1, 2, b'y', 2, b'a'];
+        let question = "07".repeat(16);
+        let name = (&b"question-id"[..], Some(question.as_bytes()));
+        let headers = Headers::read([name].into_iter());
+        assert_eq!(
+            bench.read_record(0, 9, Some(&value), headers),
+            Fate::Settled
+        );
+        assert_eq!(bench.looked(), [(0, 0)], "handed over, not only counted");
     }
 
     #[test]
@@ -683,6 +536,5 @@ mod tests {
             "the revoked one is not"
         );
         assert_eq!(bench.pipeline.poll_offsets(), [(0, 6)]);
-        assert_eq!(bench.pipeline.key_belief(), KeyBelief::Unused);
     }
 }

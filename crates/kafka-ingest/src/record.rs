@@ -44,7 +44,6 @@ pub(crate) enum NoAnswer {
 /// A record as it was read, borrowed from the client.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
-    pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: Headers<'a>,
     /// All of it, should it have to be kept.
@@ -57,16 +56,6 @@ pub(crate) struct Headers<'a> {
     /// `__value_schema_id`.
     pub(crate) schema: Option<&'a [u8]>,
     pub(crate) notes: Notes,
-}
-
-impl Record<'_> {
-    /// What it is found again by, if its key is its wire id.
-    pub(crate) fn mark_by_key(&self) -> Option<Mark<'_>> {
-        match self.headers.notes.echoed() {
-            Some(question) => Some(Mark::Question(question)),
-            None => str::from_utf8(self.key?).ok().map(Mark::WireId),
-        }
-    }
 }
 
 impl Notes {

@@ -15,8 +15,7 @@ use crate::events::{Client, Events};
 use crate::floor::Marks;
 use crate::positions::{self, Unready};
 use crate::status::{
-    self, Board, ConsumerStatus, DeadLetterTrouble, KeyBelief, Link, Missing, SharedGroup,
-    SteppedOver,
+    self, Board, ConsumerStatus, DeadLetterTrouble, Link, Missing, SharedGroup, SteppedOver,
 };
 use crate::unreadable::UnreadableBatch;
 use crate::{dead_letters, native};
@@ -52,7 +51,6 @@ impl Reporting {
                 missing: Vec::new(),
                 partitions: 0,
                 paused: Vec::new(),
-                keys: KeyBelief::Proving,
                 shared: None,
                 dead_letters: BTreeMap::new(),
                 stepped_over: None,
@@ -183,12 +181,6 @@ impl Reporting {
             self.events.partition_resumed(&self.topic, *partition);
         }
         self.board.update(|status| status.paused = paused);
-    }
-
-    /// How far keys are believed now.
-    pub(crate) fn keys(&self, belief: KeyBelief) {
-        self.events.keys(belief);
-        self.board.update(|status| status.keys = belief);
     }
 
     /// Reading went on behind a batch that cannot be read.

@@ -39,8 +39,6 @@ pub struct ConsumerStatus {
     pub partitions: usize,
     /// Partitions that wait until the registry answers, ascending.
     pub paused: Vec<i32>,
-    /// How far keys are believed.
-    pub keys: KeyBelief,
     /// The consumer group, if another member of it reads partitions too.
     pub shared: Option<SharedGroup>,
     /// What has to be put right by somebody before dead letters are written, by what it is in the
@@ -70,35 +68,6 @@ pub struct SharedGroup {
     pub group: String,
     /// How many partitions are read elsewhere.
     pub elsewhere: usize,
-}
-
-/// How far a record's key is taken for its session id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyBelief {
-    /// Keys are not looked at: every record is decoded.
-    Unused,
-    /// Keys are compared with the session ids; no writer's schema is proven yet.
-    Proving,
-    /// The keys of at least one writer's schema are proven: a record whose key is the id of no
-    /// session here is passed over undecoded.
-    Proven,
-    /// A key was another than its record's session id: every record is decoded.
-    Refuted,
-}
-
-impl KeyBelief {
-    /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Unused, Self::Proving, Self::Proven, Self::Refuted];
-
-    /// The metric label.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Unused => "unused",
-            Self::Proving => "proving",
-            Self::Proven => "proven",
-            Self::Refuted => "refuted",
-        }
-    }
 }
 
 /// What about dead letters does not work.

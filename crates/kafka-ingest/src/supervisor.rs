@@ -150,7 +150,7 @@ mod tests {
     use rdkafka::mocking::MockCluster;
     use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
     use telemetry::Metrics;
-    use types::{Answer, AnswerFloor, QuestionId, TraceContext};
+    use types::{Answer, QuestionId, TraceContext};
 
     use super::*;
     use crate::assignment::Broadcast;
@@ -158,7 +158,6 @@ mod tests {
     use crate::parking::Limits;
     use crate::pipeline::{Ends, Keeping};
     use crate::registry::RegistryClient;
-    use crate::shortcut::Shortcut;
     use crate::{AnswerSink, RegistrySettings, Secret, client_config};
 
     const TOPIC: &str = "respostas";
@@ -177,10 +176,6 @@ mod tests {
 
         fn awaits(&self, _: QuestionId) -> bool {
             true
-        }
-
-        fn oldest_floor(&self) -> Option<AnswerFloor> {
-            None
         }
     }
 
@@ -215,7 +210,7 @@ mod tests {
             AnswerDecoder::new(AnswerFields::default(), 100),
             limits,
             PATIENCE,
-            Keeping::Shortcut(Shortcut::by_key(Instant::now(), PATIENCE)),
+            Keeping::Nothing,
         );
         let schema = SchemaRef::Id(1);
         pipeline.on_found(Instant::now(), schema, MINIMAL_ANSWER, &[], &Unread);

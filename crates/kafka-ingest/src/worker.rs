@@ -23,7 +23,7 @@ use crate::positions::{self, READ, Unready};
 use crate::record::{Headers, Record};
 use crate::reporting::Reporting;
 use crate::schema_fetcher::FetchEvent;
-use crate::status::{KeyBelief, Missing};
+use crate::status::Missing;
 use crate::steady_consumer::SteadyConsumer;
 use crate::stop::Stop;
 use crate::supervisor::Reading;
@@ -47,8 +47,6 @@ pub(crate) struct Worker<'a> {
     partitions: usize,
     /// What the last digest said.
     was_connected: bool,
-    /// What was last said of the keys.
-    belief: Option<KeyBelief>,
 }
 
 /// Records that were there to be read, one after another.
@@ -93,7 +91,6 @@ impl<'a> Worker<'a> {
             subscribed: false,
             partitions: 0,
             was_connected: true,
-            belief: None,
         }
     }
 
@@ -162,7 +159,6 @@ impl<'a> Worker<'a> {
                 LONG
             };
             self.serve(reading, patience)?;
-            self.look_again(reading)?;
             self.look_at_digest(reading)?;
             self.look_at_topic(reading)?;
             self.look_at_marks(reading);
@@ -240,13 +236,12 @@ impl<'a> Worker<'a> {
         };
         let now = self.row(row, at.partition);
         if reading.assignment.on_read(at) == Read::Back {
-            reading.pipeline.on_log_went_back(now, at.partition);
+            reading.pipeline.on_log_went_back(now);
             self.reporting
                 .events
                 .log_went_back(&self.reporting.topic, at);
         }
         let record = Record {
-            key: message.key(),
             value: message.payload(),
             headers: Headers::read(native::headers(message)),
             whole: message,

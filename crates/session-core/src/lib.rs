@@ -8,7 +8,7 @@
 //! 3. ask [`Registry::poll_timeout`] when it next wants an [`Input::Tick`], and why.
 //!
 //! Getters: [`Registry::stats`], [`Registry::is_here`], [`Registry::knows`], [`Registry::awaits`],
-//! [`Registry::oldest_floor`], [`Registry::resume_point`]. Everything else is an input or an effect.
+//! [`Registry::resume_point`]. Everything else is an input or an effect.
 
 mod course;
 mod cut;

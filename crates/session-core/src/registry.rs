@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
-use types::{AnswerFloor, QuestionId, SessionId, SessionKey};
+use types::{QuestionId, SessionId, SessionKey};
 
 use crate::effect::PublishId;
 use crate::question::{Pending, Unreported};
@@ -130,17 +130,6 @@ impl Registry {
     /// Whether a session waits for the answer to this question.
     pub fn awaits(&self, question: QuestionId) -> bool {
         self.pending.contains_key(&question)
-    }
-
-    /// The floor of the question that has waited longest: no answer that is waited for stands below
-    /// it. (Every other question was asked later, so its answer was written after this floor was
-    /// taken.) `None` when nobody waits.
-    pub fn oldest_floor(&self) -> Option<AnswerFloor> {
-        let deadlines = self.deadlines.iter();
-        deadlines
-            .filter_map(|(_, _, id)| self.waited_for(id.as_str()))
-            .min_by_key(|question| question.asked)
-            .map(|question| question.floor.clone())
     }
 
     /// Tells whether the answering side was seen to strip the suffix off wire ids in the last

@@ -39,9 +39,8 @@ macro_rules! instruments {
 }
 
 instruments! {
-    /// Processing rate: records of the answers' topic by `result` (`ok`, `error`, `skipped`,
-    /// `passed_over`).
-    records: Count = "answer_gateway.records", "result" in ["ok", "error", "skipped", "passed_over"], "{record}",
+    /// Processing rate: records of the answers' topic by `result` (`ok`, `error`, `skipped`).
+    records: Count = "answer_gateway.records", "result" in ["ok", "error", "skipped"], "{record}",
         "Records of the answers' topic that were processed";
 
     /// Error rate: everything that went wrong, by `kind` (each crate's `events.rs` has the values).
@@ -155,15 +154,6 @@ instruments! {
     /// Records parked until the registry answers, by `bound` (`used`, `limit`).
     parked_records: Gauge = "answer_gateway.parked_records", "bound" in ["used", "limit"], "{record}",
         "Records that wait for their schema";
-
-    /// How far the keys of answers are believed, by `belief` (`unused`, `proving`, `proven`,
-    /// `refuted`): 1 or 0.
-    key_belief: Gauge = "answer_gateway.keys", "belief" in ["unused", "proving", "proven", "refuted"], "{belief}",
-        "How far a record's key is taken for its session id";
-
-    /// Second looks at records passed over by their keys, by `cause` (`refuted`, `quiet`, `waiting`).
-    second_looks: Count = "answer_gateway.second_looks", "cause" in ["refuted", "quiet", "waiting"], "{look}",
-        "Times that records passed over by their keys were looked at again";
 
     /// Records of the answers' topic remembered for resumed sessions, by `kind` (`records`).
     recent_records: Gauge = "answer_gateway.recent_records", "kind" in ["records"], "{record}",

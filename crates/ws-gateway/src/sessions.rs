@@ -15,8 +15,8 @@ use session_core::{
 use telemetry::Instruments;
 use tokio::sync::Notify;
 use types::{
-    Answer, AnswerFloor, AnswerOutcome, Generation, QuestionId, QuestionText, SessionId,
-    SessionKey, Suffix, TraceContext, UserName,
+    Answer, AnswerOutcome, Generation, QuestionId, QuestionText, SessionId, SessionKey, Suffix,
+    TraceContext, UserName,
 };
 
 use crate::answer_history::{AnswerHistory, RecoveryReport, WantedAnswer};
@@ -137,12 +137,6 @@ impl WebSocketSessionManager {
     pub fn awaits(&self, question: QuestionId) -> bool {
         self.lock()
             .is_none_or(|state| state.registry.awaits(question))
-    }
-
-    /// The floor of the question that has waited longest, below which no awaited answer stands;
-    /// `None` when nobody waits.
-    pub fn oldest_floor(&self) -> Option<AnswerFloor> {
-        self.lock()?.registry.oldest_floor()
     }
 
     /// Tells whether the answering side was lately seen to strip the suffix of wire ids, so that questions under one

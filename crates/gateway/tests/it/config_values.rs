@@ -34,9 +34,7 @@ fn example(key: &Key) -> &'static str {
         "kafka.properties" => "client.id=gateway-1;socket.keepalive.enable=true",
         "kafka.publish_timeout" => "3s",
         "registry.url" => "https://registry.example.org/apis/ccompat/v7",
-        "registry.auto_register" | "chat.enabled" | "delivery.key_hint" | "admin.allow_changes" => {
-            "true"
-        }
+        "registry.auto_register" | "chat.enabled" | "admin.allow_changes" => "true",
         "delivery.mode" => "group",
         "session.answer_timeout" => "90s",
         "session.answer_ttl" => "10m",

@@ -2,18 +2,17 @@
 
 use std::time::Instant;
 
-use avro_codec::{DecodeError, DecodedAnswer, SchemaRef, frame};
+use avro_codec::{DecodeError, DecodedAnswer, SchemaRef};
 use telemetry::spans;
 use tracing::Span;
-use types::{Answer, RecordPosition};
+use types::{Answer, QuestionId, RecordPosition};
 
-use super::{Around, Ends, Fate, Keeping, Parked, Pipeline};
+use super::{Ends, Fate, Keeping, Parked, Pipeline};
+use crate::AnswerSink;
 use crate::dead_letter::{Beside, DeadLetter};
-use crate::key_hint::Comparison;
 use crate::lookups::Decision;
 use crate::recent::Mark;
 use crate::record::{self, NoAnswer, Notes, Record};
-use crate::shortcut::{Course, concerns};
 use crate::trace;
 
 impl Pipeline {
@@ -23,7 +22,6 @@ impl Pipeline {
         now: Instant,
         at: RecordPosition,
         record: Record<'_>,
-        course: Course,
         ends: &dyn Ends,
     ) -> Fate {
         let Some(value) = record.value else {
@@ -31,20 +29,10 @@ impl Pipeline {
             return Fate::Settled;
         };
         let taken = match self.decode(value, record.headers.schema) {
-            Ok((schema, decoded)) => {
-                let around = Around {
-                    at,
-                    schema,
-                    key: record.key,
-                    notes: &record.headers.notes,
-                    course,
-                    ends,
-                };
-                self.on_decoded(now, around, &decoded)
-            }
+            Ok(decoded) => self.on_decoded(now, at, &decoded, &record.headers.notes, ends),
             Err(DecodeError::UnknownSchema(schema)) => {
                 ends.look_at(at.partition);
-                return self.on_unknown(now, at, schema, course, value, record);
+                return self.on_unknown(now, at, schema, value, record);
             }
             Err(error) => Err(error.reason()),
         };
@@ -56,7 +44,7 @@ impl Pipeline {
 
     pub(super) fn settled(&mut self, at: RecordPosition) {
         match &mut self.keeping {
-            Keeping::Nothing | Keeping::Shortcut(_) => {}
+            Keeping::Nothing => {}
             Keeping::Line(line) => line.on_settled(at),
         }
     }
@@ -66,7 +54,6 @@ impl Pipeline {
         now: Instant,
         at: RecordPosition,
         schema: SchemaRef,
-        course: Course,
         value: &[u8],
         record: Record<'_>,
     ) -> Fate {
@@ -79,19 +66,15 @@ impl Pipeline {
             Decision::Wait => {}
         }
         let beside = self.beside(&record);
-        let Record { key, headers, .. } = record;
-        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let headers = record.headers;
         let bytes = value.len()
-            + length(key)
-            + length(headers.schema)
+            + headers.schema.map_or(0, <[u8]>::len)
             + beside.as_ref().map_or(0, Beside::bytes)
             + BESIDE;
         let parked = Parked {
-            key: key.map(Into::into),
             value: value.into(),
             schema_header: headers.schema.map(Into::into),
             notes: headers.notes,
-            course,
             beside,
         };
         self.parking.park(at, schema, bytes, parked);
@@ -102,49 +85,23 @@ impl Pipeline {
         &self,
         value: &'a [u8],
         header: Option<&[u8]>,
-    ) -> Result<(SchemaRef, DecodedAnswer<'a>), DecodeError> {
-        let schema = frame(value, header)?.schema;
-        let decoded = self.decoder.decode(value, header, &self.schemas)?;
-        Ok((schema, decoded))
+    ) -> Result<DecodedAnswer<'a>, DecodeError> {
+        self.decoder.decode(value, header, &self.schemas)
     }
 
     pub(super) fn on_decoded(
-        &mut self,
+        &self,
         now: Instant,
-        around: Around<'_>,
+        at: RecordPosition,
         decoded: &DecodedAnswer<'_>,
+        notes: &Notes,
+        ends: &dyn Ends,
     ) -> Result<(), &'static str> {
-        let Around {
-            at,
-            schema,
-            key,
-            notes,
-            course,
-            ends,
-        } = around;
-        let session_id = decoded.session_id;
-        let comparison = match &mut self.keeping {
-            Keeping::Shortcut(shortcut) => shortcut.on_decoded(now, schema, key, session_id),
-            Keeping::Nothing | Keeping::Line(_) => Comparison::Settled,
-        };
-        match comparison {
-            Comparison::Refuted => {
-                self.events.keys_refuted(&self.topic, at);
-                // What was passed over is remembered by its key.
-                self.forget_recent(now);
-            }
-            Comparison::Settled => {}
-        }
         self.remember(now, record::mark(decoded, notes), at);
-        match course {
-            Course::TakeAgain if !concerns(&*self.sink, session_id, notes) => Ok(()),
-            Course::Take | Course::TakeAgain | Course::PassOver | Course::Drop => {
-                self.deliver(at, decoded, notes, ends)
-            }
-        }
+        self.deliver(at, decoded, notes, ends)
     }
 
-    /// A record is about to be handed over or passed over.
+    /// A record is about to be handed over.
     pub(super) fn remember(&self, now: Instant, mark: Mark<'_>, at: RecordPosition) {
         if let Some(recent) = &self.recent {
             recent.on_record(now, mark, at);
@@ -247,6 +204,12 @@ impl Pipeline {
     fn beside(&self, record: &Record<'_>) -> Option<Beside> {
         self.dead_letters.as_ref().map(|_| record.whole.copy())
     }
+}
+
+/// Whether an answer under this wire id, or to the question its headers name, may matter here.
+fn concerns(sink: &dyn AnswerSink, wire_id: &str, notes: &Notes) -> bool {
+    let awaited = |question: QuestionId| sink.awaits(question);
+    sink.is_here(wire_id) || notes.echoed().is_some_and(awaited)
 }
 
 /// About what a parked record takes beside its value: the place itself and a trace context.

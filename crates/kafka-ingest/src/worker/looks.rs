@@ -58,20 +58,6 @@ impl Worker<'_> {
         Err(Halt::Ended(End::Disconnected { learned }))
     }
 
-    /// Reads again what was passed over by its key, when it is time to.
-    pub(super) fn look_again(&mut self, reading: &mut Reading) -> Result<(), Halt> {
-        let belief = reading.pipeline.key_belief();
-        if self.belief.replace(belief) != Some(belief) {
-            self.reporting.keys(belief);
-        }
-        let Some(look) = reading.pipeline.poll_look(Instant::now()) else {
-            return Ok(());
-        };
-        self.reporting.events.looking_again(&look);
-        reading.assignment.go_back(&look.from);
-        self.assign(reading)
-    }
-
     /// Looks whether the topic still exists, if there was a sign that it does not.
     pub(super) fn look_at_topic(&mut self, reading: &mut Reading) -> Result<(), Halt> {
         let now = Instant::now();

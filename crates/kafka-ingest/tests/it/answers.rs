@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use kafka_ingest::status::ConsumerStatus;
 use kafka_ingest::{AnswerSink, ConsumerHandle, ConsumerSettings, KafkaResponseConsumer};
 use telemetry::Metrics;
-use types::{Answer, AnswerBody, AnswerFloor, QuestionId, RecordPosition, TraceContext};
+use types::{Answer, AnswerBody, QuestionId, RecordPosition, TraceContext};
 
 /// What a sink was given so far. Every session is here but those whose id begins with `foreign`.
 #[derive(Debug, Default)]
@@ -26,10 +26,6 @@ impl AnswerSink for Answers {
 
     fn awaits(&self, _: QuestionId) -> bool {
         false
-    }
-
-    fn oldest_floor(&self) -> Option<AnswerFloor> {
-        Some(AnswerFloor::unknown())
     }
 }
 

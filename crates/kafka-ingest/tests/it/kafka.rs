@@ -129,24 +129,6 @@ impl Stack {
     }
 }
 
-/// A record with a key and a value.
-pub(crate) type Keyed = (String, Vec<u8>);
-
-impl Stack {
-    /// Writes all of them to partition 0 without waiting for one before the next.
-    pub(crate) async fn write_burst(&self, records: &[Keyed]) {
-        let mut reports = Vec::new();
-        for (key, value) in records {
-            let record = FutureRecord::to(TOPIC).partition(0).key(key).payload(value);
-            let report = self.producer.send_result(record);
-            reports.push(report.map_err(|(error, _)| error).unwrap());
-        }
-        for report in reports {
-            report.await.unwrap().unwrap();
-        }
-    }
-}
-
 /// A record as it stands in a topic.
 #[derive(Debug)]
 pub(crate) struct Copy {

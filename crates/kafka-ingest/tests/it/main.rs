@@ -10,7 +10,6 @@ mod dead_letters;
 mod examples;
 mod group;
 mod kafka;
-mod keys;
 mod producer;
 mod question_schema;
 mod questions;

@@ -15,7 +15,7 @@ use kafka_ingest::{
 };
 use telemetry::Metrics;
 use tokio::runtime::Runtime;
-use types::{Answer, AnswerFloor, QuestionId, TraceContext};
+use types::{Answer, QuestionId, TraceContext};
 
 struct Nobody;
 
@@ -28,10 +28,6 @@ impl AnswerSink for Nobody {
 
     fn awaits(&self, _: QuestionId) -> bool {
         true
-    }
-
-    fn oldest_floor(&self) -> Option<AnswerFloor> {
-        None
     }
 }
 

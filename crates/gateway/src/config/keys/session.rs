@@ -15,10 +15,6 @@ section! {
         /// with any number of replicas. `group`: the consumer group `kafka.group_id` shares the
         /// answers out and keeps how far they were read; right with one replica only.
         mode: DeliveryMode = kind::choice::<DeliveryMode>(), Default::Is("broadcast");
-        /// Mode `broadcast`: pass over answers of other replicas by their keys, undecoded, once the
-        /// keys are proven to be the wire ids. Saves about half a microsecond an answer; an answer
-        /// under a wrong key, in the last quarter of its time, may then be lost.
-        key_hint: bool = kind::SWITCH, Default::Is("false");
     }
 }
 
