@@ -2,8 +2,11 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from harness.tcp_relay import TcpRelay
 
 METADATA = 3
 API_VERSIONS = 18
@@ -11,7 +14,7 @@ API_VERSIONS = 18
 LAST_SIMPLE_METADATA = 8
 
 
-class KafkaRelay:
+class KafkaRelay(TcpRelay):
     """Takes connections at one address and leads each to the other, frame by frame.
 
     Between `withhold_brokers` and `name_brokers` every second metadata reply names topics and no brokers, as that of a
@@ -20,23 +23,10 @@ class KafkaRelay:
     """
 
     def __init__(self, address: str, target: str) -> None:
-        self._address, self._target = _pair(address), _pair(target)
+        super().__init__(address, target)
         self._withholding = threading.Event()
         self._refusing = threading.Event()
         self._replies = 0
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def running(self) -> Iterator["KafkaRelay"]:
-        """Until the block ends."""
-        with socket.create_server(self._address) as server:
-            threading.Thread(target=self._accept, args=(server,), daemon=True).start()
-            try:
-                yield self
-            finally:
-                server.shutdown(socket.SHUT_RDWR)
-                self._close(set(self._open))
 
     def withhold_brokers(self) -> None:
         """From now on every second metadata reply names no brokers."""
@@ -53,22 +43,9 @@ class KafkaRelay:
             connected = set(self._open)
         self._close(connected)
 
-    def _accept(self, server: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = server.accept()
-            except OSError:
-                return  # It is over.
-            try:
-                kafka = socket.create_connection(self._target)
-            except OSError:
-                client.close()
-                continue
-            with self._lock:
-                self._open |= {client, kafka}
-            asked: dict[int, tuple[int, int]] = {}
-            for relay in (self._requests, self._replies_of):
-                threading.Thread(target=relay, args=(client, kafka, asked), daemon=True).start()
+    def _directions(self, client: socket.socket, kafka: socket.socket) -> tuple[Callable[[], None], ...]:
+        asked: dict[int, tuple[int, int]] = {}
+        return partial(self._requests, client, kafka, asked), partial(self._replies_of, client, kafka, asked)
 
     def _requests(self, client: socket.socket, kafka: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
         with suppress(OSError, EOFError):
@@ -99,14 +76,6 @@ class KafkaRelay:
         with self._lock:
             self._replies += 1
             return self._withholding.is_set() and self._replies % 2 == 0
-
-    def _close(self, which: set[socket.socket]) -> None:
-        with self._lock:
-            for one in which:
-                with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-                one.close()
-                self._open.discard(one)
 
 
 def _with_simple_metadata(reply: bytes, version: int) -> bytes:
@@ -163,8 +132,3 @@ def _int16(message: bytes, at: int) -> int:
 
 def _int32(message: bytes, at: int) -> int:
     return int.from_bytes(message[at : at + 4], "big", signed=True)
-
-
-def _pair(address: str) -> tuple[str, int]:
-    host, port = address.rsplit(":", 1)
-    return host, int(port)
