@@ -4,9 +4,9 @@ import uuid
 
 import pytest
 
-from harness import texts, ws
+from harness import canaries, v1_client
 from harness.answerer import held, twice
-from harness.schemas import RESPOSTA_WITH_QUESTION_ID
+from harness.avro_schemas import RESPOSTA_WITH_QUESTION_ID
 
 pytestmark = pytest.mark.stack
 
@@ -35,66 +35,66 @@ def test_a_late_answer_is_never_shown_to_the_next_connection_with_the_same_id(
 ):
     gateway = start_gateway(topics, GATEWAY__SESSION__WIRE_ID=wire_id).wait_ready()
     answerer = start_answerer(held)
-    session, first, second = texts.session_id(), texts.question("first"), texts.question("second")
-    with ws.connect(gateway.url(session)) as socket:
-        ws.send(socket, first)
+    session, first, second = canaries.session_id(), canaries.question("first"), canaries.question("second")
+    with v1_client.connect(gateway.url(session)) as socket:
+        v1_client.send(socket, first)
         abandoned = answerer.question(first)
     expect_wire_id(abandoned, session, wire_id, ambiguous=False)
     gateway.wait_sessions(0)
-    with ws.connect(gateway.url(session)) as socket:
-        ws.send(socket, second)
+    with v1_client.connect(gateway.url(session)) as socket:
+        v1_client.send(socket, second)
         waiting = answerer.question(second)
         expect_wire_id(waiting, session, wire_id, ambiguous=True)
         assert waiting.wire_id != abandoned.wire_id
-        answerer.answer(abandoned, texts.answer_to(first))
+        answerer.answer(abandoned, canaries.answer_to(first))
         gateway.wait_metric("answer_gateway_records_total", 1)
-        ws.assert_nothing_more(socket)
-        answerer.answer(waiting, texts.answer_to(second))
-        assert ws.receive(socket) == ws.response(texts.answer_to(second))
-        ws.assert_nothing_more(socket)
+        v1_client.assert_nothing_more(socket)
+        answerer.answer(waiting, canaries.answer_to(second))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(second))
+        v1_client.assert_nothing_more(socket)
 
 
 def test_a_late_answer_to_an_idle_successor_is_counted_and_not_shown(gateway, start_answerer):
     answerer = start_answerer(held)
-    session, asked = texts.session_id(), texts.question()
-    with ws.connect(gateway.url(session)) as socket:
-        ws.send(socket, asked)
+    session, asked = canaries.session_id(), canaries.question()
+    with v1_client.connect(gateway.url(session)) as socket:
+        v1_client.send(socket, asked)
         abandoned = answerer.question(asked)
     gateway.wait_sessions(0)
-    with ws.connect(gateway.url(session)) as socket:
-        answerer.answer(abandoned, texts.answer_to(asked))
+    with v1_client.connect(gateway.url(session)) as socket:
+        answerer.answer(abandoned, canaries.answer_to(asked))
         gateway.wait_metric(ANSWERS, 1, outcome="undeliverable")
-        ws.assert_nothing_more(socket)
+        v1_client.assert_nothing_more(socket)
 
 
 def test_an_answer_after_its_deadline_is_not_given_to_the_next_question(start_gateway, topics, start_answerer, wire_id):
     gateway = start_gateway(topics, **SHORT, GATEWAY__SESSION__WIRE_ID=wire_id).wait_ready()
     answerer = start_answerer(held)
-    session, first, second = texts.session_id(), texts.question("first"), texts.question("second")
-    with ws.connect(gateway.url(session)) as socket:
-        assert ws.ask(socket, first) == ws.TIMED_OUT
-        ws.send(socket, second)
+    session, first, second = canaries.session_id(), canaries.question("first"), canaries.question("second")
+    with v1_client.connect(gateway.url(session)) as socket:
+        assert v1_client.ask(socket, first) == v1_client.TIMED_OUT
+        v1_client.send(socket, second)
         late, waiting = answerer.question(first), answerer.question(second)
         expect_wire_id(late, session, wire_id, ambiguous=False)
         expect_wire_id(waiting, session, wire_id, ambiguous=True)
-        answerer.answer(late, texts.answer_to(first))
+        answerer.answer(late, canaries.answer_to(first))
         gateway.wait_metric(ANSWERS, 1, outcome="late")
-        answerer.answer(waiting, texts.answer_to(second))
-        assert ws.receive(socket) == ws.response(texts.answer_to(second))
-        ws.assert_nothing_more(socket)
+        answerer.answer(waiting, canaries.answer_to(second))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(second))
+        v1_client.assert_nothing_more(socket)
 
 
 def test_the_plain_id_returns_when_no_late_answer_can_come_any_more(start_gateway, topics, start_answerer):
     gateway = start_gateway(topics, GATEWAY__SESSION__ANSWER_TIMEOUT="1s", GATEWAY__SESSION__ANSWER_TTL="1s")
     gateway.wait_ready()
-    answerer = start_answerer(lambda question: [] if "held" in question.text else [texts.answer_to(question.text)])
-    session = texts.session_id()
-    with ws.connect(gateway.url(session)) as socket:
-        assert ws.ask(socket, texts.question("held")) == ws.TIMED_OUT
+    answerer = start_answerer(lambda question: [] if "held" in question.text else [canaries.answer_to(question.text)])
+    session = canaries.session_id()
+    with v1_client.connect(gateway.url(session)) as socket:
+        assert v1_client.ask(socket, canaries.question("held")) == v1_client.TIMED_OUT
         wire_ids = []
         while session not in wire_ids and len(wire_ids) < 2_000:
-            question = texts.question()
-            assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
+            question = canaries.question()
+            assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
             wire_ids.append(answerer.question(question).wire_id)
     assert "~" in wire_ids[0]
     assert wire_ids[-1] == session
@@ -105,28 +105,28 @@ def test_a_job_that_strips_suffixes_is_named_and_costs_no_other_session_its_answ
 ):
     gateway = start_gateway(topics, **SHORT).wait_ready()
     answerer = start_answerer(held)
-    session, other = texts.session_id(), texts.session_id()
+    session, other = canaries.session_id(), canaries.session_id()
 
     def answer_stripped(asked):
         bare = asked.wire_id.partition("~")[0]
-        answerer.answer(asked, texts.answer_to(asked.text), headers=[], session_id=bare)
+        answerer.answer(asked, canaries.answer_to(asked.text), headers=[], session_id=bare)
 
-    with ws.connect(gateway.url(session)) as socket:
+    with v1_client.connect(gateway.url(session)) as socket:
         for number in range(5):
-            question = texts.question()
-            ws.send(socket, question)
+            question = canaries.question()
+            v1_client.send(socket, question)
             asked = answerer.question(question)
             expect_wire_id(asked, session, "plain", ambiguous=number > 0)
             if number > 0:
                 answer_stripped(asked)
-            assert ws.receive(socket) == ws.TIMED_OUT
-    with ws.connect(gateway.url(other)) as socket:
-        question = texts.question()
-        ws.send(socket, question)
+            assert v1_client.receive(socket) == v1_client.TIMED_OUT
+    with v1_client.connect(gateway.url(other)) as socket:
+        question = canaries.question()
+        v1_client.send(socket, question)
         asked = answerer.question(question)
         expect_wire_id(asked, other, "plain", ambiguous=False)
         answer_stripped(asked)
-        assert ws.receive(socket) == ws.response(texts.answer_to(question))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(question))
     errors = gateway.metrics()
     assert errors.value("answer_gateway_errors_total", kind="duplicates_seen") == 0
     assert errors.value("answer_gateway_errors_total", kind="suffix_stripped") >= 1
@@ -137,36 +137,36 @@ def test_a_job_that_strips_suffixes_is_named_and_costs_no_other_session_its_answ
 def test_answers_given_twice_are_shown_once_and_never_under_another_question(start_gateway, topics, start_answerer):
     gateway = start_gateway(topics, GATEWAY__SESSION__WIRE_ID="question").wait_ready()
     answerer = start_answerer(twice)
-    with ws.connect(gateway.url(texts.session_id())) as socket:
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         for _ in range(30):
-            question = texts.question()
-            assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
+            question = canaries.question()
+            assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
         gateway.wait_metric("answer_gateway_records_total", 60)
-        ws.assert_nothing_more(socket)
+        v1_client.assert_nothing_more(socket)
     assert len(answerer.questions) == 30
 
 
 def test_once_an_answer_came_twice_every_question_carries_a_suffix(gateway, start_answerer):
     answerer = start_answerer(held)
-    session = texts.session_id()
-    with ws.connect(gateway.url(session)) as socket:
-        first = texts.question("first")
-        ws.send(socket, first)
+    session = canaries.session_id()
+    with v1_client.connect(gateway.url(session)) as socket:
+        first = canaries.question("first")
+        v1_client.send(socket, first)
         asked = answerer.question(first)
         assert asked.wire_id == session
-        answerer.answer(asked, texts.answer_to(first))
-        assert ws.receive(socket) == ws.response(texts.answer_to(first))
-        answerer.answer(asked, texts.answer_to(first))
+        answerer.answer(asked, canaries.answer_to(first))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(first))
+        answerer.answer(asked, canaries.answer_to(first))
         gateway.wait_metric(ANSWERS, 1, outcome="duplicate")
-        ws.assert_nothing_more(socket)
-        second = texts.question("second")
-        ws.send(socket, second)
+        v1_client.assert_nothing_more(socket)
+        second = canaries.question("second")
+        v1_client.send(socket, second)
         suffixed = answerer.question(second)
         assert suffixed.wire_id.startswith(f"{session}~")
-        answerer.answer(asked, texts.answer_to(first))
+        answerer.answer(asked, canaries.answer_to(first))
         gateway.wait_metric(ANSWERS, 3)
-        answerer.answer(suffixed, texts.answer_to(second))
-        assert ws.receive(socket) == ws.response(texts.answer_to(second))
+        answerer.answer(suffixed, canaries.answer_to(second))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(second))
 
 
 @pytest.mark.parametrize("place", ["header", "field"])
@@ -179,49 +179,49 @@ def test_an_echoed_question_id_decides_whatever_the_wire_id_says(start_gateway, 
         field = {"question_id": question_id} if place == "field" else {}
         answerer.answer(question, text, **echo, **field)
 
-    session, asked = texts.session_id(), texts.question()
-    with ws.connect(gateway.url(session)) as socket:
-        ws.send(socket, asked)
+    session, asked = canaries.session_id(), canaries.question()
+    with v1_client.connect(gateway.url(session)) as socket:
+        v1_client.send(socket, asked)
         question = answerer.question(asked)
         answer(question, "não é esta", uuid.uuid4().hex)
         gateway.wait_metric("answer_gateway_records_total", 1)
-        ws.assert_nothing_more(socket)
-        answer(question, texts.answer_to(asked), question.header("question-id"))
-        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+        v1_client.assert_nothing_more(socket)
+        answer(question, canaries.answer_to(asked), question.header("question-id"))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
 
 
 def test_a_question_id_of_another_session_is_invalid_and_shown_to_neither(gateway, start_answerer):
     answerer = start_answerer(held)
     with (
-        ws.connect(gateway.url(texts.session_id())) as first,
-        ws.connect(gateway.url(texts.session_id())) as second,
+        v1_client.connect(gateway.url(canaries.session_id())) as first,
+        v1_client.connect(gateway.url(canaries.session_id())) as second,
     ):
-        asked_first, asked_second = texts.question("first"), texts.question("second")
-        ws.send(first, asked_first)
-        ws.send(second, asked_second)
+        asked_first, asked_second = canaries.question("first"), canaries.question("second")
+        v1_client.send(first, asked_first)
+        v1_client.send(second, asked_second)
         of_first, of_second = answerer.question(asked_first), answerer.question(asked_second)
         crossed = [("question-id", of_second.header("question-id").encode())]
         answerer.answer(of_first, "não é desta sessão", headers=crossed)
         gateway.wait_metric(ANSWERS, 1, outcome="invalid")
-        ws.assert_nothing_more(first)
-        ws.assert_nothing_more(second)
+        v1_client.assert_nothing_more(first)
+        v1_client.assert_nothing_more(second)
         for socket, question in ((first, of_first), (second, of_second)):
-            answerer.answer(question, texts.answer_to(question.text))
-            assert ws.receive(socket) == ws.response(texts.answer_to(question.text))
+            answerer.answer(question, canaries.answer_to(question.text))
+            assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(question.text))
 
 
 def test_an_answer_to_nobody_is_counted_foreign(gateway, start_answerer):
     answerer = start_answerer(held)
-    answerer.write({"session_id": texts.session_id(), "resposta": texts.answer_to("")})
+    answerer.write({"session_id": canaries.session_id(), "resposta": canaries.answer_to("")})
     answerer.flush()
     gateway.wait_metric(ANSWERS, 1, outcome="foreign")
 
 
 def test_the_answer_deadline_frees_the_session(start_gateway, topics, start_answerer):
     gateway = start_gateway(topics, **SHORT).wait_ready()
-    start_answerer(lambda question: [] if "held" in question.text else [texts.answer_to(question.text)])
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        assert ws.ask(socket, texts.question("held")) == ws.TIMED_OUT
-        question = texts.question()
-        assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
-        ws.assert_nothing_more(socket)
+    start_answerer(lambda question: [] if "held" in question.text else [canaries.answer_to(question.text)])
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        assert v1_client.ask(socket, canaries.question("held")) == v1_client.TIMED_OUT
+        question = canaries.question()
+        assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
+        v1_client.assert_nothing_more(socket)

@@ -10,8 +10,8 @@ from chaos.modes import MODES
 from chaos.old_clients import OldVerdict, Shown
 from chaos.replicas import Life
 from chaos.schedule import FAULTS, schedule
-from harness.texts import answer_to
-from harness.wanderers import Verdict
+from harness.canaries import answer_to
+from harness.resuming_clients import Verdict
 
 EXACT = next(mode for mode in MODES if not mode.repeats and not mode.echoes_headers)
 TWICE = next(mode for mode in MODES if mode.repeats)

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from harness import schemas, texts
+from harness import avro_schemas, canaries
 from harness.answerer import held
 from harness.gateway import bare_environment, binary, free_port
 from harness.topics import Topics, register
@@ -57,7 +57,7 @@ def secured(stack, topics) -> dict[str, str]:
 
 
 def test_a_gateway_that_can_work_is_told_so(settings, access, topics):
-    register(access, f"{topics.answers}-value", schemas.RESPOSTA)
+    register(access, f"{topics.answers}-value", avro_schemas.RESPOSTA)
     checked = Checked(settings)
     assert checked.code == 0, checked.text
     assert not [one for one in checked.findings if one["verdict"] in ("failure", "skipped")], checked.text
@@ -76,7 +76,7 @@ def test_people_get_lines(settings):
 
 def test_a_port_nobody_listens_on_is_told(settings):
     nobody = {**settings, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
-    checked = Checked(nobody, "--ask", texts.question())
+    checked = Checked(nobody, "--ask", canaries.question())
     assert checked.code == 1
     checked.says("kafka.connect", "failure", "nobody listens there")
     assert checked.verdicts("topic.answers") == checked.verdicts("answer") == {"skipped"}
@@ -164,7 +164,7 @@ def test_a_subject_without_a_schema_is_told(settings):
 
 
 def test_schemas_that_lack_a_field_are_told(settings, access, topics):
-    register(access, f"{topics.answers}-value", schemas.PERGUNTA)
+    register(access, f"{topics.answers}-value", avro_schemas.PERGUNTA)
     checked = Checked({**settings, "GATEWAY__SCHEMA__QUESTION__TEXT": "question"})
     assert checked.code == 1
     checked.says("schema.question", "failure", "cannot be used")
@@ -180,13 +180,13 @@ def test_settings_that_are_wrong_are_named_before_anything_is_looked_at():
 
 def test_a_question_goes_through_when_asked_for(settings, start_answerer):
     start_answerer()
-    checked = Checked(settings, "--ask", texts.question())
+    checked = Checked(settings, "--ask", canaries.question())
     assert checked.code == 0, checked.text
     assert checked.verdicts("answer") == {"ok"}
 
 
 def test_an_answering_side_that_is_silent_is_told(settings, start_answerer):
     start_answerer(held)
-    checked = Checked({**settings, "GATEWAY__SESSION__ANSWER_TIMEOUT": "2s"}, "--ask", texts.question())
+    checked = Checked({**settings, "GATEWAY__SESSION__ANSWER_TIMEOUT": "2s"}, "--ask", canaries.question())
     assert checked.code == 1
     checked.says("answer", "failure", "no answer came back")

@@ -6,12 +6,12 @@ from contextlib import suppress
 
 import pytest
 
-from harness import dead_letters, schemas, texts, ws
+from harness import avro_schemas, canaries, dead_letters, v1_client
 from harness.answerer import held
 from harness.dead_letters import read_all, replay
 from harness.gateway import Gateway
+from harness.polling import eventually
 from harness.topics import PARTITIONS, create, register
-from harness.wait import eventually
 from test_invalid_answers import invalid_values
 
 pytestmark = pytest.mark.stack
@@ -36,8 +36,8 @@ def test_two_replicas_write_one_copy_of_each_invalid_answer_as_it_was(
 ):
     gateways = [start_gateway(topics, **with_dead_letters(dead)).wait_ready() for _ in range(2)]
     answerer = start_answerer(held)
-    session = texts.session_id()
-    valid = answerer.serialized({"session_id": session, "resposta": texts.answer_to("x")}, schemas.RESPOSTA)
+    session = canaries.session_id()
+    valid = answerer.serialized({"session_id": session, "resposta": canaries.answer_to("x")}, avro_schemas.RESPOSTA)
     invalid = invalid_values(answerer, access, valid, session)
     for number, value in enumerate(invalid.values()):
         headers = [("n", b"\xff%d" % number), ("n", None), ("traceparent", b"")]
@@ -110,12 +110,12 @@ def test_a_repair_and_a_replay_bring_the_answer_to_the_waiting_session_once(
     settings = with_dead_letters(dead, GATEWAY__SESSION__WIRE_ID="question", GATEWAY__SESSION__ANSWER_TIMEOUT="280s")
     gateway = start_gateway(topics, **settings).wait_ready()
     answerer = start_answerer(held)
-    asked = texts.question()
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        ws.send(socket, asked)
+    asked = canaries.question()
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        v1_client.send(socket, asked)
         question = answerer.question(asked)
         missing = free_schema_id(access, topics)
-        answer = under(missing, answerer, question.wire_id, texts.answer_to(asked))
+        answer = under(missing, answerer, question.wire_id, canaries.answer_to(asked))
         answerer.write_bytes(answer, key=b"k", headers=[("h", b"1")], partition=1)
         answerer.write_bytes(b"no avro", partition=2)
         answerer.flush()
@@ -132,10 +132,10 @@ def test_a_repair_and_a_replay_bring_the_answer_to_the_waiting_session_once(
         place = ("--partition", str(letter.partition), "--from", str(letter.offset), "--until", str(letter.offset))
         brought = replay(run, *place)
         assert (brought.status, brought.count("dead letters replayed")) == (0, 1), brought
-        assert ws.receive(socket, timeout=30) == ws.response(texts.answer_to(asked))
+        assert v1_client.receive(socket, timeout=30) == v1_client.response(canaries.answer_to(asked))
         again = replay(run, *place)
         assert (again.status, again.count("dead letters replayed"), again.count("replayed before")) == (0, 0, 1)
-        ws.assert_nothing_more(socket)
+        v1_client.assert_nothing_more(socket)
     replayed = [record for record in read_all(access, topics.answers) if record.header("replayed-from")]
     assert [record.as_read() for record in replayed] == [
         (b"k", answer, (("h", b"1"), ("replayed-from", f"{dead}/{letter.partition}/{letter.offset}".encode())))
@@ -144,13 +144,13 @@ def test_a_repair_and_a_replay_bring_the_answer_to_the_waiting_session_once(
 
 def under(schema: int, answerer, session: str, text: str) -> bytes:
     """An answer as written under that schema id, whether there is one or not."""
-    valid = answerer.serialized({"session_id": session, "resposta": text}, schemas.RESPOSTA)
+    valid = answerer.serialized({"session_id": session, "resposta": text}, avro_schemas.RESPOSTA)
     return b"\0" + schema.to_bytes(4) + valid[5:]
 
 
 def variant(number: int) -> str:
     """The answers' schema once more, as a registry that never saw it."""
-    return json.dumps({**json.loads(schemas.RESPOSTA), "doc": f"{uuid.uuid4()} {number}"})
+    return json.dumps({**json.loads(avro_schemas.RESPOSTA), "doc": f"{uuid.uuid4()} {number}"})
 
 
 def free_schema_id(access, topics) -> int:
@@ -169,7 +169,7 @@ def wait_until_asked_again(gateway, answerer, schema: int) -> None:
 
     def known() -> bool:
         before = gateway.metrics()
-        answerer.write_bytes(under(schema, answerer, texts.session_id(), texts.answer_to("probe")), partition=0)
+        answerer.write_bytes(under(schema, answerer, canaries.session_id(), canaries.answer_to("probe")), partition=0)
         answerer.flush()
         with suppress(AssertionError):
             gateway.wait_metric("answer_gateway_records_total", before.value("answer_gateway_records_total") + 1, 5)

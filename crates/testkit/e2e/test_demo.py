@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import page, texts, ws
+from harness import canaries, chat_page, v1_client
 from harness.gateway import Gateway, bare_environment, binary, free_port
-from harness.wait import PATIENCE, eventually
+from harness.polling import PATIENCE, eventually
 
 pytestmark = pytest.mark.demo
 
@@ -29,9 +29,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def chat(demo: Gateway) -> Iterator[page.Page]:
+def chat(demo: Gateway) -> Iterator[chat_page.Page]:
     """The demo's page, open in a browser."""
-    with page.opened(f"http://127.0.0.1:{demo.port}/chat") as opened:
+    with chat_page.opened(f"http://127.0.0.1:{demo.port}/chat") as opened:
         yield opened
         assert opened.complaints() == []
 
@@ -57,14 +57,14 @@ def test_the_page_shows_that_it_waits(chat):
 @pytest.mark.browser
 def test_a_question_asked_while_one_waits_is_refused_and_the_first_one_answered(chat):
     chat.ask_at_once(QUESTION, "And this one?")
-    assert chat.wait_message("error") == ws.WAIT["message"]
+    assert chat.wait_message("error") == v1_client.WAIT["message"]
     assert "respostas" in chat.wait_message("answer")
     chat.ask("How does a session wait for its answer?")
     eventually(lambda: len(chat.messages("answer")) == 2, "the next question is answered")
 
 
 def test_a_client_nobody_here_wrote_is_answered(demo):
-    answer = ws.ask_once(demo.url(texts.session_id()), QUESTION)
+    answer = v1_client.ask_once(demo.url(canaries.session_id()), QUESTION)
     assert answer["type"] == "response"
     assert "respostas" in answer["data"]
 
@@ -89,7 +89,7 @@ def test_the_ask_line_it_prints_works(demo):
 
 
 def test_it_warns_of_nothing_but_open_origins(demo):
-    assert ws.ask_once(demo.url(texts.session_id()), QUESTION)["type"] == "response"
+    assert v1_client.ask_once(demo.url(canaries.session_id()), QUESTION)["type"] == "response"
     lines = demo.log.read_text().splitlines()
     warnings = [line for line in lines if '"level":"WARN"' in line or '"level":"ERROR"' in line]
     assert len(warnings) == 1, warnings

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import collector, http, texts, ws
+from harness import canaries, collector, http, v1_client
 from harness.gateway import bare_environment, binary, free_port
+from harness.polling import eventually
 from harness.stack import REPOSITORY
-from harness.wait import eventually
 
 COMPOSE = REPOSITORY / "deploy" / "compose"
 
@@ -69,7 +69,7 @@ def test_the_answering_side_to_begin_with_answers(access, topics, tmp_path):
         running = subprocess.Popen(command, env=bare_environment(answerer), stdout=sink, stderr=sink)
     try:
         eventually(lambda: "answering what comes to" in log.read_text(), "the answering side has begun")
-        command = [binary(), "check", "--ask", texts.question()]
+        command = [binary(), "check", "--ask", canaries.question()]
         checked = subprocess.run(command, env=bare_environment(settings), capture_output=True, text=True, timeout=120)
         assert checked.returncode == 0, checked.stdout + checked.stderr + log.read_text()
         assert running.poll() is None, log.read_text()
@@ -112,10 +112,10 @@ def test_the_proxy_of_the_guide_hands_sockets_on(start_gateway, topics, start_an
     with subprocess.Popen([nginx, "-c", configuration, "-e", "stderr"]) as proxy:
         try:
             eventually(lambda: http.get(port, "/").body == http.get(gateway.port, "/").body, "the proxy hands on")
-            url = gateway.url(texts.session_id()).replace(f":{gateway.port}/", f":{port}/")
-            with ws.connect(url) as socket:
-                asked = texts.question()
-                assert ws.ask(socket, asked) == ws.response(texts.answer_to(asked))
+            url = gateway.url(canaries.session_id()).replace(f":{gateway.port}/", f":{port}/")
+            with v1_client.connect(url) as socket:
+                asked = canaries.question()
+                assert v1_client.ask(socket, asked) == v1_client.response(canaries.answer_to(asked))
         finally:
             proxy.terminate()
 

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness import kcat, schemas, texts, ws
+from harness import avro_schemas, canaries, kcat, v1_client
 from harness.answerer import held
-from harness.crowd import Crowd
 from harness.ledger import assert_balanced
-from harness.wait import eventually
-from harness.wanderers import Wanderers
+from harness.load_clients import Crowd
+from harness.polling import eventually
+from harness.resuming_clients import Wanderers
 
 pytestmark = pytest.mark.stack
 
@@ -26,9 +26,9 @@ DRAIN = {
 def refused_while_draining(gateway) -> bool:
     """Whether new sessions are turned away: by HTTP 503, or by a port that is closed already."""
     try:
-        with ws.connect(gateway.url(texts.session_id())):
+        with v1_client.connect(gateway.url(canaries.session_id())):
             return False
-    except ws.InvalidStatus as refusal:
+    except v1_client.InvalidStatus as refusal:
         return refusal.response.status_code == 503 and "retry-after" in refusal.response.headers
 
 
@@ -36,12 +36,12 @@ def test_at_the_end_waiting_sessions_are_answered_or_told_and_idle_ones_closed(s
     gateway = start_gateway(topics, **DRAIN).wait_ready()
     answerer = start_answerer(held)
     with ExitStack() as ending:
-        open_socket = lambda: ending.enter_context(ws.connect(gateway.url(texts.session_id())))  # noqa: E731
+        open_socket = lambda: ending.enter_context(v1_client.connect(gateway.url(canaries.session_id())))  # noqa: E731
         idle = [open_socket() for _ in range(20)]
-        answered = {texts.question("answered"): open_socket() for _ in range(10)}
-        told = {texts.question("told"): open_socket() for _ in range(10)}
+        answered = {canaries.question("answered"): open_socket() for _ in range(10)}
+        told = {canaries.question("told"): open_socket() for _ in range(10)}
         for asked, socket in (answered | told).items():
-            ws.send(socket, asked)
+            v1_client.send(socket, asked)
         waiting = [answerer.question(asked) for asked in answered]
 
         gateway.terminate()
@@ -49,15 +49,15 @@ def test_at_the_end_waiting_sessions_are_answered_or_told_and_idle_ones_closed(s
         gateway.wait_readyz(503)
         eventually(lambda: refused_while_draining(gateway), "new sessions are refused")
         for question in waiting:
-            answerer.answer(question, texts.answer_to(question.text))
+            answerer.answer(question, canaries.answer_to(question.text))
         for asked, socket in answered.items():
-            assert ws.receive(socket) == ws.response(texts.answer_to(asked))
-            assert ws.close_code(socket) == 4001
+            assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
+            assert v1_client.close_code(socket) == 4001
         for socket in idle:
-            assert ws.close_code(socket) == 4001
+            assert v1_client.close_code(socket) == 4001
         for socket in told.values():
-            assert ws.receive(socket) == ws.TIMED_OUT
-            assert ws.close_code(socket) == 4001
+            assert v1_client.receive(socket) == v1_client.TIMED_OUT
+            assert v1_client.close_code(socket) == 4001
         assert gateway.wait_end(GRACE) == 0
         assert time.monotonic() - since < GRACE
 
@@ -67,8 +67,8 @@ def test_sessions_are_still_accepted_right_after_sigterm_while_balancers_take_no
     gateway = start_gateway(topics, **settings).wait_ready()
     gateway.terminate()
     gateway.wait_readyz(503)
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        assert ws.close_code(socket) == 4001
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        assert v1_client.close_code(socket) == 4001
     assert gateway.wait_end(GRACE) == 0
 
 
@@ -83,10 +83,10 @@ def test_sigterm_under_load_leaves_no_published_question_without_a_word(start_ga
     assert {one.close_code for one in cut_off.values()} == {4001}
     assert len(cut_off) == 100, "every session was closed"
     others = [one for one in crowd.exchanges if one.close_code is None]
-    untold = [one for one in others if not one.answered and not one.failed and one.frame != ws.TIMED_OUT]
+    untold = [one for one in others if not one.answered and not one.failed and one.frame != v1_client.TIMED_OUT]
     assert not untold, f"neither answered nor told: {untold[:2]}"
     published = {
-        record.decoded(schemas.PERGUNTA)["pergunta"] for record in kcat.read(access.bootstrap, topics.questions)
+        record.decoded(avro_schemas.PERGUNTA)["pergunta"] for record in kcat.read(access.bootstrap, topics.questions)
     }
     assert not published & set(cut_off), "a question that was taken ended without a word"
     refused = {one.question for one in others if one.failed}

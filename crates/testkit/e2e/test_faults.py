@@ -5,10 +5,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from harness import schemas, texts, ws
+from harness import avro_schemas, canaries, v1_client
 from harness.answerer import held
-from harness.clock import MovableClock
-from harness.crowd import Crowd
+from harness.load_clients import Crowd
+from harness.movable_clock import MovableClock
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -37,20 +37,20 @@ def without(stack):
 def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive(gateway, start_answerer, without):
     answerer = start_answerer(held)
     with ExitStack() as opened:
-        sockets = [opened.enter_context(ws.connect(gateway.url(texts.session_id()))) for _ in range(6)]
-        asked = [texts.question(str(number)) for number in range(6)]
+        sockets = [opened.enter_context(v1_client.connect(gateway.url(canaries.session_id()))) for _ in range(6)]
+        asked = [canaries.question(str(number)) for number in range(6)]
         for socket, text in zip(sockets, asked, strict=True):
-            ws.send(socket, text)
+            v1_client.send(socket, text)
         questions = [answerer.question(text) for text in asked]
         values = [
             answerer.serialized(
-                {"session_id": question.wire_id, "resposta": texts.answer_to(question.text), "tokens": 1},
-                schemas.RESPOSTA_REORDERED,
+                {"session_id": question.wire_id, "resposta": canaries.answer_to(question.text), "tokens": 1},
+                avro_schemas.RESPOSTA_REORDERED,
             )
             for question in questions
         ]
         somebody_elses = answerer.serialized(
-            {"session_id": texts.session_id(), "resposta": "x", "tokens": 1}, schemas.RESPOSTA_REORDERED
+            {"session_id": canaries.session_id(), "resposta": "x", "tokens": 1}, avro_schemas.RESPOSTA_REORDERED
         )
         with without("registry"):
             for _ in range(PARKED_AT_MOST):
@@ -62,22 +62,22 @@ def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive
             gateway.wait_metric("answer_gateway_parked_records", PARKED_AT_MOST + 4, bound="used")
             gateway.wait_readyz(200, naming="registry")
             for socket in sockets:
-                ws.assert_nothing_more(socket)
+                v1_client.assert_nothing_more(socket)
         for socket, text in zip(sockets, asked, strict=True):
-            assert ws.receive(socket, timeout=60) == ws.response(texts.answer_to(text))
-            ws.assert_nothing_more(socket)
+            assert v1_client.receive(socket, timeout=60) == v1_client.response(canaries.answer_to(text))
+            v1_client.assert_nothing_more(socket)
     assert gateway.metrics().value("answer_gateway_answers_total", outcome="invalid") == 0
 
 
 def test_questions_and_known_answers_flow_while_the_registry_is_away(gateway, start_answerer, without):
     start_answerer()
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        question = texts.question("before")
-        assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        question = canaries.question("before")
+        assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
         with without("registry"):
             for _ in range(20):
-                question = texts.question("meanwhile")
-                assert ws.ask(socket, question) == ws.response(texts.answer_to(question))
+                question = canaries.question("meanwhile")
+                assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
 
 
 def test_sessions_outlive_a_broker_that_goes_away_under_load(start_gateway, topics, start_answerer, without):
@@ -111,15 +111,15 @@ def test_a_wall_clock_that_jumps_back_holds_nothing_up(start_gateway, topics, tm
 
 def test_a_question_that_waits_while_the_broker_goes_away_gets_its_answer_afterwards(gateway, start_answerer, without):
     answerer = start_answerer(held)
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        asked = texts.question()
-        ws.send(socket, asked)
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        asked = canaries.question()
+        v1_client.send(socket, asked)
         question = answerer.question(asked)
         gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
         with without("kafka"):
-            ws.assert_nothing_more(socket)
-        answerer.answer(question, texts.answer_to(asked))
-        assert ws.receive(socket, timeout=60) == ws.response(texts.answer_to(asked))
+            v1_client.assert_nothing_more(socket)
+        answerer.answer(question, canaries.answer_to(asked))
+        assert v1_client.receive(socket, timeout=60) == v1_client.response(canaries.answer_to(asked))
 
 
 def test_it_ends_in_its_grace_period_while_kafka_is_away(start_gateway, topics, without):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import texts, ws
+from harness import canaries, v1_client
 from harness.answerer import held
-from harness.wait import eventually
+from harness.polling import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -20,26 +20,26 @@ def test_a_restart_loses_nothing(group, start_answerer):
     _, start = group
     answerer = start_answerer(held)
     first = start().wait_ready()
-    asked = texts.question()
-    with ws.connect(first.url(texts.session_id())) as socket:
-        ws.send(socket, asked)
+    asked = canaries.question()
+    with v1_client.connect(first.url(canaries.session_id())) as socket:
+        v1_client.send(socket, asked)
         question = answerer.question(asked)
-        answerer.answer(question, texts.answer_to(asked))
-        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
-        late = texts.question()
-        ws.send(socket, late)
+        answerer.answer(question, canaries.answer_to(asked))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
+        late = canaries.question()
+        v1_client.send(socket, late)
         question = answerer.question(late)
     first.stop()
 
-    answerer.answer(question, texts.answer_to(late))
+    answerer.answer(question, canaries.answer_to(late))
     second = start().wait_ready()
     second.wait_metric("answer_gateway_answers_total", 1, outcome="foreign")
     assert second.metrics().value("answer_gateway_records_total") == 1, "and nothing is read twice"
-    asked = texts.question()
-    with ws.connect(second.url(question.header("session-id"))) as socket:
-        ws.send(socket, asked)
-        answerer.answer(answerer.question(asked), texts.answer_to(asked))
-        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+    asked = canaries.question()
+    with v1_client.connect(second.url(question.header("session-id"))) as socket:
+        v1_client.send(socket, asked)
+        answerer.answer(answerer.question(asked), canaries.answer_to(asked))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
 
 
 def test_a_second_member_is_named_by_both_and_leaves_no_trace(group):

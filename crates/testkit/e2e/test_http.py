@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness import texts, v2, ws
+from harness import canaries, v1_client, v2_client
 from harness.answerer import held
-from harness.wait import eventually
+from harness.polling import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -40,7 +40,7 @@ def test_the_admin_surface_is_not_on_the_public_port(gateway):
 
 
 def test_a_plain_get_of_a_socket_path_is_refused(gateway):
-    assert gateway.get(f"/ws/{texts.session_id()}").status in (400, 426)
+    assert gateway.get(f"/ws/{canaries.session_id()}").status in (400, 426)
 
 
 def test_the_chat_page_is_off_unless_it_is_switched_on(gateway, start_gateway, topics):
@@ -53,17 +53,20 @@ def test_the_chat_page_is_off_unless_it_is_switched_on(gateway, start_gateway, t
 
 def test_the_four_metrics_of_the_old_document_follow_what_happens(gateway, start_answerer):
     answerer = start_answerer(held)
-    with ws.connect(gateway.url(texts.session_id())) as socket, ws.connect(gateway.url(texts.session_id())):
-        question = texts.question()
-        ws.send(socket, question)
+    with (
+        v1_client.connect(gateway.url(canaries.session_id())) as socket,
+        v1_client.connect(gateway.url(canaries.session_id())),
+    ):
+        question = canaries.question()
+        v1_client.send(socket, question)
         waiting = answerer.question(question)
         eventually(
             lambda: gateway.metrics().value("answer_gateway_sessions", state="waiting") == 1, "one session waits"
         )
         assert gateway.metrics().value("answer_gateway_sessions", state="idle") == 1
         answerer.write_bytes(b"no avro")
-        answerer.answer(waiting, texts.answer_to(question))
-        assert ws.receive(socket) == ws.response(texts.answer_to(question))
+        answerer.answer(waiting, canaries.answer_to(question))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(question))
         eventually(
             lambda: gateway.metrics().value("answer_gateway_records_total", result="error") == 1,
             "the invalid record is counted",
@@ -78,13 +81,13 @@ def test_the_four_metrics_of_the_old_document_follow_what_happens(gateway, start
 
 def test_the_ledger_adds_up(start_gateway, topics, start_answerer):
     gateway = start_gateway(topics, GATEWAY__SESSION__ANSWER_TIMEOUT="1s").wait_ready()
-    answerer = start_answerer(lambda question: [] if "held" in question.text else [texts.answer_to(question.text)])
-    with ws.connect(gateway.url(texts.session_id())) as socket:
+    answerer = start_answerer(lambda question: [] if "held" in question.text else [canaries.answer_to(question.text)])
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         for _ in range(5):
-            assert ws.ask(socket, texts.question())["type"] == "response"
-        assert ws.ask(socket, texts.question("held")) == ws.TIMED_OUT
-        gone = texts.question("held")
-        ws.send(socket, gone)
+            assert v1_client.ask(socket, canaries.question())["type"] == "response"
+        assert v1_client.ask(socket, canaries.question("held")) == v1_client.TIMED_OUT
+        gone = canaries.question("held")
+        v1_client.send(socket, gone)
         answerer.question(gone)
     gateway.wait_sessions(0)
     metrics = gateway.metrics()
@@ -96,27 +99,27 @@ def test_the_ledger_adds_up(start_gateway, topics, start_answerer):
 
 
 def test_nothing_is_changed_from_the_admin_port_unless_that_is_allowed(gateway):
-    with ws.connect(gateway.url(texts.session_id())) as socket:
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         gateway.wait_sessions(1)
         refused = gateway.change("DELETE", "/sessions?all=true")
         assert refused.status == 403
         assert "admin.allow_changes" in refused.body
         assert gateway.change("PUT", "/log-level", "debug").status == 403
-        ws.assert_nothing_more(socket)
+        v1_client.assert_nothing_more(socket)
 
 
 def test_an_operator_ends_every_session_and_changes_the_log_level(start_gateway, topics):
     gateway = start_gateway(topics, GATEWAY__ADMIN__ALLOW_CHANGES="true", RUST_LOG="warn").wait_ready()
     assert gateway.change("PUT", "/log-level", "nonsense=nonsense").status == 400
     assert gateway.change("PUT", "/log-level", "info").json() == {"status": "ok"}
-    with ws.connect(gateway.url(texts.session_id())) as old, v2.connect(gateway) as new:
+    with v1_client.connect(gateway.url(canaries.session_id())) as old, v2_client.connect(gateway) as new:
         new.start()
         gateway.wait_sessions(2)
         for unclear in ("", "?subject=", "?all=false", "?all=true&subject=somebody"):
             assert gateway.change("DELETE", f"/sessions{unclear}").status == 400, unclear
         assert gateway.change("DELETE", "/sessions?subject=somebody").json() == {"closed": 0}
         assert gateway.change("DELETE", "/sessions?all=true").json() == {"closed": 2}
-        assert ws.close_code(old) == 4503
+        assert v1_client.close_code(old) == 4503
         assert new.close_code() == 4503
     gateway.wait_sessions(0)
     assert "sessions ended by an operator" in gateway.log.read_text()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness import schemas, texts, ws
+from harness import avro_schemas, canaries, v1_client
 from harness.answerer import held
 from harness.topics import register
 
@@ -45,21 +45,23 @@ def invalid_values(answerer, access, valid: bytes, session: str) -> dict[str, by
 
 def test_every_kind_of_invalid_answer_is_counted_and_every_valid_one_arrives(gateway, start_answerer, access):
     answerer = start_answerer(held)
-    with ws.connect(gateway.url(texts.session_id())) as socket:
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         invalid = None
         number = 0
         while invalid is None or number < len(invalid):
-            asked = texts.question()
-            ws.send(socket, asked)
+            asked = canaries.question()
+            v1_client.send(socket, asked)
             question = answerer.question(asked)
-            record = {"session_id": question.wire_id, "resposta": texts.answer_to(asked)}
-            valid = answerer.serialized(record, schemas.RESPOSTA)
+            record = {"session_id": question.wire_id, "resposta": canaries.answer_to(asked)}
+            valid = answerer.serialized(record, avro_schemas.RESPOSTA)
             invalid = invalid_values(answerer, access, valid, question.wire_id)
             answerer.write_bytes(list(invalid.values())[number], key=question.key, partition=0)
             answerer.write_bytes(valid, key=question.key, partition=0)
             answerer.flush()
             kind = list(invalid)[number]
-            assert ws.receive(socket) == ws.response(texts.answer_to(asked)), f"after a value of kind {kind!r}"
+            assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked)), (
+                f"after a value of kind {kind!r}"
+            )
             number += 1
             gateway.wait_metric("answer_gateway_answers_total", number, outcome="invalid")
     assert len(invalid) >= 10
@@ -69,16 +71,16 @@ def test_every_kind_of_invalid_answer_is_counted_and_every_valid_one_arrives(gat
 
 def test_a_tombstone_is_skipped_and_counted(gateway, start_answerer):
     answerer = start_answerer(held)
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        asked = texts.question()
-        ws.send(socket, asked)
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        asked = canaries.question()
+        v1_client.send(socket, asked)
         question = answerer.question(asked)
         answerer.write_bytes(None, key=question.key, partition=0)
         answerer.write(
-            {"session_id": question.wire_id, "resposta": texts.answer_to(asked)}, key=question.key, partition=0
+            {"session_id": question.wire_id, "resposta": canaries.answer_to(asked)}, key=question.key, partition=0
         )
         answerer.flush()
-        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
     assert gateway.metrics().value("answer_gateway_records_total", result="skipped") == 1
 
 
@@ -86,18 +88,18 @@ def test_a_tombstone_is_skipped_and_counted(gateway, start_answerer):
 def test_a_schema_id_the_registry_does_not_know_holds_up_nothing_and_is_given_up(gateway, start_answerer):
     answerer = start_answerer(held)
     with (
-        ws.connect(gateway.url(texts.session_id())) as behind,
-        ws.connect(gateway.url(texts.session_id())) as beside,
+        v1_client.connect(gateway.url(canaries.session_id())) as behind,
+        v1_client.connect(gateway.url(canaries.session_id())) as beside,
     ):
-        asked_behind, asked_beside = texts.question("behind"), texts.question("beside")
-        ws.send(behind, asked_behind)
-        ws.send(beside, asked_beside)
+        asked_behind, asked_beside = canaries.question("behind"), canaries.question("beside")
+        v1_client.send(behind, asked_behind)
+        v1_client.send(beside, asked_beside)
         answerer.write_bytes(b"\0" + UNKNOWN_ID + b"\2x\2y", partition=0)
         for asked, partition in ((asked_behind, 0), (asked_beside, 1)):
             question = answerer.question(asked)
-            record = {"session_id": question.wire_id, "resposta": texts.answer_to(asked)}
+            record = {"session_id": question.wire_id, "resposta": canaries.answer_to(asked)}
             answerer.write(record, partition=partition)
         answerer.flush()
-        assert ws.receive(beside, timeout=20) == ws.response(texts.answer_to(asked_beside))
-        assert ws.receive(behind, timeout=20) == ws.response(texts.answer_to(asked_behind))
+        assert v1_client.receive(beside, timeout=20) == v1_client.response(canaries.answer_to(asked_beside))
+        assert v1_client.receive(behind, timeout=20) == v1_client.response(canaries.answer_to(asked_behind))
     gateway.wait_metric("answer_gateway_answers_total", 1, patience=60, outcome="invalid")

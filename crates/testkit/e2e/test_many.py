@@ -4,8 +4,8 @@ import pytest
 
 from harness import kcat
 from harness.answerer import twice
-from harness.crowd import Crowd
-from harness.witness import judge
+from harness.load_clients import Crowd
+from harness.topic_audit import judge
 
 pytestmark = pytest.mark.stack
 

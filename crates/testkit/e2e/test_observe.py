@@ -6,12 +6,12 @@ from contextlib import closing
 
 import pytest
 
+from harness.answerer_tracing import NAME, TracedSide
 from harness.collector import Collector
-from harness.crowd import Crowd
+from harness.load_clients import Crowd
+from harness.polling import eventually
+from harness.resuming_clients import Wanderers
 from harness.stack import REPOSITORY
-from harness.traced import NAME, TracedSide
-from harness.wait import eventually
-from harness.wanderers import Wanderers
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from harness import schemas, texts, ws
+from harness import avro_schemas, canaries, v1_client
 from harness.answerer import held
 
 pytestmark = pytest.mark.stack
 
-FIELDS = json.loads(schemas.RESPOSTA)
+FIELDS = json.loads(avro_schemas.RESPOSTA)
 FIELDS["fields"] += [
     {"name": "part", "type": ["null", "int"], "default": None},
     {"name": "final", "type": ["null", "boolean"], "default": None},
@@ -40,9 +40,9 @@ def answerer(start_answerer):
 @pytest.fixture
 def asked(gateway, answerer):
     """A socket that waits, and its question as the answering side has it."""
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        text = texts.question()
-        ws.send(socket, text)
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        text = canaries.question()
+        v1_client.send(socket, text)
         yield socket, answerer.question(text)
 
 
@@ -53,10 +53,10 @@ def test_numbered_parts_come_joined_in_one_frame_whatever_their_order(asked, ans
     answerer.answer(question, "é ", **says(part=1))
     gateway.wait_metric("answer_gateway_answers_total", 2, outcome="part")
     gateway.wait_metric("answer_gateway_answers_total", 1, outcome="duplicate")
-    ws.assert_nothing_more(socket)
+    v1_client.assert_nothing_more(socket)
     answerer.answer(question, "longe", **says(part=2, final=True))
-    assert ws.receive(socket) == ws.response("lá: é longe")
-    ws.assert_nothing_more(socket)
+    assert v1_client.receive(socket) == v1_client.response("lá: é longe")
+    v1_client.assert_nothing_more(socket)
 
 
 def write_in_order(answerer, question, parts, says):
@@ -78,21 +78,21 @@ def test_a_second_attempt_replaces_the_first(asked, answerer, says):
         ("senhor", {"part": 1, "final": True, "attempt": 2}),
     ]
     write_in_order(answerer, question, parts, says)
-    assert ws.receive(socket) == ws.response("sim senhor")
-    ws.assert_nothing_more(socket)
+    assert v1_client.receive(socket) == v1_client.response("sim senhor")
+    v1_client.assert_nothing_more(socket)
 
 
 def test_parts_without_numbers_are_joined_as_they_were_written(asked, answerer, says):
     socket, question = asked
     parts = [("um ", {"final": False}), ("dois ", {"final": False}), ("três", {"final": True})]
     write_in_order(answerer, question, parts, says)
-    assert ws.receive(socket) == ws.response("um dois três")
+    assert v1_client.receive(socket) == v1_client.response("um dois três")
 
 
 def test_a_part_that_cannot_be_told_is_invalid_and_never_shown_as_the_whole(asked, answerer, gateway):
     socket, question = asked
     answerer.answer(question, "metade", headers=[("answer-part", b"primeira")])
     gateway.wait_metric("answer_gateway_answers_total", 1, outcome="invalid")
-    ws.assert_nothing_more(socket)
+    v1_client.assert_nothing_more(socket)
     answerer.answer(question, "tudo")
-    assert ws.receive(socket) == ws.response("tudo")
+    assert v1_client.receive(socket) == v1_client.response("tudo")

@@ -5,11 +5,11 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from harness import texts, ws
+from harness import canaries, v1_client
 from harness.answerer import held
-from harness.crowd import Crowd
-from harness.kafka_relay import KafkaRelay
-from harness.wait import eventually
+from harness.load_clients import Crowd
+from harness.metadata_relay import KafkaRelay
+from harness.polling import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(400)]
 
@@ -82,22 +82,27 @@ def test_clients_whose_metadata_named_no_brokers_are_replaced_and_answers_go_on_
     }
     gateway = start_gateway(topics, **settings).wait_ready()
     answerer = start_answerer(held)
-    with ws.connect(gateway.url(texts.session_id())) as waiting, ws.connect(gateway.url(texts.session_id())) as other:
-        before = texts.question("before")
-        ws.send(waiting, before)
+    with (
+        v1_client.connect(gateway.url(canaries.session_id())) as waiting,
+        v1_client.connect(gateway.url(canaries.session_id())) as other,
+    ):
+        before = canaries.question("before")
+        v1_client.send(waiting, before)
         question = answerer.question(before)
         gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
         cut_off(gateway, relay)
         # Written while nobody reads: the new consumer has to begin where the old one stood.
-        answerer.answer(question, texts.answer_to(before))
-        assert ws.receive(waiting, timeout=RECONNECT_TIMEOUT * 2 + 10) == ws.response(texts.answer_to(before))
+        answerer.answer(question, canaries.answer_to(before))
+        assert v1_client.receive(waiting, timeout=RECONNECT_TIMEOUT * 2 + 10) == v1_client.response(
+            canaries.answer_to(before)
+        )
         eventually(lambda: connected(gateway) == set(CLIENTS), "both clients are connected")
-        after = texts.question("after")
-        ws.send(other, after)
-        answerer.answer(answerer.question(after), texts.answer_to(after))
-        assert ws.receive(other) == ws.response(texts.answer_to(after))
+        after = canaries.question("after")
+        v1_client.send(other, after)
+        answerer.answer(answerer.question(after), canaries.answer_to(after))
+        assert v1_client.receive(other) == v1_client.response(canaries.answer_to(after))
         for socket in (waiting, other):
-            ws.assert_nothing_more(socket)
+            v1_client.assert_nothing_more(socket)
     metrics = gateway.metrics()
     for client in CLIENTS:
         assert metrics.value("answer_gateway_kafka_clients_replaced_total", client=client) >= 1

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from harness import kcat, schemas, texts, v2, ws
+from harness import avro_schemas, canaries, kcat, v1_client, v2_client
 from harness.answerer import held
 from harness.topics import prepared
 
@@ -17,8 +17,8 @@ TRACE_PARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 
 def test_a_question_record_is_what_the_contract_says(gateway, start_answerer, topics):
     answerer = start_answerer()
-    session, asked = texts.session_id(), texts.question()
-    assert ws.ask_once(gateway.url(session), asked)["type"] == "response"
+    session, asked = canaries.session_id(), canaries.question()
+    assert v1_client.ask_once(gateway.url(session), asked)["type"] == "response"
     question = answerer.question(asked)
     assert question.key == session.encode()
     assert question.fields == {"session_id": session, "pergunta": asked}
@@ -34,19 +34,19 @@ def test_a_question_record_is_what_the_contract_says(gateway, start_answerer, to
 
 def test_a_question_record_is_confluent_framed_for_a_reader_that_is_not_ours(gateway, start_answerer, topics, access):
     start_answerer()
-    session, asked = texts.session_id(), texts.question()
-    assert ws.ask_once(gateway.url(session), asked)["type"] == "response"
+    session, asked = canaries.session_id(), canaries.question()
+    assert v1_client.ask_once(gateway.url(session), asked)["type"] == "response"
     (record,) = kcat.read(access.bootstrap, topics.questions)
     assert record.key == session.encode()
     assert record.value[:1] == b"\0"
-    assert record.decoded(schemas.PERGUNTA) == {"session_id": session, "pergunta": asked}
+    assert record.decoded(avro_schemas.PERGUNTA) == {"session_id": session, "pergunta": asked}
 
 
 def test_key_and_session_header_have_no_suffix_when_the_wire_id_has_one(start_gateway, start_answerer, topics):
     gateway = start_gateway(topics, GATEWAY__SESSION__WIRE_ID="question").wait_ready()
     answerer = start_answerer()
-    session, asked = texts.session_id(), texts.question()
-    assert ws.ask_once(gateway.url(session), asked) == ws.response(texts.answer_to(asked))
+    session, asked = canaries.session_id(), canaries.question()
+    assert v1_client.ask_once(gateway.url(session), asked) == v1_client.response(canaries.answer_to(asked))
     question = answerer.question(asked)
     assert question.wire_id.startswith(f"{session}~")
     assert question.key == session.encode()
@@ -57,9 +57,9 @@ def test_all_questions_of_a_session_stay_in_one_partition_so_that_jobs_can_keep_
     gateway, start_answerer, topics
 ):
     answerer = start_answerer()
-    with v2.connect(gateway) as session:
+    with v2_client.connect(gateway) as session:
         session.start()
-        asked = [texts.question() for _ in range(12)]
+        asked = [canaries.question() for _ in range(12)]
         for number, text in enumerate(asked):
             session.ask(f"q-{number}", text)
             session.answer(f"q-{number}")
@@ -70,15 +70,15 @@ def test_all_questions_of_a_session_stay_in_one_partition_so_that_jobs_can_keep_
 
 
 def test_optional_fields_are_filled_when_the_registered_schema_has_them(access, start_gateway, start_answerer, topics):
-    wide = prepared(access, schemas.PERGUNTA_WITH_ALL_FIELDS)
+    wide = prepared(access, avro_schemas.PERGUNTA_WITH_ALL_FIELDS)
     gateway = start_gateway(wide, GATEWAY__KAFKA__ANSWERS_TOPIC=topics.answers).wait_ready()
-    session, asked, name = texts.session_id(), texts.question(), texts.user_name()
+    session, asked, name = canaries.session_id(), canaries.question(), canaries.user_name()
     before = time.time()
-    with ws.connect(gateway.url(session)) as socket:
-        ws.send(socket, asked, user_name=name)
+    with v1_client.connect(gateway.url(session)) as socket:
+        v1_client.send(socket, asked, user_name=name)
         gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
     (record,) = kcat.read(access.bootstrap, wide.questions)
-    fields = record.decoded(schemas.PERGUNTA_WITH_ALL_FIELDS)
+    fields = record.decoded(avro_schemas.PERGUNTA_WITH_ALL_FIELDS)
     assert before - 1 <= fields.pop("asked_at").timestamp() <= time.time() + 1
     assert re.fullmatch("[0-9a-f]{32}", fields.pop("question_id"))
     assert fields == {
@@ -92,9 +92,9 @@ def test_optional_fields_are_filled_when_the_registered_schema_has_them(access, 
 
 def test_every_question_has_an_id_and_a_trace_of_its_own(gateway, start_answerer):
     answerer = start_answerer()
-    with ws.connect(gateway.url(texts.session_id())) as socket:
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         for _ in range(10):
-            assert ws.ask(socket, texts.question())["type"] == "response"
+            assert v1_client.ask(socket, canaries.question())["type"] == "response"
     assert len({question.header("question-id") for question in answerer.questions}) == 10
     assert len({question.header("traceparent") for question in answerer.questions}) == 10
 
@@ -103,9 +103,9 @@ def test_the_trace_of_the_client_is_carried_into_the_question_record(gateway, st
     answerer = start_answerer(echo_headers=True)
     trace = uuid.uuid4().hex
     headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "tracestate": "vendor=1"}
-    asked = texts.question()
-    with ws.connect(gateway.url(texts.session_id()), additional_headers=headers) as socket:
-        assert ws.ask(socket, asked) == ws.response(texts.answer_to(asked))
+    asked = canaries.question()
+    with v1_client.connect(gateway.url(canaries.session_id()), additional_headers=headers) as socket:
+        assert v1_client.ask(socket, asked) == v1_client.response(canaries.answer_to(asked))
     question = answerer.question(asked)
     assert question.header("traceparent").split("-")[1] == trace
     assert question.header("tracestate") == "vendor=1"
@@ -114,44 +114,46 @@ def test_the_trace_of_the_client_is_carried_into_the_question_record(gateway, st
 @pytest.mark.parametrize("parent", ["", "garbage", "00-" + "0" * 32 + "-00f067aa0ba902b7-01", "ff-" + "a" * 52])
 def test_an_answer_with_a_broken_trace_header_is_delivered_all_the_same(gateway, start_answerer, parent):
     answerer = start_answerer(held)
-    asked = texts.question()
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        ws.send(socket, asked)
+    asked = canaries.question()
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        v1_client.send(socket, asked)
         question = answerer.question(asked)
-        answerer.answer(question, texts.answer_to(asked), headers=[("traceparent", parent.encode())])
-        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+        answerer.answer(question, canaries.answer_to(asked), headers=[("traceparent", parent.encode())])
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
 
 
 @pytest.mark.parametrize(
     ("schema", "more"),
     [
-        (schemas.RESPOSTA_REORDERED, {"tokens": 7}),
+        (avro_schemas.RESPOSTA_REORDERED, {"tokens": 7}),
         (
-            schemas.RESPOSTA_WITH_MORE_FIELDS,
+            avro_schemas.RESPOSTA_WITH_MORE_FIELDS,
             {"model": "LARGE", "sources": [{"a": "b"}, {}], "digest": b"abcd", "score": None, "inner": {}},
         ),
-        (schemas.RESPOSTA_OF_FLINK, {}),
+        (avro_schemas.RESPOSTA_OF_FLINK, {}),
     ],
     ids=["reordered", "more-fields", "flink"],
 )
 def test_answers_of_every_compatible_schema_are_understood(gateway, start_answerer, schema, more):
     answerer = start_answerer(held)
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        for writer, extra in ((schemas.RESPOSTA, {}), (schema, more), (schemas.RESPOSTA, {})):
-            asked = texts.question()
-            ws.send(socket, asked)
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        for writer, extra in ((avro_schemas.RESPOSTA, {}), (schema, more), (avro_schemas.RESPOSTA, {})):
+            asked = canaries.question()
+            v1_client.send(socket, asked)
             question = answerer.question(asked)
-            record = {"session_id": question.wire_id, "resposta": texts.answer_to(asked), **extra}
+            record = {"session_id": question.wire_id, "resposta": canaries.answer_to(asked), **extra}
             answerer.write(record, schema=writer)
             answerer.flush()
-            assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+            assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_answers_in_compressed_batches_are_read(gateway, start_answerer, codec):
     start_answerer(compression=codec)
-    asked = texts.question()
-    assert ws.ask_once(gateway.url(texts.session_id()), asked) == ws.response(texts.answer_to(asked))
+    asked = canaries.question()
+    assert v1_client.ask_once(gateway.url(canaries.session_id()), asked) == v1_client.response(
+        canaries.answer_to(asked)
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,13 +162,13 @@ def test_answers_in_compressed_batches_are_read(gateway, start_answerer, codec):
     ids=["error", "null"],
 )
 def test_an_answer_that_is_an_error_ends_its_question(gateway, start_answerer, fields):
-    answerer = start_answerer(held, schema=schemas.RESPOSTA_WITH_QUESTION_ID)
-    with ws.connect(gateway.url(texts.session_id())) as socket:
-        asked = texts.question()
-        ws.send(socket, asked)
+    answerer = start_answerer(held, schema=avro_schemas.RESPOSTA_WITH_QUESTION_ID)
+    with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+        asked = canaries.question()
+        v1_client.send(socket, asked)
         answerer.answer(answerer.question(asked), "", **fields)
-        assert ws.receive(socket) in (ws.FAILED, ws.TIMED_OUT)
-        asked = texts.question()
-        ws.send(socket, asked)
-        answerer.answer(answerer.question(asked), texts.answer_to(asked))
-        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+        assert v1_client.receive(socket) in (v1_client.FAILED, v1_client.TIMED_OUT)
+        asked = canaries.question()
+        v1_client.send(socket, asked)
+        answerer.answer(answerer.question(asked), canaries.answer_to(asked))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))

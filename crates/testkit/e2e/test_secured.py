@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import texts, ws
+from harness import canaries, v1_client
 from harness.stack import Access
 
 pytestmark = pytest.mark.stack
@@ -15,8 +15,10 @@ def access(stack) -> Access:
 
 def test_a_question_is_answered_through_a_secured_broker_and_registry(gateway, start_answerer):
     start_answerer()
-    question = texts.question()
-    assert ws.ask_once(gateway.url(texts.session_id()), question) == ws.response(texts.answer_to(question))
+    question = canaries.question()
+    assert v1_client.ask_once(gateway.url(canaries.session_id()), question) == v1_client.response(
+        canaries.answer_to(question)
+    )
 
 
 def test_secrets_come_from_files(start_gateway, topics, start_answerer, access, tmp_path):
@@ -27,8 +29,10 @@ def test_secrets_come_from_files(start_gateway, topics, start_answerer, access, 
         path.write_text(access.gateway[name] + "\n")
         settings[f"{name}_FILE"] = str(path)
     gateway = start_gateway(topics, **settings, KAFKA_API_SECRET=None, SCHEMA_REGISTRY_API_SECRET=None).wait_ready()
-    question = texts.question()
-    assert ws.ask_once(gateway.url(texts.session_id()), question) == ws.response(texts.answer_to(question))
+    question = canaries.question()
+    assert v1_client.ask_once(gateway.url(canaries.session_id()), question) == v1_client.response(
+        canaries.answer_to(question)
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import texts, ws
-from harness.schemas import PERGUNTA
+from harness import canaries, v1_client
+from harness.avro_schemas import PERGUNTA
 from harness.topics import Topics, create, register
 
 pytestmark = pytest.mark.stack
@@ -21,7 +21,7 @@ def test_a_missing_topic_is_named_until_it_appears(start_gateway, access, missin
     startup = gateway.admin("/startupz")
     assert startup.status == 503
     assert absent in startup.body
-    assert ws.refused(gateway.url(texts.session_id())).response.status_code == 503
+    assert v1_client.refused(gateway.url(canaries.session_id())).response.status_code == 503
     create(access, absent)
     gateway.wait_readyz(200)
     assert gateway.admin("/startupz").status == 200

@@ -4,11 +4,11 @@ import subprocess
 
 import pytest
 
-from harness import texts, ws
+from harness import canaries, v1_client
 from harness.answerer import held
 from harness.collector import Collector
 from harness.gateway import bare_environment, binary, free_port
-from harness.wait import eventually
+from harness.polling import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -39,9 +39,9 @@ def spans_of(collector, session, count):
 
 def ask(gateway, session, headers=None):
     """One question and its answer."""
-    with ws.connect(gateway.url(session), additional_headers=headers or {}) as socket:
-        asked = texts.question()
-        assert ws.ask(socket, asked) == ws.response(texts.answer_to(asked))
+    with v1_client.connect(gateway.url(session), additional_headers=headers or {}) as socket:
+        asked = canaries.question()
+        assert v1_client.ask(socket, asked) == v1_client.response(canaries.answer_to(asked))
     return asked
 
 
@@ -51,7 +51,7 @@ def test_a_question_is_one_trace_when_the_answering_side_carries_it_on(
 ):
     gateway = start_gateway(topics, **collector.settings(protocol)).wait_ready()
     start_answerer(echo_headers=True)
-    session = texts.session_id()
+    session = canaries.session_id()
     ask(gateway, session, {"traceparent": f"00-{CLIENTS_TRACE}-{CLIENTS_SPAN}-01"})
     by_name = {span.name: span for span in spans_of_trace(collector, CLIENTS_TRACE, session)}
     publish, process = f"publish {topics.questions}", f"process {topics.answers}"
@@ -88,7 +88,7 @@ def test_an_answering_side_that_drops_the_context_is_linked_through_the_question
 ):
     gateway = start_gateway(topics, OTEL_SERVICE_NAME="asked", **collector.settings("grpc")).wait_ready()
     start_answerer()
-    session = texts.session_id()
+    session = canaries.session_id()
     ask(gateway, session)
     by_name = spans_of(collector, session, 4)
     question, process = by_name["ask"], by_name[f"process {topics.answers}"]
@@ -102,12 +102,12 @@ def test_what_fails_is_an_error_in_its_trace(start_gateway, topics, start_answer
     settings = collector.settings("grpc")
     gateway = start_gateway(topics, GATEWAY__SESSION__ANSWER_TIMEOUT="1500ms", **settings).wait_ready()
     answerer = start_answerer(held)
-    session = texts.session_id()
-    with ws.connect(gateway.url(session)) as socket:
-        asked = texts.question()
-        ws.send(socket, asked)
+    session = canaries.session_id()
+    with v1_client.connect(gateway.url(session)) as socket:
+        asked = canaries.question()
+        v1_client.send(socket, asked)
         answerer.write_bytes(b"no answer", headers=answerer.question(asked).headers)
-        assert ws.receive(socket) == ws.TIMED_OUT
+        assert v1_client.receive(socket) == v1_client.TIMED_OUT
     by_name = spans_of(collector, session, 3)
     failed = {name: (span.status, span.attributes.get("error.type")) for name, span in by_name.items()}
     assert failed == {
@@ -120,11 +120,11 @@ def test_what_fails_is_an_error_in_its_trace(start_gateway, topics, start_answer
 def test_no_text_of_people_is_in_a_span(start_gateway, topics, start_answerer, collector):
     gateway = start_gateway(topics, **collector.settings("grpc")).wait_ready()
     start_answerer()
-    session = texts.session_id()
+    session = canaries.session_id()
     ask(gateway, session)
     spans_of(collector, session, 4)
     received = (collector.folder / "traces.jsonl").read_text()
-    assert not [canary for canary in texts.TEXT_CANARIES if canary in received]
+    assert not [canary for canary in canaries.TEXT_CANARIES if canary in received]
 
 
 def test_what_is_not_sampled_is_not_sent_and_its_context_travels_all_the_same(
@@ -133,14 +133,14 @@ def test_what_is_not_sampled_is_not_sent_and_its_context_travels_all_the_same(
     settings = collector.settings("grpc")
     gateway = start_gateway(topics, OTEL_TRACES_SAMPLER="always_off", **settings).wait_ready()
     answerer = start_answerer(held)
-    session = texts.session_id()
-    with ws.connect(gateway.url(session)) as socket:
-        asked = texts.question()
-        ws.send(socket, asked)
+    session = canaries.session_id()
+    with v1_client.connect(gateway.url(session)) as socket:
+        asked = canaries.question()
+        v1_client.send(socket, asked)
         question = answerer.question(asked)
         assert question.header("traceparent").endswith("-00")
-        answerer.answer(question, texts.answer_to(asked))
-        assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+        answerer.answer(question, canaries.answer_to(asked))
+        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
     gateway.stop()
     assert not [span for span in collector.spans() if span.attributes.get("session.id") == session]
 
@@ -148,7 +148,7 @@ def test_what_is_not_sampled_is_not_sent_and_its_context_travels_all_the_same(
 def test_the_collectors_span_metrics_count_each_step(start_gateway, topics, start_answerer, collector):
     gateway = start_gateway(topics, **collector.settings("grpc")).wait_ready()
     start_answerer(echo_headers=True)
-    ask(gateway, texts.session_id())
+    ask(gateway, canaries.session_id())
 
     def counted():
         page = collector.span_metrics()
@@ -165,7 +165,7 @@ def test_metrics_leave_by_otlp_too(start_gateway, topics, start_answerer, collec
     settings = {**collector.settings("http/protobuf"), "OTEL_METRIC_EXPORT_INTERVAL": "200"}
     gateway = start_gateway(topics, OTEL_METRICS_EXPORTER="otlp", **settings).wait_ready()
     start_answerer()
-    ask(gateway, texts.session_id())
+    ask(gateway, canaries.session_id())
     wanted = {"answer_gateway.deliveries", "answer_gateway.question.duration", "answer_gateway.sessions"}
     eventually(lambda: wanted <= collector.metrics(), "the metrics are received")
     assert gateway.metrics().value("answer_gateway_deliveries_total", result="success") == 1
@@ -179,10 +179,10 @@ def test_a_collector_that_is_away_costs_nothing_and_is_counted(start_gateway, to
         OTEL_BSP_SCHEDULE_DELAY="50",
     ).wait_ready()
     start_answerer()
-    ask(gateway, texts.session_id())
+    ask(gateway, canaries.session_id())
     gateway.wait_metric("answer_gateway_telemetry_export_failures_total", 1, signal="traces")
     gateway.wait_metric("answer_gateway_traces_spans_total", 4, result="failed")
-    ask(gateway, texts.session_id())
+    ask(gateway, canaries.session_id())
     gateway.stop()
     # Said once; that the last of it did not leave either is another line, if the end cannot wait for that.
     assert gateway.log.read_text().count('"message":"telemetry is not exported"') == 1

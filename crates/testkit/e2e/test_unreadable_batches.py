@@ -3,13 +3,13 @@
 import pytest
 from confluent_kafka import Producer
 
-from harness import texts, v2, ws
+from harness import canaries, v1_client, v2_client
 from harness.answerer import held
 from harness.dead_letters import read_all, replay
 from harness.ledger import assert_balanced
+from harness.polling import PATIENCE, eventually
 from harness.topics import PARTITIONS, create
-from harness.unreadable import LIMITED, Batch, write_batch
-from harness.wait import PATIENCE, eventually
+from harness.unreadable_batches import LIMITED, Batch, write_batch
 
 pytestmark = pytest.mark.stack
 
@@ -28,23 +28,23 @@ def dead(access, topics) -> str:
 def answer_in(answerer, partition: int, asked: str) -> None:
     """Answers a question in that partition."""
     question = answerer.question(asked)
-    answerer.write({"session_id": question.wire_id, "resposta": texts.answer_to(asked)}, partition=partition)
+    answerer.write({"session_id": question.wire_id, "resposta": canaries.answer_to(asked)}, partition=partition)
     answerer.flush()
 
 
 def ask_and_be_answered(gateway, answerer, partitions) -> None:
     """One session a partition, each answered in its own."""
     for partition in partitions:
-        with ws.connect(gateway.url(texts.session_id())) as socket:
-            asked = texts.question()
-            ws.send(socket, asked)
+        with v1_client.connect(gateway.url(canaries.session_id())) as socket:
+            asked = canaries.question()
+            v1_client.send(socket, asked)
             answer_in(answerer, partition, asked)
-            assert ws.receive(socket) == ws.response(texts.answer_to(asked))
+            assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
 
 
-def leave_with_a_question(gateway, asked: str) -> v2.Session:
+def leave_with_a_question(gateway, asked: str) -> v2_client.Session:
     """A session whose client is gone while its question waits."""
-    with v2.connect(gateway) as session:
+    with v2_client.connect(gateway) as session:
         session.start()
         session.ask("q-1", asked)
         session.cut()
@@ -123,7 +123,7 @@ def test_a_fresh_replica_resumes_what_stands_before_beside_and_behind_such_a_bat
 ):
     first = start_gateway(topics, **KEY, **LIMITED).wait_ready()
     answerer = start_answerer(held)
-    asked = [texts.question() for _ in range(3)]
+    asked = [canaries.question() for _ in range(3)]
     before = [leave_with_a_question(first, text) for text in asked]
     first.wait_sessions(0)
     answer_in(answerer, 0, asked[0])
@@ -133,10 +133,10 @@ def test_a_fresh_replica_resumes_what_stands_before_beside_and_behind_such_a_bat
 
     second = start_gateway(topics, **KEY, **LIMITED).wait_ready()
     for session, text in zip(before, asked, strict=True):
-        with v2.connect(second) as after:
+        with v2_client.connect(second) as after:
             hello = after.resume(session)
             assert (hello["resumed"], hello["pending"]) == (True, "q-1")
-            assert after.answer("q-1") == texts.answer_to(text)
+            assert after.answer("q-1") == canaries.answer_to(text)
     second.wait_metric(SKIPPED, 1, client="recall")
     assert second.metrics().value("answer_gateway_recoveries_total", result="late") == 0
     assert_balanced(second)

@@ -6,10 +6,10 @@ import json
 import fastavro
 import pytest
 
-from harness import schemas, texts
-from harness.crowd import Exchange
+from harness import avro_schemas, canaries
 from harness.kcat import Record
-from harness.witness import judge
+from harness.load_clients import Exchange
+from harness.topic_audit import judge
 
 
 def record(schema, **fields):
@@ -23,11 +23,11 @@ def run():
     """A run in which all went well: the clients' log, the questions' topic, the answers' topic."""
     exchanges, questions, answers = [], [], []
     for _ in range(4):
-        session, asked = texts.session_id(), texts.question()
-        answer = texts.answer_to(asked)
+        session, asked = canaries.session_id(), canaries.question()
+        answer = canaries.answer_to(asked)
         exchanges.append(Exchange(session, asked, 0.0, frame={"type": "response", "data": answer}))
-        questions.append(record(schemas.PERGUNTA, session_id=session, pergunta=asked))
-        answers.append(record(schemas.RESPOSTA, session_id=session, resposta=answer))
+        questions.append(record(avro_schemas.PERGUNTA, session_id=session, pergunta=asked))
+        answers.append(record(avro_schemas.RESPOSTA, session_id=session, resposta=answer))
     return exchanges, questions, answers
 
 

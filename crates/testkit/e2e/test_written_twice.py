@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness import texts, ws
+from harness import canaries, v1_client
 from harness.answerer import held
-from harness.relay import Relay
-from harness.wait import eventually
+from harness.polling import eventually
+from harness.reply_dropping_relay import Relay
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults]
 
@@ -25,23 +25,23 @@ def test_a_question_that_was_under_way_when_another_timed_out_is_written_twice_a
     relayed = {"KAFKA_BOOTSTRAP_SERVERS": stack.relay, "GATEWAY__KAFKA__PUBLISH_TIMEOUT": f"{PUBLISH_DEADLINE:g}s"}
     gateway = start_gateway(topics, **relayed).wait_ready()
     answerer = start_answerer(held)
-    name = texts.session_id()
-    given_up, doubled, after = (texts.question(which) for which in ("given up", "doubled", "after"))
-    with ws.connect(gateway.url(texts.session_id())) as first, ws.connect(gateway.url(name)) as second:
+    name = canaries.session_id()
+    given_up, doubled, after = (canaries.question(which) for which in ("given up", "doubled", "after"))
+    with v1_client.connect(gateway.url(canaries.session_id())) as first, v1_client.connect(gateway.url(name)) as second:
         # The producer is connected before Kafka cannot be heard any more.
-        before = texts.question("before")
-        ws.send(first, before)
-        answerer.answer(answerer.question(before), texts.answer_to(before))
-        assert ws.receive(first) == ws.response(texts.answer_to(before))
+        before = canaries.question("before")
+        v1_client.send(first, before)
+        answerer.answer(answerer.question(before), canaries.answer_to(before))
+        assert v1_client.receive(first) == v1_client.response(canaries.answer_to(before))
         relay.hush()
-        ws.send(first, given_up)
+        v1_client.send(first, given_up)
         answerer.question(given_up)
         # Its time is not over with that of the first.
         with pytest.raises(TimeoutError):
             first.recv(timeout=PUBLISH_DEADLINE * 0.75)
-        ws.send(second, doubled)
+        v1_client.send(second, doubled)
         answerer.question(doubled)
-        assert ws.receive(first) == ws.FAILED
+        assert v1_client.receive(first) == v1_client.FAILED
         relay.speak()
 
         def copies():
@@ -50,11 +50,11 @@ def test_a_question_that_was_under_way_when_another_timed_out_is_written_twice_a
 
         once, again = eventually(copies, "librdkafka writes it once more")
         assert once.wire_id == again.wire_id == name
-        answerer.answer(once, texts.answer_to(doubled))
-        assert ws.receive(second) == ws.response(texts.answer_to(doubled))
-        ws.send(second, after)
+        answerer.answer(once, canaries.answer_to(doubled))
+        assert v1_client.receive(second) == v1_client.response(canaries.answer_to(doubled))
+        v1_client.send(second, after)
         asked = answerer.question(after)
-        answerer.answer(again, texts.answer_to(doubled))
-        answerer.answer(asked, texts.answer_to(after))
-        assert ws.receive(second) == ws.response(texts.answer_to(after))
+        answerer.answer(again, canaries.answer_to(doubled))
+        answerer.answer(asked, canaries.answer_to(after))
+        assert v1_client.receive(second) == v1_client.response(canaries.answer_to(after))
         assert asked.wire_id.startswith(f"{name}~")

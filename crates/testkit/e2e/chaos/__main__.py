@@ -20,10 +20,10 @@ from chaos.old_clients import OldClients, started
 from chaos.replicas import Replicas
 from chaos.report import Report
 from chaos.schedule import Planned, schedule
-from harness import unreadable
+from harness import unreadable_batches
+from harness.resuming_clients import Wanderers
 from harness.stack import Access
 from harness.topics import PARTITIONS, prepared
-from harness.wanderers import Wanderers
 
 WATCH = 2.0
 # In how many questions clients leave in the middle, and come back elsewhere.
@@ -63,7 +63,7 @@ class Run:
             "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "3s",
             # With the longest freeze it is well below the time an answer may take.
             "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "10s",
-            **unreadable.LIMITED,
+            **unreadable_batches.LIMITED,
         }
         self.replicas = Replicas(self.ports, self.topics.gateway(), wanted.folder, settings)
         # Every mode has its turn a few times.

@@ -17,8 +17,8 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from chaos.modes import MODES, Mode
-from harness.schemas import RESPOSTA
-from harness.texts import answer_to
+from harness.avro_schemas import RESPOSTA
+from harness.canaries import answer_to
 from harness.topics import Topics
 
 Headers = list[tuple[str, bytes]]

@@ -6,9 +6,9 @@ from chaos.answering import other_answer
 from chaos.modes import Mode, is_exact
 from chaos.old_clients import OldVerdict, Shown
 from chaos.replicas import Life
-from harness.texts import answer_to
-from harness.unreadable import UNPACKED_LIMIT
-from harness.wanderers import Verdict
+from harness.canaries import answer_to
+from harness.resuming_clients import Verdict
+from harness.unreadable_batches import UNPACKED_LIMIT
 
 # A process may have so much more memory at its end than after its first third, beside what is measured in noise and
 # the buffers that an unreadable batch is unpacked into: one each for the consumer, for the look into the past and for

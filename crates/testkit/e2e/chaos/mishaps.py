@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from chaos.links import Links, RegistryFaults
 from chaos.replicas import NUMBERS, Replicas
 from chaos.schedule import Planned
-from harness import texts, unreadable, v2, ws
+from harness import canaries, unreadable_batches, v1_client, v2_client
 from harness.stack import REPOSITORY
 from harness.topics import Topics
 
@@ -123,12 +123,12 @@ class Mishaps:
         """One to each partition, between the answers."""
         topic = self._admin.list_topics(self._topics.answers, timeout=20).topics[self._topics.answers]
         for partition in topic.partitions:
-            unreadable.write_batch(self._kafka, self._topics.answers, partition)
+            unreadable_batches.write_batch(self._kafka, self._topics.answers, partition)
 
     def _vanish(self, target: int) -> None:
         """Clients ask and are gone, without a word of goodbye."""
         for _ in range(MANY):
-            with contextlib.suppress(OSError, TimeoutError, ws.InvalidStatus, AssertionError):
+            with contextlib.suppress(OSError, TimeoutError, v1_client.InvalidStatus, AssertionError):
                 client = self._asking(target)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 client.close()
@@ -136,7 +136,7 @@ class Mishaps:
     def _stop_reading(self, target: int) -> None:
         """Clients ask, and never read again."""
         for _ in range(MANY):
-            with contextlib.suppress(OSError, TimeoutError, ws.InvalidStatus, AssertionError):
+            with contextlib.suppress(OSError, TimeoutError, v1_client.InvalidStatus, AssertionError):
                 client = self._asking(target)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
                 self._strangers.append(client)
@@ -148,11 +148,11 @@ class Mishaps:
         key = "dGhlIHNhbXBsZSBub25jZQ=="
         head = (
             f"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {v2.PROTOCOL}\r\n\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {v2_client.PROTOCOL}\r\n\r\n"
         )
         client.sendall(head.encode())
         assert b" 101 " in client.recv(4096)
-        for frame in ('{"type":"start"}', f'{{"type":"ask","id":"q","content":"{texts.question("stranger")}"}}'):
+        for frame in ('{"type":"start"}', f'{{"type":"ask","id":"q","content":"{canaries.question("stranger")}"}}'):
             payload = frame.encode()
             length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
             client.sendall(b"\x81" + length + bytes(4) + payload)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from harness import texts
-from harness.wait import PATIENCE
-from harness.ws import FAILED, TIMED_OUT, message
+from harness import canaries
+from harness.polling import PATIENCE
+from harness.v1_client import FAILED, TIMED_OUT, message
 
 
 @dataclass
@@ -77,7 +77,7 @@ class OldClients:
 
     async def _somebody(self, chance: random.Random) -> None:
         while not self.ending.is_set():
-            session = texts.session_id()
+            session = canaries.session_id()
             url = f"ws://127.0.0.1:{chance.choice(self._ports)}/ws/{session}"
             options = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None}
             try:
@@ -92,7 +92,7 @@ class OldClients:
     async def _talk(self, client: ClientConnection, session: str, chance: random.Random) -> None:
         earlier: list[str] = []
         while not self.ending.is_set():
-            question, asked_at = texts.question("v1"), time.monotonic()
+            question, asked_at = canaries.question("v1"), time.monotonic()
             await client.send(message(question))
             frame = json.loads(await asyncio.wait_for(client.recv(), 600))
             if frame == FAILED:

@@ -6,10 +6,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.clock import MovableClock
 from harness.gateway import Gateway
 from harness.ledger import ledger
-from harness.wait import eventually
+from harness.movable_clock import MovableClock
+from harness.polling import eventually
 
 GRACE = 10.0
 NUMBERS = (1, 2, 3)

@@ -11,11 +11,11 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from harness.schemas import RESPOSTA
+from harness.avro_schemas import RESPOSTA
+from harness.canaries import answer_to
+from harness.polling import eventually
 from harness.stack import Access
-from harness.texts import answer_to
 from harness.topics import PARTITIONS, Topics
-from harness.wait import eventually
 
 Headers = list[tuple[str, bytes]]
 

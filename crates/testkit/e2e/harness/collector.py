@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import http
 from harness.gateway import bare_environment, free_port
-from harness.wait import eventually
+from harness.polling import eventually
 
 CONFIGURATION = """
 receivers:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
+from harness.canaries import TEXT_CANARIES
 from harness.gateway import bare_environment, binary
 from harness.stack import Access
-from harness.texts import TEXT_CANARIES
 from harness.topics import PARTITIONS
 
 OWN = ("dlq-reason", "dlq-topic", "dlq-partition", "dlq-offset")

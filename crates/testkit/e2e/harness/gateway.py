@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness import http
+from harness.canaries import TEXT_CANARIES
 from harness.metrics import Metrics
+from harness.polling import PATIENCE, eventually
 from harness.stack import REPOSITORY
-from harness.texts import TEXT_CANARIES
-from harness.wait import PATIENCE, eventually
 
 # Debug lines of our own crates, so that the canary check sees what an operator could switch on.
 LOG_LEVEL = "info," + ",".join(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from harness.schemas import PERGUNTA
+from harness.avro_schemas import PERGUNTA
 from harness.stack import Access
 
 PARTITIONS = 6

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from harness import frames, texts
+from harness import canaries, v2_frames
 from harness.answerer import Answerer, held
 from harness.gateway import Gateway
-from harness.v2 import PROTOCOL
-from harness.wait import eventually
+from harness.polling import eventually
+from harness.v2_client import PROTOCOL
 from measure.bench import Bench, cpu, resident
 from measure.busy import busy
 
@@ -53,21 +53,21 @@ async def _open(gateway: Gateway) -> ClientConnection:
 
 async def _asked(gateway: Gateway, number: int) -> tuple[ClientConnection, str, str]:
     client = await _open(gateway)
-    await client.send(frames.encode({"type": "start"}))
-    frames.decode(await client.recv())
-    text = texts.question(str(number))
-    await client.send(frames.encode({"type": "ask", "id": "q", "content": text}))
-    return client, frames.decode(await client.recv())["resume_token"], text
+    await client.send(v2_frames.encode({"type": "start"}))
+    v2_frames.decode(await client.recv())
+    text = canaries.question(str(number))
+    await client.send(v2_frames.encode({"type": "ask", "id": "q", "content": text}))
+    return client, v2_frames.decode(await client.recv())["resume_token"], text
 
 
 async def _resumed(client: ClientConnection, token: str, text: str, wait: float) -> float:
     await asyncio.sleep(wait)
     began = time.monotonic()
-    await client.send(frames.encode({"type": "start", "resume_token": token, "last_seq": 0}))
-    hello = frames.decode(await client.recv())
+    await client.send(v2_frames.encode({"type": "start", "resume_token": token, "last_seq": 0}))
+    hello = v2_frames.decode(await client.recv())
     assert hello["resumed"], hello
-    answer = frames.decode(await client.recv())
-    assert answer["data"] == texts.answer_to(text)
+    answer = v2_frames.decode(await client.recv())
+    assert answer["data"] == canaries.answer_to(text)
     return time.monotonic() - began
 
 
@@ -107,7 +107,7 @@ def _answer_all(answerer: Answerer, asked: list[str]) -> int:
         patience=60,
     )
     for question in questions:
-        answerer.write({"session_id": question.wire_id, "resposta": texts.answer_to(question.text)})
+        answerer.write({"session_id": question.wire_id, "resposta": canaries.answer_to(question.text)})
     answerer.flush()
     return len(questions)
 

@@ -9,8 +9,8 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from harness.avro_schemas import RESPOSTA
 from harness.gateway import Gateway
-from harness.schemas import RESPOSTA
 from harness.stack import Access, Stack
 from harness.topics import Topics, prepared
 

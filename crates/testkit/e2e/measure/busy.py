@@ -5,10 +5,10 @@ import time
 from contextlib import ExitStack, suppress
 
 from harness.answerer import Answerer
+from harness.answerer_tracing import TracedSide
 from harness.collector import Collector
-from harness.crowd import Crowd
-from harness.traced import TracedSide
-from harness.wanderers import Wanderers
+from harness.load_clients import Crowd
+from harness.resuming_clients import Wanderers
 from measure.bench import Bench
 
 # Kafka goes away when this share of the time is over, and comes back after that many seconds.

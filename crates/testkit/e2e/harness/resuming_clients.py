@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-from harness import frames, texts
-from harness.v2 import PROTOCOL
-from harness.wait import PATIENCE
+from harness import canaries, v2_frames
+from harness.polling import PATIENCE
+from harness.v2_client import PROTOCOL
 
 # The longest a client waits for any one frame before it takes the connection for dead.
 SILENCE = 40.0
@@ -147,13 +147,13 @@ class Wanderer:
         self.verdict.reloaded += 1
         self.path, self.token, self.open, self.numbered = self.session, None, None, 0
 
-    async def _receive(self, client: ClientConnection) -> frames.Frame:
-        frame = frames.decode(await asyncio.wait_for(client.recv(), SILENCE))
+    async def _receive(self, client: ClientConnection) -> v2_frames.Frame:
+        frame = v2_frames.decode(await asyncio.wait_for(client.recv(), SILENCE))
         self.token = frame.get("resume_token", self.token)
         return frame
 
     async def _send(self, client: ClientConnection, kind: str, **fields: object) -> None:
-        await client.send(frames.encode({"type": kind, **fields}))
+        await client.send(v2_frames.encode({"type": kind, **fields}))
 
     async def _start(self, client: ClientConnection) -> None:
         self.retry_after = 0.0
@@ -190,7 +190,7 @@ class Wanderer:
     async def _ask(self, client: ClientConnection) -> None:
         self.asked += 1
         self.numbered += 1
-        self.open = (f"q-{self.numbered}", texts.question(str(self.asked)))
+        self.open = (f"q-{self.numbered}", canaries.question(str(self.asked)))
         self.accepted, self.parts, self.since = False, [], time.monotonic()
         await self._send_open(client)
 
@@ -216,7 +216,7 @@ class Wanderer:
             case other:
                 self._wrong(f"an unexpected {other}")
 
-    async def _take_part(self, client: ClientConnection, frame: frames.Frame) -> None:
+    async def _take_part(self, client: ClientConnection, frame: v2_frames.Frame) -> None:
         self._about(frame)
         if frame["seq"] != self.seq + 1:
             self._wrong(f"seq {frame['seq']} after {self.seq}")
@@ -231,7 +231,7 @@ class Wanderer:
             self.open = None
             await self._send(client, "ack", seq=self.seq)
 
-    async def _take_error(self, client: ClientConnection, frame: frames.Frame) -> None:
+    async def _take_error(self, client: ClientConnection, frame: v2_frames.Frame) -> None:
         self.verdict.failed[frame["code"]] += 1
         match frame["code"]:
             case "publish_failed" | "answer_failed" | "draining" | "rate_limited":
@@ -245,7 +245,7 @@ class Wanderer:
                 self._wrong(f"an unexpected error {code}")
                 self.open = None
 
-    def _about(self, frame: frames.Frame) -> None:
+    def _about(self, frame: v2_frames.Frame) -> None:
         if self.open is None or frame["id"] != self.open[0]:
             self._wrong(f"{frame['type']} about {frame['id']}, while {self.open and self.open[0]} is open")
             raise LostSocketError()
@@ -266,7 +266,7 @@ class Wanderers:
         pause: float = 0.0,
         seed: int = 0,
         answer_timeout: float = 120.0,
-        answers_to: Answers = lambda question: {texts.answer_to(question)},
+        answers_to: Answers = lambda question: {canaries.answer_to(question)},
         restless: float = 0.0,
     ):
         """`restless`: in how many questions a client leaves in the middle, and comes back elsewhere."""

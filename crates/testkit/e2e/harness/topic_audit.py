@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from harness import schemas
-from harness.crowd import Exchange
+from harness import avro_schemas
+from harness.canaries import answer_to
 from harness.kcat import Record
-from harness.texts import answer_to
+from harness.load_clients import Exchange
 
 
 def judge(exchanges: Sequence[Exchange], questions: Sequence[Record], answers: Sequence[Record]) -> None:
@@ -27,14 +27,14 @@ def judge(exchanges: Sequence[Exchange], questions: Sequence[Record], answers: S
 
 
 def _published(record: Record) -> tuple[str, str]:
-    fields = record.decoded(schemas.PERGUNTA)
+    fields = record.decoded(avro_schemas.PERGUNTA)
     wire_id = fields["session_id"]
     assert record.key == wire_id.encode(), f"key {record.key!r} of wire id {wire_id!r}"
     return wire_id.partition("~")[0], fields["pergunta"]
 
 
 def _written(record: Record) -> tuple[str, str]:
-    fields = record.decoded(schemas.RESPOSTA)
+    fields = record.decoded(avro_schemas.RESPOSTA)
     return fields["session_id"].partition("~")[0], fields["resposta"]
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from harness import texts
+from harness import canaries
 from harness.gateway import Gateway
-from harness.wait import PATIENCE, eventually
-from harness.ws import FAILED, message
+from harness.polling import PATIENCE, eventually
+from harness.v1_client import FAILED, message
 
 CONNECTING_AT_ONCE = 50
 
@@ -34,7 +34,7 @@ class Exchange:
     @property
     def answered(self) -> bool:
         """Whether the frame is the right answer."""
-        return self.frame == {"type": "response", "data": texts.answer_to(self.question)}
+        return self.frame == {"type": "response", "data": canaries.answer_to(self.question)}
 
     @property
     def failed(self) -> bool:
@@ -52,7 +52,7 @@ class Crowd:
         questions_each: int | None = None,
         pause: float = 0.0,
     ) -> None:
-        self.sessions = [texts.session_id() for _ in range(sessions)] if isinstance(sessions, int) else sessions
+        self.sessions = [canaries.session_id() for _ in range(sessions)] if isinstance(sessions, int) else sessions
         self.exchanges: list[Exchange] = []
         self.strays: list[Any] = []
         self._urls = [gateways[number % len(gateways)].url(name) for number, name in enumerate(self.sessions)]
@@ -136,7 +136,7 @@ class Crowd:
             await self._nothing_more(client)
 
     async def _ask(self, client: ClientConnection, session: str, number: int) -> bool:
-        exchange = Exchange(session, texts.question(str(number)), time.monotonic())
+        exchange = Exchange(session, canaries.question(str(number)), time.monotonic())
         self._open[session] = exchange.asked_at
         try:
             await client.send(message(exchange.question))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from harness.wait import PATIENCE
+from harness.polling import PATIENCE
 
 # What a client sends before it falls silent.
 NOTHING = b""

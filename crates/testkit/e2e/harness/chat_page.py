@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 
-from harness.wait import eventually
+from harness.polling import eventually
 
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server")
 

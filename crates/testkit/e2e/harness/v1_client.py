@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as _connect
 
-from harness.wait import PATIENCE
+from harness.polling import PATIENCE
 
 WAIT = {"type": "error", "message": "Please wait for the previous response"}
 FAILED = {"type": "error", "message": "Failed to send question to processing system"}

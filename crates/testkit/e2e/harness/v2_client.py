@@ -6,10 +6,10 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection
 
-from harness import frames, ws
-from harness.frames import Frame
+from harness import v1_client, v2_frames
 from harness.gateway import Gateway
-from harness.wait import PATIENCE
+from harness.polling import PATIENCE
+from harness.v2_frames import Frame
 
 PROTOCOL = "answer-gateway.v2.json"
 
@@ -24,11 +24,11 @@ class Session:
 
     def send(self, kind: str, **fields: Any) -> None:
         """Sends one frame."""
-        self.socket.send(frames.encode({"type": kind, **fields}))
+        self.socket.send(v2_frames.encode({"type": kind, **fields}))
 
     def receive(self, timeout: float = PATIENCE) -> Frame:
         """The next frame; keeps the newest token and the largest seq, as the protocol asks."""
-        frame = frames.decode(self.socket.recv(timeout=timeout))
+        frame = v2_frames.decode(self.socket.recv(timeout=timeout))
         self.token = frame.get("resume_token", self.token)
         if frame["type"] == "answer":
             assert frame["seq"] == self.seq + 1, f"seq {frame['seq']} after {self.seq}"
@@ -71,7 +71,7 @@ class Session:
 
     def close_code(self) -> int | None:
         """Reads until the gateway closes; the close code. Fails on any further frame."""
-        return ws.close_code(self.socket)
+        return v1_client.close_code(self.socket)
 
     def cut(self) -> None:
         """The network is gone, as far as this client can tell."""
@@ -82,6 +82,6 @@ class Session:
 def connect(gateway: Gateway, session: str | None = None) -> Iterator[Session]:
     """Opens a socket of version 2."""
     url = gateway.url(session) if session else f"ws://127.0.0.1:{gateway.port}/ws"
-    with ws.connect(url, subprotocols=[PROTOCOL]) as socket:
+    with v1_client.connect(url, subprotocols=[PROTOCOL]) as socket:
         assert socket.subprotocol == PROTOCOL
         yield Session(socket)
