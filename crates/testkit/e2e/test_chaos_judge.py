@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from chaos import judge
-from chaos.answering import other_answer
-from chaos.modes import MODES
-from chaos.old_clients import OldVerdict, Shown
+from chaos import violations
+from chaos.answer_modes import MODES
+from chaos.answering_side import other_answer
+from chaos.reconnecting_clients import OldVerdict, Shown
 from chaos.replicas import Life
 from chaos.schedule import FAULTS, schedule
 from harness.canaries import answer_to
@@ -23,7 +23,7 @@ def shown(data: str, *earlier: str) -> OldVerdict:
 
 def old(verdict: OldVerdict, mode=EXACT, silent=(), again=(), wire_id="plain") -> list[str]:
     modes = dict.fromkeys(("now?", "before?"), mode)
-    return list(judge.judge_old(verdict, modes, set(silent), set(again), wire_id))
+    return list(violations.judge_old(verdict, modes, set(silent), set(again), wire_id))
 
 
 def modes_of_a_shift() -> dict:
@@ -47,37 +47,39 @@ def test_an_answer_to_another_question_of_the_session_is_wrong_where_the_right_o
     assert not old(verdict, EXACT, again=["before?"]), "read twice, and so answered twice"
     assert not old(verdict, TWICE), "the first duplicate may slip through under the plain id"
     shifted = list(
-        judge.judge_old(shown(answer_to("before?"), "first?", "before?"), modes_of_a_shift(), set(), set(), "plain")
+        violations.judge_old(
+            shown(answer_to("before?"), "first?", "before?"), modes_of_a_shift(), set(), set(), "plain"
+        )
     )
     assert not shifted, "and puts the answers after it under the next question"
-    assert judge.slipped(verdict) == 1
+    assert violations.slipped(verdict) == 1
 
 
 def test_a_timeout_is_a_loss_unless_the_answering_side_was_silent():
     verdict = OldVerdict(timed_out=["now?"])
     assert old(verdict)
     assert not old(verdict, silent=["now?"])
-    assert list(judge.judge_new(Verdict(timed_out=["now?"]), set()))
-    assert not list(judge.judge_new(Verdict(timed_out=["now?"]), {"now?"}))
+    assert list(violations.judge_new(Verdict(timed_out=["now?"]), set()))
+    assert not list(violations.judge_new(Verdict(timed_out=["now?"]), {"now?"}))
 
 
 def test_whatever_a_client_of_version_2_complains_of_is_a_violation():
-    assert list(judge.judge_new(Verdict(wrong=["seq 3 after 1"]), set()))
-    assert list(judge.judge_new(Verdict(lost=["q-1 has no end"]), set()))
-    assert not list(judge.judge_new(Verdict(answered=7), set()))
+    assert list(violations.judge_new(Verdict(wrong=["seq 3 after 1"]), set()))
+    assert list(violations.judge_new(Verdict(lost=["q-1 has no end"]), set()))
+    assert not list(violations.judge_new(Verdict(answered=7), set()))
 
 
 @pytest.mark.parametrize(("pending", "guilty"), [(0, True), (1, False)])
 def test_an_account_has_to_balance(pending, guilty):
     account = {"accepted": 3, "adopted": 1, "answered": 2, "handed_off": 1, "pending": pending}
     life = Life(1, 1, account=account, end="ended")
-    assert bool(list(judge.judge_account(life))) == guilty
+    assert bool(list(violations.judge_account(life))) == guilty
 
 
 def test_memory_that_grows_is_seen_and_noise_is_not():
     def growing(last: int) -> list[str]:
         steps = [50_000 + (last - 50_000) * step // 20 for step in range(21)]
-        return list(judge.judge_memory(Life(1, 1, memory=list(enumerate(steps)))))
+        return list(violations.judge_memory(Life(1, 1, memory=list(enumerate(steps)))))
 
     assert growing(400_000)
     assert not growing(70_000)

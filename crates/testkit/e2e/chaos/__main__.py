@@ -11,12 +11,12 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
-from chaos import judge
-from chaos.answering import AnsweringSide
-from chaos.links import Links, RegistryFaults
-from chaos.mishaps import Mishaps
-from chaos.modes import MODES
-from chaos.old_clients import OldClients, started
+from chaos import violations
+from chaos.answer_modes import MODES
+from chaos.answering_side import AnsweringSide
+from chaos.fault_proxies import Links, RegistryFaults
+from chaos.faults import Mishaps
+from chaos.reconnecting_clients import OldClients, started
 from chaos.replicas import Replicas
 from chaos.report import Report
 from chaos.schedule import Planned, schedule
@@ -77,7 +77,7 @@ class Run:
             pause=pause,
             seed=wanted.seed,
             answer_timeout=wanted.answer_timeout,
-            answers_to=judge.answers_to,
+            answers_to=violations.answers_to,
             restless=RESTLESS,
         )
         self.old = OldClients(
@@ -164,18 +164,18 @@ class Run:
         report.modes = dict(Counter(mode.name for mode in self.answering.modes.values()))
         again, story = self.answering.again, self.answering.story
         report.modes["read more than once"] = len(again)
-        report.violations += judge.judge_new(new, silent, story)
-        report.violations += judge.judge_old(old, self.answering.modes, silent, again, "plain", story)
+        report.violations += violations.judge_new(new, silent, story)
+        report.violations += violations.judge_old(old, self.answering.modes, silent, again, "plain", story)
         for life in self.replicas.lives:
-            report.violations += judge.judge_account(life)
-            report.violations += judge.judge_memory(life)
+            report.violations += violations.judge_account(life)
+            report.violations += violations.judge_memory(life)
             used = [kib / 1024 for _, kib in life.memory] or [0.0]
             report.replicas.append(
                 {"number": life.number, "end": life.end, "first": used[0], "last": used[-1], "account": life.account}
             )
         report.version_1 = {
             "answered": len(old.shown),
-            "under another question of its session": judge.slipped(old),
+            "under another question of its session": violations.slipped(old),
             "timed out": len(old.timed_out),
             **{f"failed: {what}": count for what, count in old.failed.items()},
             **{f"closed: {what}": count for what, count in old.closed.items()},

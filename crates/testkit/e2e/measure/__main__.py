@@ -21,7 +21,7 @@ from harness.gateway import Gateway
 from harness.polling import eventually
 from harness.v2_client import PROTOCOL
 from measure.bench import Bench, cpu, resident
-from measure.busy import busy
+from measure.busy_gateway import busy
 
 
 def index(bench: Bench, count: int) -> None:

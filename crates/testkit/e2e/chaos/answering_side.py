@@ -16,7 +16,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from chaos.modes import MODES, Mode
+from chaos.answer_modes import MODES, Mode
 from harness.avro_schemas import RESPOSTA
 from harness.canaries import answer_to
 from harness.topics import Topics

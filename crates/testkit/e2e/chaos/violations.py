@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from chaos.answering import other_answer
-from chaos.modes import Mode, is_exact
-from chaos.old_clients import OldVerdict, Shown
+from chaos.answer_modes import Mode, is_exact
+from chaos.answering_side import other_answer
+from chaos.reconnecting_clients import OldVerdict, Shown
 from chaos.replicas import Life
 from harness.canaries import answer_to
 from harness.resuming_clients import Verdict

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from chaos.links import Links, RegistryFaults
+from chaos.fault_proxies import Links, RegistryFaults
 from chaos.replicas import NUMBERS, Replicas
 from chaos.schedule import Planned
 from harness import canaries, unreadable_batches, v1_client, v2_client
