@@ -9,8 +9,8 @@ import pytest
 
 from harness.answerer import Answerer
 from harness.gateway import Gateway
-from harness.stack import Access, Stack, StackAwayError
-from harness.topics import Topics, prepared
+from harness.stack import Access, Stack, StackNotRunningError
+from harness.topics import Topics, create_topics_with_schema
 
 
 @pytest.fixture(scope="session")
@@ -18,20 +18,20 @@ def stack() -> Stack:
     """The running stack."""
     try:
         return Stack.from_environment()
-    except StackAwayError as away:
+    except StackNotRunningError as away:
         pytest.fail(str(away), pytrace=False)
 
 
 @pytest.fixture
 def access(stack: Stack) -> Access:
     """How this test reaches Kafka and the registry; the plain way unless a module overrides it."""
-    return stack.open_access()
+    return stack.plaintext_access()
 
 
 @pytest.fixture
 def topics(access: Access) -> Topics:
     """Fresh topics with the minimal question schema."""
-    return prepared(access)
+    return create_topics_with_schema(access)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def start_gateway(access: Access, logs: Callable[[], Path]) -> Iterator[Callable
     with ExitStack() as ending:
 
         def start(topics: Topics, open_files: tuple[int, int] | None = None, **settings: str | None) -> Gateway:
-            every = {**access.gateway, **topics.gateway(), **settings}
+            every = {**access.gateway_settings, **topics.gateway_settings(), **settings}
             given = {name: value for name, value in every.items() if value is not None}
             gateway = Gateway(given, logs(), secrets=access.secrets, open_files=open_files)
             ending.callback(gateway.kill)
@@ -71,4 +71,4 @@ def gateway(start_gateway: Callable[..., Gateway], topics: Topics) -> Gateway:
 def start_answerer(access: Access, topics: Topics) -> Iterator[Callable[..., Answerer]]:
     """Starts answering sides: `start_answerer(held, keyed=True)`."""
     with ExitStack() as ending:
-        yield lambda *reply, **options: ending.enter_context(Answerer(access, topics, *reply, **options).running())
+        yield lambda *policy, **options: ending.enter_context(Answerer(access, topics, *policy, **options).running())

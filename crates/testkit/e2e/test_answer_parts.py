@@ -5,17 +5,17 @@ import json
 import pytest
 
 from harness import avro_schemas, canaries, v1_client
-from harness.answerer import held
+from harness.answerer import answer_manually
 
 pytestmark = pytest.mark.stack
 
-FIELDS = json.loads(avro_schemas.RESPOSTA)
+FIELDS = json.loads(avro_schemas.ANSWER_SCHEMA)
 FIELDS["fields"] += [
     {"name": "part", "type": ["null", "int"], "default": None},
     {"name": "final", "type": ["null", "boolean"], "default": None},
     {"name": "attempt", "type": ["null", "int"], "default": None},
 ]
-RESPOSTA_IN_PARTS = json.dumps(FIELDS)
+ANSWER_IN_PARTS_SCHEMA = json.dumps(FIELDS)
 
 
 def by_headers(part=None, final=None, attempt=None):
@@ -34,7 +34,7 @@ def says(request):
 
 @pytest.fixture
 def answerer(start_answerer):
-    return start_answerer(held, schema=RESPOSTA_IN_PARTS)
+    return start_answerer(answer_manually, schema=ANSWER_IN_PARTS_SCHEMA)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def asked(gateway, answerer):
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         text = canaries.question()
         v1_client.send(socket, text)
-        yield socket, answerer.question(text)
+        yield socket, answerer.wait_question(text)
 
 
 def test_numbered_parts_come_joined_in_one_frame_whatever_their_order(asked, answerer, gateway, says):
@@ -55,7 +55,7 @@ def test_numbered_parts_come_joined_in_one_frame_whatever_their_order(asked, ans
     gateway.wait_metric("answer_gateway_answers_total", 1, outcome="duplicate")
     v1_client.assert_nothing_more(socket)
     answerer.answer(question, "longe", **says(part=2, final=True))
-    assert v1_client.receive(socket) == v1_client.response("lá: é longe")
+    assert v1_client.receive(socket) == v1_client.answer_frame("lá: é longe")
     v1_client.assert_nothing_more(socket)
 
 
@@ -65,7 +65,7 @@ def write_in_order(answerer, question, parts, says):
         said = says(**said)
         headers = said.pop("headers", None)
         record = {"session_id": question.wire_id, "resposta": text, **said}
-        answerer.write(record, headers=headers, partition=3)
+        answerer.write_record(record, headers=headers, partition=3)
     answerer.flush()
 
 
@@ -78,7 +78,7 @@ def test_a_second_attempt_replaces_the_first(asked, answerer, says):
         ("senhor", {"part": 1, "final": True, "attempt": 2}),
     ]
     write_in_order(answerer, question, parts, says)
-    assert v1_client.receive(socket) == v1_client.response("sim senhor")
+    assert v1_client.receive(socket) == v1_client.answer_frame("sim senhor")
     v1_client.assert_nothing_more(socket)
 
 
@@ -86,7 +86,7 @@ def test_parts_without_numbers_are_joined_as_they_were_written(asked, answerer, 
     socket, question = asked
     parts = [("um ", {"final": False}), ("dois ", {"final": False}), ("três", {"final": True})]
     write_in_order(answerer, question, parts, says)
-    assert v1_client.receive(socket) == v1_client.response("um dois três")
+    assert v1_client.receive(socket) == v1_client.answer_frame("um dois três")
 
 
 def test_a_part_that_cannot_be_told_is_invalid_and_never_shown_as_the_whole(asked, answerer, gateway):
@@ -95,4 +95,4 @@ def test_a_part_that_cannot_be_told_is_invalid_and_never_shown_as_the_whole(aske
     gateway.wait_metric("answer_gateway_answers_total", 1, outcome="invalid")
     v1_client.assert_nothing_more(socket)
     answerer.answer(question, "tudo")
-    assert v1_client.receive(socket) == v1_client.response("tudo")
+    assert v1_client.receive(socket) == v1_client.answer_frame("tudo")

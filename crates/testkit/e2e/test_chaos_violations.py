@@ -11,7 +11,7 @@ from chaos.reconnecting_clients import OldVerdict, Shown
 from chaos.replicas import Life
 from chaos.schedule import FAULTS, schedule
 from harness.canaries import answer_to
-from harness.resuming_clients import Verdict
+from harness.resuming_clients import V2Observations
 
 EXACT = next(mode for mode in MODES if not mode.repeats and not mode.echoes_headers)
 TWICE = next(mode for mode in MODES if mode.repeats)
@@ -21,9 +21,9 @@ def shown(data: str, *earlier: str) -> OldVerdict:
     return OldVerdict(shown=[Shown("s", "now?", list(earlier), data)])
 
 
-def old(verdict: OldVerdict, mode=EXACT, silent=(), again=(), wire_id="plain") -> list[str]:
+def old(observations: OldVerdict, mode=EXACT, silent=(), again=(), wire_id="plain") -> list[str]:
     modes = dict.fromkeys(("now?", "before?"), mode)
-    return list(violations.judge_old(verdict, modes, set(silent), set(again), wire_id))
+    return list(violations.judge_old(observations, modes, set(silent), set(again), wire_id))
 
 
 def modes_of_a_shift() -> dict:
@@ -41,32 +41,32 @@ def test_an_answer_of_nobody_here_is_wrong_whatever_was_promised():
 
 
 def test_an_answer_to_another_question_of_the_session_is_wrong_where_the_right_one_is_promised():
-    verdict = shown(answer_to("before?"), "before?")
-    assert old(verdict, EXACT)
-    assert old(verdict, TWICE, wire_id="question")
-    assert not old(verdict, EXACT, again=["before?"]), "read twice, and so answered twice"
-    assert not old(verdict, TWICE), "the first duplicate may slip through under the plain id"
+    observations = shown(answer_to("before?"), "before?")
+    assert old(observations, EXACT)
+    assert old(observations, TWICE, wire_id="question")
+    assert not old(observations, EXACT, again=["before?"]), "read twice, and so answered twice"
+    assert not old(observations, TWICE), "the first duplicate may slip through under the plain id"
     shifted = list(
         violations.judge_old(
             shown(answer_to("before?"), "first?", "before?"), modes_of_a_shift(), set(), set(), "plain"
         )
     )
     assert not shifted, "and puts the answers after it under the next question"
-    assert violations.slipped(verdict) == 1
+    assert violations.slipped(observations) == 1
 
 
 def test_a_timeout_is_a_loss_unless_the_answering_side_was_silent():
-    verdict = OldVerdict(timed_out=["now?"])
-    assert old(verdict)
-    assert not old(verdict, silent=["now?"])
-    assert list(violations.judge_new(Verdict(timed_out=["now?"]), set()))
-    assert not list(violations.judge_new(Verdict(timed_out=["now?"]), {"now?"}))
+    observations = OldVerdict(timed_out=["now?"])
+    assert old(observations)
+    assert not old(observations, silent=["now?"])
+    assert list(violations.judge_new(V2Observations(timed_out=["now?"]), set()))
+    assert not list(violations.judge_new(V2Observations(timed_out=["now?"]), {"now?"}))
 
 
 def test_whatever_a_client_of_version_2_complains_of_is_a_violation():
-    assert list(violations.judge_new(Verdict(wrong=["seq 3 after 1"]), set()))
-    assert list(violations.judge_new(Verdict(lost=["q-1 has no end"]), set()))
-    assert not list(violations.judge_new(Verdict(answered=7), set()))
+    assert list(violations.judge_new(V2Observations(protocol_violations=["seq 3 after 1"]), set()))
+    assert list(violations.judge_new(V2Observations(lost=["q-1 has no end"]), set()))
+    assert not list(violations.judge_new(V2Observations(answered=7), set()))
 
 
 @pytest.mark.parametrize(("pending", "guilty"), [(0, True), (1, False)])

@@ -18,9 +18,9 @@ from confluent_kafka.admin import (
 )
 
 from harness import avro_schemas, canaries
-from harness.answerer import held
-from harness.gateway import bare_environment, binary, free_port
-from harness.topics import Topics, register
+from harness.answerer import answer_manually
+from harness.gateway import bare_environment, free_port, gateway_binary
+from harness.topics import Topics, register_schema
 
 pytestmark = pytest.mark.stack
 
@@ -29,7 +29,7 @@ class Checked:
     """What one run said."""
 
     def __init__(self, settings: Mapping[str, str], *arguments: str):
-        command = [binary(), "check", "--json", *arguments]
+        command = [gateway_binary(), "check", "--json", *arguments]
         done = subprocess.run(command, env=bare_environment(settings), capture_output=True, text=True, timeout=60)
         self.code = done.returncode
         self.text = done.stdout + done.stderr
@@ -48,16 +48,16 @@ class Checked:
 @pytest.fixture
 def settings(access, topics: Topics) -> dict[str, str]:
     """What would make a gateway ready."""
-    return {**access.gateway, **topics.gateway(), "GATEWAY__SESSION__TOKEN_KEY": "k" * 32}
+    return {**access.gateway_settings, **topics.gateway_settings(), "GATEWAY__SESSION__TOKEN_KEY": "k" * 32}
 
 
 def secured(stack, topics) -> dict[str, str]:
     """The same by the listener with TLS and login."""
-    return {**stack.secured_access().gateway, **topics.gateway()}
+    return {**stack.secured_access().gateway_settings, **topics.gateway_settings()}
 
 
 def test_a_gateway_that_can_work_is_told_so(settings, access, topics):
-    register(access, f"{topics.answers}-value", avro_schemas.RESPOSTA)
+    register_schema(access, f"{topics.answers}-value", avro_schemas.ANSWER_SCHEMA)
     checked = Checked(settings)
     assert checked.code == 0, checked.text
     assert not [one for one in checked.findings if one["verdict"] in ("failure", "skipped")], checked.text
@@ -68,7 +68,7 @@ def test_a_gateway_that_can_work_is_told_so(settings, access, topics):
 
 
 def test_people_get_lines(settings):
-    done = subprocess.run([binary(), "check"], env=bare_environment(settings), capture_output=True, text=True)
+    done = subprocess.run([gateway_binary(), "check"], env=bare_environment(settings), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok       kafka.login" in done.stdout
     assert " 0 failures" in done.stdout.splitlines()[-1]
@@ -164,7 +164,7 @@ def test_a_subject_without_a_schema_is_told(settings):
 
 
 def test_schemas_that_lack_a_field_are_told(settings, access, topics):
-    register(access, f"{topics.answers}-value", avro_schemas.PERGUNTA)
+    register_schema(access, f"{topics.answers}-value", avro_schemas.QUESTION_SCHEMA)
     checked = Checked({**settings, "GATEWAY__SCHEMA__QUESTION__TEXT": "question"})
     assert checked.code == 1
     checked.says("schema.question", "failure", "cannot be used")
@@ -186,7 +186,7 @@ def test_a_question_goes_through_when_asked_for(settings, start_answerer):
 
 
 def test_an_answering_side_that_is_silent_is_told(settings, start_answerer):
-    start_answerer(held)
+    start_answerer(answer_manually)
     checked = Checked({**settings, "GATEWAY__SESSION__ANSWER_TIMEOUT": "2s"}, "--ask", canaries.question())
     assert checked.code == 1
     checked.says("answer", "failure", "no answer came back")

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import canaries, v1_client
-from harness.answerer import held
+from harness.answerer import answer_manually
 from harness.polling import eventually
 
 pytestmark = pytest.mark.stack
@@ -18,17 +18,17 @@ def group(start_gateway, topics):
 
 def test_a_restart_loses_nothing(group, start_answerer):
     _, start = group
-    answerer = start_answerer(held)
+    answerer = start_answerer(answer_manually)
     first = start().wait_ready()
     asked = canaries.question()
     with v1_client.connect(first.url(canaries.session_id())) as socket:
         v1_client.send(socket, asked)
-        question = answerer.question(asked)
+        question = answerer.wait_question(asked)
         answerer.answer(question, canaries.answer_to(asked))
-        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
+        assert v1_client.receive(socket) == v1_client.answer_frame(canaries.answer_to(asked))
         late = canaries.question()
         v1_client.send(socket, late)
-        question = answerer.question(late)
+        question = answerer.wait_question(late)
     first.stop()
 
     answerer.answer(question, canaries.answer_to(late))
@@ -38,17 +38,17 @@ def test_a_restart_loses_nothing(group, start_answerer):
     asked = canaries.question()
     with v1_client.connect(second.url(question.header("session-id"))) as socket:
         v1_client.send(socket, asked)
-        answerer.answer(answerer.question(asked), canaries.answer_to(asked))
-        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
+        answerer.answer(answerer.wait_question(asked), canaries.answer_to(asked))
+        assert v1_client.receive(socket) == v1_client.answer_frame(canaries.answer_to(asked))
 
 
 def test_a_second_member_is_named_by_both_and_leaves_no_trace(group):
     name, start = group
     first = start().wait_ready()
-    assert name not in first.admin("/readyz").body
+    assert name not in first.get_admin("/readyz").body
     second = start().wait_ready()
     for member in (first, second):
         member.wait_readyz(200, naming=f"another member of the consumer group {name}")
         member.wait_metric("answer_gateway_errors_total", 1, kind="group_shared")
     second.stop()
-    eventually(lambda: name not in first.admin("/readyz").body, "the one that is left is alone again")
+    eventually(lambda: name not in first.get_admin("/readyz").body, "the one that is left is alone again")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness import canaries, chat_page, v1_client
-from harness.gateway import Gateway, bare_environment, binary, free_port
-from harness.polling import PATIENCE, eventually
+from harness.gateway import Gateway, bare_environment, free_port, gateway_binary
+from harness.polling import WAIT_TIMEOUT, eventually
 
 pytestmark = pytest.mark.demo
 
@@ -29,11 +29,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def chat(demo: Gateway) -> Iterator[chat_page.Page]:
+def chat(demo: Gateway) -> Iterator[chat_page.ChatPage]:
     """The demo's page, open in a browser."""
-    with chat_page.opened(f"http://127.0.0.1:{demo.port}/chat") as opened:
+    with chat_page.open_chat_page(f"http://127.0.0.1:{demo.port}/chat") as opened:
         yield opened
-        assert opened.complaints() == []
+        assert opened.console_errors() == []
 
 
 @pytest.mark.browser
@@ -49,15 +49,15 @@ def test_a_question_typed_into_the_page_is_answered_with_its_source(chat):
 
 @pytest.mark.browser
 def test_the_page_shows_that_it_waits(chat):
-    assert chat.ask_at_once(QUESTION) == ["question", "waiting"]
+    assert chat.ask_without_waiting(QUESTION) == ["question", "waiting"]
     chat.wait_message("answer")
     assert chat.messages("waiting") == []
 
 
 @pytest.mark.browser
 def test_a_question_asked_while_one_waits_is_refused_and_the_first_one_answered(chat):
-    chat.ask_at_once(QUESTION, "And this one?")
-    assert chat.wait_message("error") == v1_client.WAIT["message"]
+    chat.ask_without_waiting(QUESTION, "And this one?")
+    assert chat.wait_message("error") == v1_client.BUSY_ERROR["message"]
     assert "respostas" in chat.wait_message("answer")
     chat.ask("How does a session wait for its answer?")
     eventually(lambda: len(chat.messages("answer")) == 2, "the next question is answered")
@@ -77,11 +77,11 @@ def test_the_ask_line_it_prints_works(demo):
     words = shlex.split(line)
     arguments = words[words.index("ask") :]
     asked = subprocess.run(
-        [binary(), *arguments],
+        [gateway_binary(), *arguments],
         env=bare_environment({}),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=WAIT_TIMEOUT,
         check=False,
     )
     assert asked.returncode == 0, asked.stderr
@@ -101,11 +101,11 @@ def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(setting, o
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run(
-            [binary(), "demo"],
+            [gateway_binary(), "demo"],
             env=bare_environment({setting: str(port), other: str(free_port())}),
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=WAIT_TIMEOUT,
             check=False,
         )
     assert ended.returncode != 0

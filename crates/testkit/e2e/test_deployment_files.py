@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from harness import canaries, collector, http, v1_client
-from harness.gateway import bare_environment, binary, free_port
+from harness.gateway import bare_environment, free_port, gateway_binary
 from harness.polling import eventually
 from harness.stack import REPOSITORY
 
@@ -35,12 +35,14 @@ def test_the_gateways_settings_are_settings(services):
     environment = {
         name: value.split(":-")[-1].rstrip("}") for name, value in services["gateway"]["environment"].items()
     }
-    done = subprocess.run([binary(), "config"], env=bare_environment(environment), capture_output=True, text=True)
+    done = subprocess.run(
+        [gateway_binary(), "config"], env=bare_environment(environment), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_the_collector_takes_its_configuration():
-    command = [collector.program(), "validate", "--config", COMPOSE / "collector.yaml"]
+    command = [collector.collector_binary(), "validate", "--config", COMPOSE / "collector.yaml"]
     done = subprocess.run(command, env=bare_environment({}), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -57,9 +59,9 @@ def test_prometheus_takes_its_configuration(tmp_path):
 
 @pytest.mark.stack
 def test_the_answering_side_to_begin_with_answers(access, topics, tmp_path):
-    settings = {**access.gateway, **topics.gateway()}
+    settings = {**access.gateway_settings, **topics.gateway_settings()}
     answerer = {
-        **access.gateway,
+        **access.gateway_settings,
         "QUESTIONS_TOPIC": topics.questions,
         "ANSWERS_TOPIC": topics.answers,
     }
@@ -69,7 +71,7 @@ def test_the_answering_side_to_begin_with_answers(access, topics, tmp_path):
         running = subprocess.Popen(command, env=bare_environment(answerer), stdout=sink, stderr=sink)
     try:
         eventually(lambda: "answering what comes to" in log.read_text(), "the answering side has begun")
-        command = [binary(), "check", "--ask", canaries.question()]
+        command = [gateway_binary(), "check", "--ask", canaries.question()]
         checked = subprocess.run(command, env=bare_environment(settings), capture_output=True, text=True, timeout=120)
         assert checked.returncode == 0, checked.stdout + checked.stderr + log.read_text()
         assert running.poll() is None, log.read_text()
@@ -115,7 +117,7 @@ def test_the_proxy_of_the_guide_hands_sockets_on(start_gateway, topics, start_an
             url = gateway.url(canaries.session_id()).replace(f":{gateway.port}/", f":{port}/")
             with v1_client.connect(url) as socket:
                 asked = canaries.question()
-                assert v1_client.ask(socket, asked) == v1_client.response(canaries.answer_to(asked))
+                assert v1_client.ask(socket, asked) == v1_client.answer_frame(canaries.answer_to(asked))
         finally:
             proxy.terminate()
 

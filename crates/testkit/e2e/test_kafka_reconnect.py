@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from harness import canaries, v1_client
-from harness.answerer import held
-from harness.load_clients import Crowd
-from harness.metadata_relay import KafkaRelay
+from harness.answerer import answer_manually
+from harness.load_clients import LoadClients
+from harness.metadata_relay import MetadataRelay
 from harness.polling import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(400)]
@@ -27,7 +27,7 @@ RECOVERED_WITHIN = 30.0
 @pytest.fixture
 def relay(stack):
     """A relay between Kafka and the gateway that can take brokers out of metadata replies."""
-    with KafkaRelay(stack.relay, stack.relayed).running() as running:
+    with MetadataRelay(stack.relay_address, stack.relayed_listener).running() as running:
         yield running
 
 
@@ -66,8 +66,8 @@ def cut_off(gateway, relay):
     """Sees to it that both clients have lost every broker, for good: nothing keeps them from connecting."""
     for _ in range(20):
         relay.withhold_brokers()
-        eventually(lambda: is_cut_off(gateway, 1.0), "no client is connected", patience=60)
-        relay.name_brokers()
+        eventually(lambda: is_cut_off(gateway, 1.0), "no client is connected", timeout=60)
+        relay.restore_brokers()
         if is_cut_off(gateway, LONGEST_BACKOFF):
             return
     pytest.fail("librdkafka found a broker again every time")
@@ -77,30 +77,30 @@ def test_clients_whose_metadata_named_no_brokers_are_replaced_and_answers_go_on_
     stack, relay, start_gateway, topics, start_answerer
 ):
     settings = {
-        "KAFKA_BOOTSTRAP_SERVERS": stack.relay,
+        "KAFKA_BOOTSTRAP_SERVERS": stack.relay_address,
         "GATEWAY__KAFKA__RECONNECT_TIMEOUT": f"{RECONNECT_TIMEOUT:g}s",
     }
     gateway = start_gateway(topics, **settings).wait_ready()
-    answerer = start_answerer(held)
+    answerer = start_answerer(answer_manually)
     with (
         v1_client.connect(gateway.url(canaries.session_id())) as waiting,
         v1_client.connect(gateway.url(canaries.session_id())) as other,
     ):
         before = canaries.question("before")
         v1_client.send(waiting, before)
-        question = answerer.question(before)
+        question = answerer.wait_question(before)
         gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
         cut_off(gateway, relay)
         # Written while nobody reads: the new consumer has to begin where the old one stood.
         answerer.answer(question, canaries.answer_to(before))
-        assert v1_client.receive(waiting, timeout=RECONNECT_TIMEOUT * 2 + 10) == v1_client.response(
+        assert v1_client.receive(waiting, timeout=RECONNECT_TIMEOUT * 2 + 10) == v1_client.answer_frame(
             canaries.answer_to(before)
         )
         eventually(lambda: connected(gateway) == set(CLIENTS), "both clients are connected")
         after = canaries.question("after")
         v1_client.send(other, after)
-        answerer.answer(answerer.question(after), canaries.answer_to(after))
-        assert v1_client.receive(other) == v1_client.response(canaries.answer_to(after))
+        answerer.answer(answerer.wait_question(after), canaries.answer_to(after))
+        assert v1_client.receive(other) == v1_client.answer_frame(canaries.answer_to(after))
         for socket in (waiting, other):
             v1_client.assert_nothing_more(socket)
     metrics = gateway.metrics()
@@ -123,29 +123,31 @@ def test_every_replica_recovers_by_itself_from_a_broker_that_was_frozen_until_it
         gateway.wait_ready()
     start_answerer()
     with ExitStack() as asking:
-        crowds = [asking.enter_context(Crowd([gateway], sessions=20, pause=0.1).running()) for gateway in gateways]
-        for crowd in crowds:
-            crowd.wait_all("answered")
+        client_groups = [
+            asking.enter_context(LoadClients([gateway], sessions=20, pause=0.1).running()) for gateway in gateways
+        ]
+        for clients in client_groups:
+            clients.wait_all_sessions("answered")
         for _ in range(ROUNDS):
             with frozen("kafka"):
                 time.sleep(FROZEN)
             back = time.monotonic()
-            for crowd in crowds:
-                crowd.wait_all("answered", since=back)
+            for clients in client_groups:
+                clients.wait_all_sessions("answered", since=back)
             assert time.monotonic() - back < RECOVERED_WITHIN
-    for crowd in crowds:
-        strange = [one for one in crowd.exchanges if not one.answered and not one.failed]
+    for clients in client_groups:
+        strange = [one for one in clients.exchanges if not one.answered and not one.failed]
         assert not strange, f"{len(strange)} questions got neither their answer nor the error, such as {strange[0]}"
 
 
 def test_a_process_ends_when_no_new_client_connects_although_a_broker_answers_it(stack, relay, start_gateway, topics):
-    settings = {"KAFKA_BOOTSTRAP_SERVERS": stack.relay, "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "3s"}
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": stack.relay_address, "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "3s"}
     gateway = start_gateway(topics, **settings).wait_ready()
     # The first statistics: from then on the process knows that its clients were connected.
     eventually(lambda: gateway.metrics().has("answer_gateway_consumer_lag"), "the consumer has told of itself")
     relay.refuse_clients()
     # Four clients: 3 s, 6 s, 12 s and 24 s, each up to a quarter more.
-    assert gateway.wait_end(90) != 0
+    assert gateway.wait_exit(90) != 0
     gateway.crashed = True
     log = gateway.log.read_text()
-    assert "no Kafka client of this process gets a connection, although a broker answers it" in log, gateway.tail()
+    assert "no Kafka client of this process gets a connection, although a broker answers it" in log, gateway.log_tail()

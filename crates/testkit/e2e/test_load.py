@@ -3,9 +3,9 @@
 import pytest
 
 from harness import kcat
-from harness.answerer import twice
-from harness.load_clients import Crowd
-from harness.topic_audit import judge
+from harness.answerer import answer_twice
+from harness.load_clients import LoadClients
+from harness.topic_audit import assert_each_question_answered_once
 
 pytestmark = pytest.mark.stack
 
@@ -16,9 +16,13 @@ QUIET_LOG = "warn"
 def test_20000_questions_of_500_sessions_each_get_their_answer_once(start_gateway, start_answerer, topics, access):
     gateway = start_gateway(topics, RUST_LOG=QUIET_LOG).wait_ready()
     start_answerer()
-    exchanges = Crowd([gateway], sessions=500, questions_each=40).run()
+    exchanges = LoadClients([gateway], sessions=500, questions_each=40).run()
     assert len(exchanges) == 20_000
-    judge(exchanges, kcat.read(access.bootstrap, topics.questions), kcat.read(access.bootstrap, topics.answers))
+    assert_each_question_answered_once(
+        exchanges,
+        kcat.read_topic(access.bootstrap, topics.questions),
+        kcat.read_topic(access.bootstrap, topics.answers),
+    )
 
 
 def test_two_processes_on_one_topic_serve_both_sets_of_sessions(start_gateway, start_answerer, topics, access):
@@ -26,9 +30,13 @@ def test_two_processes_on_one_topic_serve_both_sets_of_sessions(start_gateway, s
     for gateway in gateways:
         gateway.wait_ready()
     start_answerer()
-    exchanges = Crowd(gateways, sessions=100, questions_each=20).run()
+    exchanges = LoadClients(gateways, sessions=100, questions_each=20).run()
     assert len(exchanges) == 2_000
-    judge(exchanges, kcat.read(access.bootstrap, topics.questions), kcat.read(access.bootstrap, topics.answers))
+    assert_each_question_answered_once(
+        exchanges,
+        kcat.read_topic(access.bootstrap, topics.questions),
+        kcat.read_topic(access.bootstrap, topics.answers),
+    )
     for gateway in gateways:
         assert gateway.metrics().value("answer_gateway_answers_total", outcome="delivered") == 1_000
         assert gateway.metrics().value("answer_gateway_answers_total", outcome="foreign") == 1_000
@@ -36,9 +44,9 @@ def test_two_processes_on_one_topic_serve_both_sets_of_sessions(start_gateway, s
 
 def test_questions_of_many_sessions_that_leave_and_come_back_never_mix(start_gateway, start_answerer, topics):
     gateway = start_gateway(topics, RUST_LOG=QUIET_LOG, GATEWAY__SESSION__WIRE_ID="question").wait_ready()
-    start_answerer(twice)
-    crowd = Crowd([gateway], sessions=50, questions_each=20)
-    assert all(one.answered for one in crowd.run())
-    again = Crowd([gateway], sessions=crowd.sessions, questions_each=20)
+    start_answerer(answer_twice)
+    clients = LoadClients([gateway], sessions=50, questions_each=20)
+    assert all(one.answered for one in clients.run())
+    again = LoadClients([gateway], sessions=clients.sessions, questions_each=20)
     assert all(one.answered for one in again.run())
     assert len(again.exchanges) == 1_000

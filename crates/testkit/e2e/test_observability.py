@@ -6,11 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from harness.answerer_tracing import NAME, TracedSide
+from harness.answerer_tracing import ANSWERER_SERVICE_NAME, AnswererTracing
 from harness.collector import Collector
-from harness.load_clients import Crowd
+from harness.load_clients import LoadClients
 from harness.polling import eventually
-from harness.resuming_clients import Wanderers
+from harness.resuming_clients import ResumingClients
 from harness.stack import REPOSITORY
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
@@ -28,10 +28,10 @@ def test_every_query_has_an_answer_where_its_metrics_are_recorded(start_gateway,
     gateway = start_gateway(topics, RUST_LOG="info").wait_ready()
     start_answerer()
     with (
-        Crowd([gateway], sessions=20, pause=0.05).running() as crowd,
-        Wanderers([gateway.port], sessions=20, pause=0.05).running(),
+        LoadClients([gateway], sessions=20, pause=0.05).running() as clients,
+        ResumingClients([gateway.port], sessions=20, pause=0.05).running(),
     ):
-        crowd.wait_all("answered")
+        clients.wait_all_sessions("answered")
         seen = observe("--live", f"127.0.0.1:{gateway.admin_port}")
     assert "alerts that fire: none" in seen, seen
 
@@ -40,12 +40,15 @@ def test_the_dashboard_of_traces_shows_what_the_collector_makes_of_spans(
     start_gateway, topics, start_answerer, tmp_path
 ):
     with Collector(tmp_path).running() as collector:
-        gateway = start_gateway(topics, **collector.settings("grpc")).wait_ready()
-        side = TracedSide(collector.http)
-        start_answerer(headers_of=side.headers_of)
-        with closing(side), Crowd([gateway], sessions=20, pause=0.05).running() as crowd:
-            crowd.wait_all("answered")
-            for edge in (f'client="answer-gateway",.*server="{NAME}"', f'client="{NAME}",.*server="answer-gateway"'):
+        gateway = start_gateway(topics, **collector.exporter_settings("grpc")).wait_ready()
+        tracing = AnswererTracing(collector.http)
+        start_answerer(headers_of=tracing.trace_question)
+        with closing(tracing), LoadClients([gateway], sessions=20, pause=0.05).running() as clients:
+            clients.wait_all_sessions("answered")
+            for edge in (
+                f'client="answer-gateway",.*server="{ANSWERER_SERVICE_NAME}"',
+                f'client="{ANSWERER_SERVICE_NAME}",.*server="answer-gateway"',
+            ):
                 eventually(lambda edge=edge: re.search(edge, collector.span_metrics()), f"{edge} is counted")
             seen = observe("--live", f"127.0.0.1:{gateway.admin_port}", "--spans", f"127.0.0.1:{collector.prometheus}")
     empty = [line for line in seen.splitlines() if line.strip().startswith("tracing.json")]

@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from harness import avro_schemas, canaries, v1_client
-from harness.answerer import held
-from harness.load_clients import Crowd
+from harness.answerer import answer_manually
+from harness.load_clients import LoadClients
 from harness.movable_clock import MovableClock
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(300)]
@@ -35,28 +35,28 @@ def without(stack):
 
 
 def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive(gateway, start_answerer, without):
-    answerer = start_answerer(held)
+    answerer = start_answerer(answer_manually)
     with ExitStack() as opened:
         sockets = [opened.enter_context(v1_client.connect(gateway.url(canaries.session_id()))) for _ in range(6)]
         asked = [canaries.question(str(number)) for number in range(6)]
         for socket, text in zip(sockets, asked, strict=True):
             v1_client.send(socket, text)
-        questions = [answerer.question(text) for text in asked]
+        questions = [answerer.wait_question(text) for text in asked]
         values = [
-            answerer.serialized(
+            answerer.serialize(
                 {"session_id": question.wire_id, "resposta": canaries.answer_to(question.text), "tokens": 1},
-                avro_schemas.RESPOSTA_REORDERED,
+                avro_schemas.REORDERED_ANSWER_SCHEMA,
             )
             for question in questions
         ]
-        somebody_elses = answerer.serialized(
-            {"session_id": canaries.session_id(), "resposta": "x", "tokens": 1}, avro_schemas.RESPOSTA_REORDERED
+        somebody_elses = answerer.serialize(
+            {"session_id": canaries.session_id(), "resposta": "x", "tokens": 1}, avro_schemas.REORDERED_ANSWER_SCHEMA
         )
         with without("registry"):
             for _ in range(PARKED_AT_MOST):
-                answerer.write_bytes(somebody_elses, partition=0)
+                answerer.write_value(somebody_elses, partition=0)
             for number, value in enumerate(values):
-                answerer.write_bytes(value, partition=number % 3)
+                answerer.write_value(value, partition=number % 3)
             answerer.flush()
             gateway.wait_metric("answer_gateway_consumer_partitions", 1, state="paused")
             gateway.wait_metric("answer_gateway_parked_records", PARKED_AT_MOST + 4, bound="used")
@@ -64,7 +64,7 @@ def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive
             for socket in sockets:
                 v1_client.assert_nothing_more(socket)
         for socket, text in zip(sockets, asked, strict=True):
-            assert v1_client.receive(socket, timeout=60) == v1_client.response(canaries.answer_to(text))
+            assert v1_client.receive(socket, timeout=60) == v1_client.answer_frame(canaries.answer_to(text))
             v1_client.assert_nothing_more(socket)
     assert gateway.metrics().value("answer_gateway_answers_total", outcome="invalid") == 0
 
@@ -73,28 +73,28 @@ def test_questions_and_known_answers_flow_while_the_registry_is_away(gateway, st
     start_answerer()
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         question = canaries.question("before")
-        assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
+        assert v1_client.ask(socket, question) == v1_client.answer_frame(canaries.answer_to(question))
         with without("registry"):
             for _ in range(20):
                 question = canaries.question("meanwhile")
-                assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
+                assert v1_client.ask(socket, question) == v1_client.answer_frame(canaries.answer_to(question))
 
 
 def test_sessions_outlive_a_broker_that_goes_away_under_load(start_gateway, topics, start_answerer, without):
     gateway = start_gateway(topics, GATEWAY__KAFKA__PUBLISH_TIMEOUT=f"{PUBLISH_DEADLINE:g}s", RUST_LOG="info")
     gateway.wait_ready()
     start_answerer()
-    with Crowd([gateway], sessions=100, pause=0.2).running() as crowd:
-        crowd.wait_all("answered")
+    with LoadClients([gateway], sessions=100, pause=0.2).running() as clients:
+        clients.wait_all_sessions("answered")
         with without("kafka"):
             away = time.monotonic()
-            crowd.wait_failed_or_waiting(since=away)
+            clients.wait_all_failed_or_waiting(since=away)
             gateway.wait_readyz(200, naming="kafka")
         back = time.monotonic()
-        crowd.wait_all("answered", since=back)
-    strange = [one for one in crowd.exchanges if not one.answered and not one.failed]
+        clients.wait_all_sessions("answered", since=back)
+    strange = [one for one in clients.exchanges if not one.answered and not one.failed]
     assert not strange, f"{len(strange)} questions got neither their answer nor the error, such as {strange[0]}"
-    slowest = max(one.took for one in crowd.exchanges if one.failed)
+    slowest = max(one.took for one in clients.exchanges if one.failed)
     assert slowest < PUBLISH_DEADLINE + SLACK, f"an error frame took {slowest:.1f} s"
     gateway.wait_sessions(0)
 
@@ -106,20 +106,20 @@ def test_a_wall_clock_that_jumps_back_holds_nothing_up(start_gateway, topics, tm
         clock.move(3_600)
         clock.move(0)
     gateway.stop()
-    assert "consumer stopped" in gateway.log.read_text(), gateway.tail()
+    assert "consumer stopped" in gateway.log.read_text(), gateway.log_tail()
 
 
 def test_a_question_that_waits_while_the_broker_goes_away_gets_its_answer_afterwards(gateway, start_answerer, without):
-    answerer = start_answerer(held)
+    answerer = start_answerer(answer_manually)
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         asked = canaries.question()
         v1_client.send(socket, asked)
-        question = answerer.question(asked)
+        question = answerer.wait_question(asked)
         gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
         with without("kafka"):
             v1_client.assert_nothing_more(socket)
         answerer.answer(question, canaries.answer_to(asked))
-        assert v1_client.receive(socket, timeout=60) == v1_client.response(canaries.answer_to(asked))
+        assert v1_client.receive(socket, timeout=60) == v1_client.answer_frame(canaries.answer_to(asked))
 
 
 def test_it_ends_in_its_grace_period_while_kafka_is_away(start_gateway, topics, without):
@@ -128,4 +128,4 @@ def test_it_ends_in_its_grace_period_while_kafka_is_away(start_gateway, topics, 
     with without("kafka"):
         gateway.wait_readyz(200, naming="kafka")
         gateway.terminate()
-        assert gateway.wait_end(grace) == 0, gateway.tail()
+        assert gateway.wait_exit(grace) == 0, gateway.log_tail()

@@ -16,7 +16,7 @@ def access(stack) -> Access:
 def test_a_question_is_answered_through_a_secured_broker_and_registry(gateway, start_answerer):
     start_answerer()
     question = canaries.question()
-    assert v1_client.ask_once(gateway.url(canaries.session_id()), question) == v1_client.response(
+    assert v1_client.ask_once(gateway.url(canaries.session_id()), question) == v1_client.answer_frame(
         canaries.answer_to(question)
     )
 
@@ -26,11 +26,11 @@ def test_secrets_come_from_files(start_gateway, topics, start_answerer, access, 
     settings = {}
     for name in ("KAFKA_API_SECRET", "SCHEMA_REGISTRY_API_SECRET"):
         path = tmp_path / name
-        path.write_text(access.gateway[name] + "\n")
+        path.write_text(access.gateway_settings[name] + "\n")
         settings[f"{name}_FILE"] = str(path)
     gateway = start_gateway(topics, **settings, KAFKA_API_SECRET=None, SCHEMA_REGISTRY_API_SECRET=None).wait_ready()
     question = canaries.question()
-    assert v1_client.ask_once(gateway.url(canaries.session_id()), question) == v1_client.response(
+    assert v1_client.ask_once(gateway.url(canaries.session_id()), question) == v1_client.answer_frame(
         canaries.answer_to(question)
     )
 

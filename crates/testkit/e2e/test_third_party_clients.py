@@ -20,7 +20,7 @@ def ask_with_npm_ws(url: str, content: str) -> list[dict]:
     node = shutil.which("node")
     assert node, "node is not installed; scripts/setup says where it comes from"
     done = subprocess.run(
-        [node, HERE / "clients" / "ask.mjs", url, v1_client.message(content)],
+        [node, HERE / "clients" / "ask.mjs", url, v1_client.question_frame(content)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -38,7 +38,7 @@ def test_a_websockets_client_gets_its_answer_in_one_frame(gateway, start_answere
     start_answerer(keyed=keyed)
     question = canaries.question()
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
-        assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
+        assert v1_client.ask(socket, question) == v1_client.answer_frame(canaries.answer_to(question))
         v1_client.assert_nothing_more(socket)
 
 
@@ -46,7 +46,7 @@ def test_an_npm_ws_client_gets_its_answer_in_one_frame(gateway, start_answerer, 
     start_answerer(keyed=keyed)
     question = canaries.question()
     frames = ask_with_npm_ws(gateway.url(canaries.session_id()), question)
-    assert frames == [v1_client.response(canaries.answer_to(question))]
+    assert frames == [v1_client.answer_frame(canaries.answer_to(question))]
 
 
 def test_a_session_asks_one_question_after_the_other(gateway, start_answerer, keyed):
@@ -54,7 +54,7 @@ def test_a_session_asks_one_question_after_the_other(gateway, start_answerer, ke
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         for number in range(20):
             question = canaries.question(f"número {number}")
-            assert v1_client.ask(socket, question) == v1_client.response(canaries.answer_to(question))
+            assert v1_client.ask(socket, question) == v1_client.answer_frame(canaries.answer_to(question))
         v1_client.assert_nothing_more(socket)
 
 
@@ -68,9 +68,9 @@ def test_an_answer_reaches_its_own_session_and_no_other(gateway, start_answerer,
         v1_client.send(first, asked_first)
         v1_client.send(second, asked_second)
         for asked in (asked_second, asked_first):
-            answerer.answer(answerer.question(asked), canaries.answer_to(asked))
-        assert v1_client.receive(second) == v1_client.response(canaries.answer_to(asked_second))
-        assert v1_client.receive(first) == v1_client.response(canaries.answer_to(asked_first))
+            answerer.answer(answerer.wait_question(asked), canaries.answer_to(asked))
+        assert v1_client.receive(second) == v1_client.answer_frame(canaries.answer_to(asked_second))
+        assert v1_client.receive(first) == v1_client.answer_frame(canaries.answer_to(asked_first))
         v1_client.assert_nothing_more(first)
         v1_client.assert_nothing_more(second)
 
@@ -80,12 +80,12 @@ def test_answers_of_every_frame_length_arrive_whole(gateway, start_answerer, siz
     text = "ã" * (size // 2) + "x" * (size % 2)
     start_answerer(lambda _: [text])
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
-        assert v1_client.ask(socket, canaries.question()) == v1_client.response(text)
+        assert v1_client.ask(socket, canaries.question()) == v1_client.answer_frame(text)
 
 
 def test_text_of_every_script_survives_both_ways(gateway, start_answerer):
     text = 'aspas " barra \\ nova\nlinha \t nulo \u0000 emoji 🚆 日本語 עברית \u2028 fim'
     answerer = start_answerer(lambda question: [question.text])
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
-        assert v1_client.ask(socket, text) == v1_client.response(text)
+        assert v1_client.ask(socket, text) == v1_client.answer_frame(text)
     assert [question.text for question in answerer.questions] == [text]

@@ -5,9 +5,9 @@ import subprocess
 import pytest
 
 from harness import canaries, v1_client
-from harness.answerer import held
+from harness.answerer import answer_manually
 from harness.collector import Collector
-from harness.gateway import bare_environment, binary, free_port
+from harness.gateway import bare_environment, free_port, gateway_binary
 from harness.polling import eventually
 
 pytestmark = pytest.mark.stack
@@ -41,7 +41,7 @@ def ask(gateway, session, headers=None):
     """One question and its answer."""
     with v1_client.connect(gateway.url(session), additional_headers=headers or {}) as socket:
         asked = canaries.question()
-        assert v1_client.ask(socket, asked) == v1_client.response(canaries.answer_to(asked))
+        assert v1_client.ask(socket, asked) == v1_client.answer_frame(canaries.answer_to(asked))
     return asked
 
 
@@ -49,7 +49,7 @@ def ask(gateway, session, headers=None):
 def test_a_question_is_one_trace_when_the_answering_side_carries_it_on(
     start_gateway, topics, start_answerer, collector, protocol
 ):
-    gateway = start_gateway(topics, **collector.settings(protocol)).wait_ready()
+    gateway = start_gateway(topics, **collector.exporter_settings(protocol)).wait_ready()
     start_answerer(echo_headers=True)
     session = canaries.session_id()
     ask(gateway, session, {"traceparent": f"00-{CLIENTS_TRACE}-{CLIENTS_SPAN}-01"})
@@ -86,7 +86,7 @@ def spans_of_trace(collector, trace, session):
 def test_an_answering_side_that_drops_the_context_is_linked_through_the_question(
     start_gateway, topics, start_answerer, collector
 ):
-    gateway = start_gateway(topics, OTEL_SERVICE_NAME="asked", **collector.settings("grpc")).wait_ready()
+    gateway = start_gateway(topics, OTEL_SERVICE_NAME="asked", **collector.exporter_settings("grpc")).wait_ready()
     start_answerer()
     session = canaries.session_id()
     ask(gateway, session)
@@ -99,15 +99,15 @@ def test_an_answering_side_that_drops_the_context_is_linked_through_the_question
 
 
 def test_what_fails_is_an_error_in_its_trace(start_gateway, topics, start_answerer, collector):
-    settings = collector.settings("grpc")
+    settings = collector.exporter_settings("grpc")
     gateway = start_gateway(topics, GATEWAY__SESSION__ANSWER_TIMEOUT="1500ms", **settings).wait_ready()
-    answerer = start_answerer(held)
+    answerer = start_answerer(answer_manually)
     session = canaries.session_id()
     with v1_client.connect(gateway.url(session)) as socket:
         asked = canaries.question()
         v1_client.send(socket, asked)
-        answerer.write_bytes(b"no answer", headers=answerer.question(asked).headers)
-        assert v1_client.receive(socket) == v1_client.TIMED_OUT
+        answerer.write_value(b"no answer", headers=answerer.wait_question(asked).headers)
+        assert v1_client.receive(socket) == v1_client.TIMEOUT_ERROR
     by_name = spans_of(collector, session, 3)
     failed = {name: (span.status, span.attributes.get("error.type")) for name, span in by_name.items()}
     assert failed == {
@@ -118,7 +118,7 @@ def test_what_fails_is_an_error_in_its_trace(start_gateway, topics, start_answer
 
 
 def test_no_text_of_people_is_in_a_span(start_gateway, topics, start_answerer, collector):
-    gateway = start_gateway(topics, **collector.settings("grpc")).wait_ready()
+    gateway = start_gateway(topics, **collector.exporter_settings("grpc")).wait_ready()
     start_answerer()
     session = canaries.session_id()
     ask(gateway, session)
@@ -130,23 +130,23 @@ def test_no_text_of_people_is_in_a_span(start_gateway, topics, start_answerer, c
 def test_what_is_not_sampled_is_not_sent_and_its_context_travels_all_the_same(
     start_gateway, topics, start_answerer, collector
 ):
-    settings = collector.settings("grpc")
+    settings = collector.exporter_settings("grpc")
     gateway = start_gateway(topics, OTEL_TRACES_SAMPLER="always_off", **settings).wait_ready()
-    answerer = start_answerer(held)
+    answerer = start_answerer(answer_manually)
     session = canaries.session_id()
     with v1_client.connect(gateway.url(session)) as socket:
         asked = canaries.question()
         v1_client.send(socket, asked)
-        question = answerer.question(asked)
+        question = answerer.wait_question(asked)
         assert question.header("traceparent").endswith("-00")
         answerer.answer(question, canaries.answer_to(asked))
-        assert v1_client.receive(socket) == v1_client.response(canaries.answer_to(asked))
+        assert v1_client.receive(socket) == v1_client.answer_frame(canaries.answer_to(asked))
     gateway.stop()
     assert not [span for span in collector.spans() if span.attributes.get("session.id") == session]
 
 
 def test_the_collectors_span_metrics_count_each_step(start_gateway, topics, start_answerer, collector):
-    gateway = start_gateway(topics, **collector.settings("grpc")).wait_ready()
+    gateway = start_gateway(topics, **collector.exporter_settings("grpc")).wait_ready()
     start_answerer(echo_headers=True)
     ask(gateway, canaries.session_id())
 
@@ -162,7 +162,7 @@ def test_the_collectors_span_metrics_count_each_step(start_gateway, topics, star
 
 
 def test_metrics_leave_by_otlp_too(start_gateway, topics, start_answerer, collector):
-    settings = {**collector.settings("http/protobuf"), "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+    settings = {**collector.exporter_settings("http/protobuf"), "OTEL_METRIC_EXPORT_INTERVAL": "200"}
     gateway = start_gateway(topics, OTEL_METRICS_EXPORTER="otlp", **settings).wait_ready()
     start_answerer()
     ask(gateway, canaries.session_id())
@@ -191,6 +191,6 @@ def test_a_collector_that_is_away_costs_nothing_and_is_counted(start_gateway, to
 def test_an_exporter_that_is_not_built_in_is_named():
     environment = bare_environment({"OTEL_TRACES_EXPORTER": "zipkin", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     environment["KAFKA_SCHEMA_REGISTRY_URL"] = "http://127.0.0.1:1"
-    ended = subprocess.run([binary(), "run"], env=environment, capture_output=True, text=True, timeout=30)
+    ended = subprocess.run([gateway_binary(), "run"], env=environment, capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1
     assert "OTEL_TRACES_EXPORTER: there is no exporter `zipkin`; use otlp or none" in ended.stderr

@@ -21,9 +21,9 @@ from chaos.replicas import Replicas
 from chaos.report import Report
 from chaos.schedule import Planned, schedule
 from harness import unreadable_batches
-from harness.resuming_clients import Wanderers
+from harness.resuming_clients import ResumingClients
 from harness.stack import Access
-from harness.topics import PARTITIONS, prepared
+from harness.topics import PARTITIONS, create_topics_with_schema
 
 WATCH = 2.0
 # In how many questions clients leave in the middle, and come back elsewhere.
@@ -53,7 +53,7 @@ class Run:
         self.bootstrap = os.environ["AG_STACK_BOOTSTRAP"]
         registry_url = os.environ["AG_STACK_REGISTRY_URL"]
         access = Access(self.bootstrap, {"bootstrap.servers": self.bootstrap}, {"url": registry_url}, {})
-        self.topics = prepared(access, replication=3)
+        self.topics = create_topics_with_schema(access, replication=3)
         chosen = {"faults": tuple(wanted.fault)} if wanted.fault else {}
         self.plan = schedule(wanted.seed, wanted.rounds, wanted.gap, *chosen.values())
         self.report = Report(wanted.seed)
@@ -63,29 +63,29 @@ class Run:
             "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "3s",
             # With the longest freeze it is well below the time an answer may take.
             "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "10s",
-            **unreadable_batches.LIMITED,
+            **unreadable_batches.UNPACK_LIMIT_SETTINGS,
         }
-        self.replicas = Replicas(self.ports, self.topics.gateway(), wanted.folder, settings)
+        self.replicas = Replicas(self.ports, self.topics.gateway_settings(), wanted.folder, settings)
         # Every mode has its turn a few times.
         turn = min(10.0, max(2.0, self._length() / (3 * len(MODES))))
         self.answering = AnsweringSide(self.bootstrap, registry_url, self.topics, PARTITIONS, wanted.seed, turn)
         sessions = wanted.sessions
         pause = 0.05
-        self.new = Wanderers(
+        self.new = ResumingClients(
             self.replicas.fronts,
             sessions * 2 // 3,
             pause=pause,
             seed=wanted.seed,
             answer_timeout=wanted.answer_timeout,
             answers_to=violations.answers_to,
-            restless=RESTLESS,
+            leave_probability=RESTLESS,
         )
         self.old = OldClients(
             self.replicas.fronts,
             sessions - sessions * 2 // 3,
             pause,
             wanted.seed,
-            restless=RESTLESS,
+            leave_probability=RESTLESS,
             answer_timeout=wanted.answer_timeout,
         )
 
@@ -136,7 +136,7 @@ class Run:
         self._wait(lambda: self._asked() >= self.wanted.questions, began, None)
 
     def _asked(self) -> int:
-        return self.new.verdict.answered + len(self.old.verdict.shown)
+        return self.new.observations.answered + len(self.old.observations.shown)
 
     def _wait(self, is_time, began: float, upcoming: Planned | None) -> None:
         while not is_time():
@@ -158,7 +158,7 @@ class Run:
             self.replicas.watch()
 
     def _conclude(self) -> int:
-        report, new, old = self.report, self.new.verdict, self.old.verdict
+        report, new, old = self.report, self.new.observations, self.old.observations
         silent = self.answering.silent
         report.questions = self._asked()
         report.modes = dict(Counter(mode.name for mode in self.answering.modes.values()))
@@ -182,7 +182,7 @@ class Run:
         }
         report.version_2 = {
             "answered": new.answered,
-            "left in the middle": new.left,
+            "left in the middle": new.left_midway,
             "reloaded": new.reloaded,
             "resumed": new.resumed,
             "not resumed": new.not_resumed,

@@ -17,7 +17,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from chaos.answer_modes import MODES, Mode
-from harness.avro_schemas import RESPOSTA
+from harness.avro_schemas import ANSWER_SCHEMA
 from harness.canaries import answer_to
 from harness.topics import Topics
 
@@ -58,7 +58,7 @@ class AnsweringSide:
         self._random = random.Random(seed)
         registry = SchemaRegistryClient({"url": registry_url})
         self._read = AvroDeserializer(registry)
-        self._write = AvroSerializer(registry, RESPOSTA)
+        self._write = AvroSerializer(registry, ANSWER_SCHEMA)
         # Brokers that are away are part of the run, and no news.
         quiet = {"log_level": 0}
         kafka = {"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True, **quiet}

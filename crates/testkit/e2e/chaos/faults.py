@@ -123,7 +123,7 @@ class Mishaps:
         """One to each partition, between the answers."""
         topic = self._admin.list_topics(self._topics.answers, timeout=20).topics[self._topics.answers]
         for partition in topic.partitions:
-            unreadable_batches.write_batch(self._kafka, self._topics.answers, partition)
+            unreadable_batches.write_unreadable_batch(self._kafka, self._topics.answers, partition)
 
     def _vanish(self, target: int) -> None:
         """Clients ask and are gone, without a word of goodbye."""
@@ -148,7 +148,7 @@ class Mishaps:
         key = "dGhlIHNhbXBsZSBub25jZQ=="
         head = (
             f"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {v2_client.PROTOCOL}\r\n\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {v2_client.SUBPROTOCOL}\r\n\r\n"
         )
         client.sendall(head.encode())
         assert b" 101 " in client.recv(4096)

@@ -13,8 +13,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
 from harness import canaries
-from harness.polling import PATIENCE
-from harness.v1_client import FAILED, TIMED_OUT, message
+from harness.polling import WAIT_TIMEOUT
+from harness.v1_client import PUBLISH_ERROR, TIMEOUT_ERROR, question_frame
 
 
 @dataclass
@@ -37,18 +37,25 @@ class OldVerdict:
     timed_out: list[str] = field(default_factory=list)
     failed: Counter = field(default_factory=Counter)
     closed: Counter = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
+    protocol_violations: list[str] = field(default_factory=list)
 
 
 class OldClients:
     """Many of them, on a thread of their own."""
 
     def __init__(
-        self, ports: Sequence[int], sessions: int, pause: float, seed: int, *, restless: float, answer_timeout: float
+        self,
+        ports: Sequence[int],
+        sessions: int,
+        pause: float,
+        seed: int,
+        *,
+        leave_probability: float,
+        answer_timeout: float,
     ):
-        self._restless = restless
+        self._leave_probability = leave_probability
         self._answer_timeout = answer_timeout
-        self.verdict = OldVerdict()
+        self.observations = OldVerdict()
         self._ports = ports
         self._sessions = sessions
         self._pause = pause
@@ -81,34 +88,34 @@ class OldClients:
             url = f"ws://127.0.0.1:{chance.choice(self._ports)}/ws/{session}"
             options = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None}
             try:
-                async with await connect(url, open_timeout=PATIENCE, close_timeout=1, **options) as client:
+                async with await connect(url, open_timeout=WAIT_TIMEOUT, close_timeout=1, **options) as client:
                     await self._talk(client, session, chance)
             except ConnectionClosed as closed:
-                self.verdict.closed[closed.rcvd.code if closed.rcvd else 1006] += 1
+                self.observations.closed[closed.rcvd.code if closed.rcvd else 1006] += 1
             except (OSError, InvalidHandshake, InvalidMessage, TimeoutError, EOFError):
-                self.verdict.closed["no connection"] += 1
+                self.observations.closed["no connection"] += 1
             await asyncio.sleep(0.1 + chance.random() * 0.4)
 
     async def _talk(self, client: ClientConnection, session: str, chance: random.Random) -> None:
         earlier: list[str] = []
         while not self.ending.is_set():
             question, asked_at = canaries.question("v1"), time.monotonic()
-            await client.send(message(question))
+            await client.send(question_frame(question))
             frame = json.loads(await asyncio.wait_for(client.recv(), 600))
-            if frame == FAILED:
-                self.verdict.failed["not sent"] += 1
-            elif frame == TIMED_OUT and time.monotonic() - asked_at < self._answer_timeout:
+            if frame == PUBLISH_ERROR:
+                self.observations.failed["not sent"] += 1
+            elif frame == TIMEOUT_ERROR and time.monotonic() - asked_at < self._answer_timeout:
                 # The end of a drain, which version 1 can be told in no other way.
-                self.verdict.failed["given up by a replica that ended"] += 1
-            elif frame == TIMED_OUT:
-                self.verdict.timed_out.append(question)
+                self.observations.failed["given up by a replica that ended"] += 1
+            elif frame == TIMEOUT_ERROR:
+                self.observations.timed_out.append(question)
             elif frame.get("type") == "response":
                 at = time.monotonic() - self._began
-                self.verdict.shown.append(Shown(session, question, list(earlier), frame["data"], at))
+                self.observations.shown.append(Shown(session, question, list(earlier), frame["data"], at))
             else:
-                self.verdict.wrong.append(f"{session}: {frame.get('type')} is no answer")
+                self.observations.protocol_violations.append(f"{session}: {frame.get('type')} is no answer")
             earlier.append(question)
-            if chance.random() < self._restless:
+            if chance.random() < self._leave_probability:
                 return
             await asyncio.sleep(self._pause * chance.random() * 2)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.gateway import Gateway
-from harness.ledger import ledger
+from harness.ledger import read_ledger
 from harness.movable_clock import MovableClock
 from harness.polling import eventually
 
-GRACE = 10.0
+GRACE_PERIOD = 10.0
 NUMBERS = (1, 2, 3)
 
 
@@ -44,7 +44,7 @@ class Replicas:
             "GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-run",
             "GATEWAY__DRAIN__ACCEPT_FOR": "1s",
             "GATEWAY__DRAIN__BUDGET": "3s",
-            "GATEWAY__DRAIN__GRACE_PERIOD": f"{GRACE:g}s",
+            "GATEWAY__DRAIN__GRACE_PERIOD": f"{GRACE_PERIOD:g}s",
             "RUST_LOG": "info",
             **topics,
             **settings,
@@ -87,9 +87,9 @@ class Replicas:
             # One that was killed a moment ago: before it listens to signals, SIGTERM ends it as it ends any process.
             eventually(lambda one=gateway: "answer-gateway starts" in one.log.read_text(), "it has begun")
             gateway.terminate()
-            status = gateway.wait_end(GRACE + 5)
+            status = gateway.wait_exit(GRACE_PERIOD + 5)
             gateway.check_canaries()
-            assert status == 0, f"gateway {number} ended with {status}:\n{gateway.tail()}"
+            assert status == 0, f"gateway {number} ended with {status}:\n{gateway.log_tail()}"
             self._alive[number].end = "drained"
             self._start(number)
             self._gateways[number].wait_ready()
@@ -111,13 +111,13 @@ class Replicas:
                 status = Path(f"/proc/{life.pid}/status").read_text().splitlines()
                 used = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
                 life.memory.append((time.monotonic() - self._began, used))
-                life.account = ledger(self._gateways[number])
+                life.account = read_ledger(self._gateways[number])
 
     def settle(self) -> None:
         """Ends all of them as an orchestrator does; each account has to balance when nobody asks any more."""
         for number, gateway in self._gateways.items():
             eventually(lambda one=gateway: one.metrics().value("answer_gateway_sessions") == 0, "nobody is connected")
-            self._alive[number].account = ledger(gateway)
+            self._alive[number].account = read_ledger(gateway)
             gateway.stop()
             self._alive[number].end = "ended"
 

@@ -7,15 +7,15 @@ from chaos.answering_side import other_answer
 from chaos.reconnecting_clients import OldVerdict, Shown
 from chaos.replicas import Life
 from harness.canaries import answer_to
-from harness.resuming_clients import Verdict
-from harness.unreadable_batches import UNPACKED_LIMIT
+from harness.resuming_clients import V2Observations
+from harness.unreadable_batches import MAX_UNPACKED_BYTES
 
 # A process may have so much more memory at its end than after its first third, beside what is measured in noise and
 # the buffers that an unreadable batch is unpacked into: one each for the consumer, for the look into the past and for
 # the two clients that search for the batch's end, however many such batches there are.
 GROWTH = 1.5
 NOISE_KIB = 32 * 1024
-UNPACKING_KIB = 4 * UNPACKED_LIMIT // 1024
+UNPACKING_KIB = 4 * MAX_UNPACKED_BYTES // 1024
 
 
 def answers_to(question: str) -> set[str]:
@@ -23,16 +23,16 @@ def answers_to(question: str) -> set[str]:
     return {answer_to(question), other_answer(question)}
 
 
-def judge_new(verdict: Verdict, silent: set[str], story: Callable[[str], str] = str) -> Iterator[str]:
+def judge_new(observations: V2Observations, silent: set[str], story: Callable[[str], str] = str) -> Iterator[str]:
     """Version 2: right always, and nothing that was answered is missing. `story` tells of a question what the answering
     side did with it."""
-    yield from (f"version 2: {what}" for what in verdict.wrong)
-    yield from (f"version 2, lost: {what}" for what in verdict.lost)
-    yield from (f"version 2, {what}" for what in _lost(verdict.timed_out, silent, story))
+    yield from (f"version 2: {what}" for what in observations.protocol_violations)
+    yield from (f"version 2, lost: {what}" for what in observations.lost)
+    yield from (f"version 2, {what}" for what in _lost(observations.timed_out, silent, story))
 
 
 def judge_old(
-    verdict: OldVerdict,
+    observations: OldVerdict,
     modes: Mapping[str, Mode],
     silent: set[str],
     again: set[str],
@@ -41,12 +41,12 @@ def judge_old(
 ) -> Iterator[str]:
     """Version 1: the right session always; the right question as far as the answering side allows, which has read the
     questions `again` more than once."""
-    yield from (f"version 1: {what}" for what in verdict.wrong)
-    for one in verdict.shown:
+    yield from (f"version 1: {what}" for what in observations.protocol_violations)
+    for one in observations.shown:
         if one.data not in answers_to(one.question):
             for what in _misplaced(one, modes, again, wire_id):
-                yield f"{what}; {_story(verdict, one, modes)}"
-    yield from (f"version 1, {what}" for what in _lost(verdict.timed_out, silent, story))
+                yield f"{what}; {_story(observations, one, modes)}"
+    yield from (f"version 1, {what}" for what in _lost(observations.timed_out, silent, story))
 
 
 def _lost(timed_out: Iterable[str], silent: set[str], story: Callable[[str], str]) -> Iterator[str]:
@@ -65,9 +65,9 @@ def _misplaced(one: Shown, modes: Mapping[str, Mode], again: set[str], wire_id: 
         yield f"version 1: session {one.session} was shown the answer to another question"
 
 
-def _story(verdict: OldVerdict, one: Shown, modes: Mapping[str, Mode]) -> str:
+def _story(observations: OldVerdict, one: Shown, modes: Mapping[str, Mode]) -> str:
     """What the session saw up to then: for each of its latest questions how it was answered, and what was shown."""
-    shown = {other.question: other.data for other in verdict.shown if other.session == one.session}
+    shown = {other.question: other.data for other in observations.shown if other.session == one.session}
     asked = [*one.earlier, one.question]
     lines = []
     for number, question in enumerate(asked):
@@ -79,9 +79,9 @@ def _story(verdict: OldVerdict, one: Shown, modes: Mapping[str, Mode]) -> str:
     return f"{one.at:.1f} s after the clients began: {', '.join(lines[-8:])}"
 
 
-def slipped(verdict: OldVerdict) -> int:
+def slipped(observations: OldVerdict) -> int:
     """How many answers stood under another question of their session, whether that was promised not to be or not."""
-    return sum(one.data not in answers_to(one.question) for one in verdict.shown)
+    return sum(one.data not in answers_to(one.question) for one in observations.shown)
 
 
 def judge_account(life: Life) -> Iterator[str]:

@@ -11,7 +11,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from harness.avro_schemas import RESPOSTA
+from harness.avro_schemas import ANSWER_SCHEMA
 from harness.canaries import answer_to
 from harness.polling import eventually
 from harness.stack import Access
@@ -21,7 +21,7 @@ Headers = list[tuple[str, bytes]]
 
 
 @dataclass(frozen=True)
-class Question:
+class QuestionRecord:
     """One record of the questions' topic."""
 
     key: bytes | None
@@ -48,20 +48,20 @@ class Question:
 
 
 # What is said to a question: some texts, or none for silence. Called in the answerer's thread.
-Reply = Callable[[Question], list[str]]
+AnswerPolicy = Callable[[QuestionRecord], list[str]]
 
 
-def at_once(question: Question) -> list[str]:
+def answer_once(question: QuestionRecord) -> list[str]:
     """The right answer, once."""
     return [answer_to(question.text)]
 
 
-def twice(question: Question) -> list[str]:
+def answer_twice(question: QuestionRecord) -> list[str]:
     """The right answer, twice."""
     return [answer_to(question.text)] * 2
 
 
-def held(_: Question) -> list[str]:
+def answer_manually(_: QuestionRecord) -> list[str]:
     """Nothing, until the test says so."""
     return []
 
@@ -73,22 +73,22 @@ class Answerer:
         self,
         access: Access,
         topics: Topics,
-        reply: Reply = at_once,
+        policy: AnswerPolicy = answer_once,
         *,
         keyed: bool = False,
-        key_of: Callable[[Question], bytes | None] | None = None,
+        key_of: Callable[[QuestionRecord], bytes | None] | None = None,
         echo_headers: bool = False,
-        headers_of: Callable[[Question], Headers | None] | None = None,
-        schema: str = RESPOSTA,
+        headers_of: Callable[[QuestionRecord], Headers | None] | None = None,
+        schema: str = ANSWER_SCHEMA,
         compression: str = "none",
     ):
         self.topics = topics
-        self.reply = reply
+        self.policy = policy
         self.key_of = key_of or (lambda question: question.key if keyed else None)
         self.headers_of = headers_of or (lambda question: question.headers if echo_headers else None)
         self._registry = SchemaRegistryClient(dict(access.registry))
-        self._read = AvroDeserializer(self._registry)
-        self._write = AvroSerializer(self._registry, schema)
+        self._deserialize = AvroDeserializer(self._registry)
+        self._serialize = AvroSerializer(self._registry, schema)
         settings = {"linger.ms": 0, "enable.idempotence": True, "compression.type": compression}
         self._producer = Producer({**access.kafka, **settings})
         self._consumer = Consumer(
@@ -97,10 +97,10 @@ class Answerer:
         self._consumer.assign(
             [TopicPartition(topics.questions, number, OFFSET_BEGINNING) for number in range(PARTITIONS)]
         )
-        self._questions: list[Question] = []
+        self._questions: list[QuestionRecord] = []
         self._failure: BaseException | None = None
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="answerer")
+        self._thread = threading.Thread(target=self._run, name="answerer")
 
     @contextmanager
     def running(self) -> Iterator["Answerer"]:
@@ -116,11 +116,11 @@ class Answerer:
             raise self._failure
 
     @property
-    def questions(self) -> list[Question]:
+    def questions(self) -> list[QuestionRecord]:
         """Every question read so far."""
         return list(self._questions)
 
-    def question(self, text: str) -> Question:
+    def wait_question(self, text: str) -> QuestionRecord:
         """Waits for the one record that carries this text."""
         found = eventually(
             lambda: [question for question in self.questions if question.text == text],
@@ -129,14 +129,14 @@ class Answerer:
         assert len(found) == 1, f"one question was published {len(found)} times"
         return found[0]
 
-    def answer(self, question: Question, text: str, *, headers: Headers | None = None, **fields: Any) -> None:
+    def answer(self, question: QuestionRecord, text: str, *, headers: Headers | None = None, **fields: Any) -> None:
         """Writes an answer now; `fields` change or add to the record's fields."""
         record = {"session_id": question.wire_id, "resposta": text, **fields}
         key = self.key_of(question)
-        self.write(record, key=key, headers=headers if headers is not None else self.headers_of(question))
+        self.write_record(record, key=key, headers=headers if headers is not None else self.headers_of(question))
         self.flush()
 
-    def write(
+    def write_record(
         self,
         record: dict[str, Any],
         *,
@@ -146,16 +146,16 @@ class Answerer:
         schema: str | None = None,
     ) -> None:
         """Writes any record of the answers' topic, serialized by confluent-kafka."""
-        write = AvroSerializer(self._registry, schema) if schema else self._write
+        write = AvroSerializer(self._registry, schema) if schema else self._serialize
         value = write(record, SerializationContext(self.topics.answers, MessageField.VALUE))
-        self.write_bytes(value, key=key, headers=headers, partition=partition)
+        self.write_value(value, key=key, headers=headers, partition=partition)
 
-    def serialized(self, record: dict[str, Any], schema: str) -> bytes:
+    def serialize(self, record: dict[str, Any], schema: str) -> bytes:
         """The bytes `write` would send."""
         write = AvroSerializer(self._registry, schema)
         return write(record, SerializationContext(self.topics.answers, MessageField.VALUE))
 
-    def write_bytes(
+    def write_value(
         self,
         value: bytes | None,
         *,
@@ -166,7 +166,7 @@ class Answerer:
         """Writes those very bytes."""
         options = {} if partition is None else {"partition": partition}
         self._producer.produce(
-            self.topics.answers, value=value, key=key, headers=headers, on_delivery=self._delivered, **options
+            self.topics.answers, value=value, key=key, headers=headers, on_delivery=self._on_delivery_report, **options
         )
 
     def flush(self) -> None:
@@ -174,34 +174,34 @@ class Answerer:
         left = self._producer.flush(60)
         assert left == 0, f"{left} answers are not in Kafka"
 
-    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+    def _on_delivery_report(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
             self._failure = AssertionError(f"an answer was not written: {error}")
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
             while not self._ending.is_set():
                 for record in self._consumer.consume(num_messages=200, timeout=0.02):
-                    self._take(record)
+                    self._on_question(record)
                 self._producer.poll(0)
             self.flush()
         except BaseException as failure:
             self._failure = failure
 
-    def _take(self, record: Message) -> None:
+    def _on_question(self, record: Message) -> None:
         if record.error():
             return  # A broker that is away; librdkafka connects again by itself.
         context = SerializationContext(self.topics.questions, MessageField.VALUE)
-        question = Question(
+        question = QuestionRecord(
             key=record.key(),
             headers=record.headers() or [],
-            fields=self._read(record.value(), context),
+            fields=self._deserialize(record.value(), context),
             partition=record.partition(),
             offset=record.offset(),
         )
         self._questions.append(question)
-        for text in self.reply(question):
-            self.write(
+        for text in self.policy(question):
+            self.write_record(
                 {"session_id": question.wire_id, "resposta": text},
                 key=self.key_of(question),
                 headers=self.headers_of(question),

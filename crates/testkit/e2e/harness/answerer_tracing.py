@@ -7,13 +7,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from harness.answerer import Headers, Question
+from harness.answerer import Headers, QuestionRecord
 
-NAME = "rag-answerer"
-CONTEXT = ("traceparent", "tracestate")
+ANSWERER_SERVICE_NAME = "rag-answerer"
+TRACE_HEADERS = ("traceparent", "tracestate")
 
 
-class TracedSide:
+class AnswererTracing:
     """Makes a trace go on through the answering side: one span for the question taken, one for the answer written.
 
     `headers_of` is for `Answerer`; spans go to an OTLP port of a Collector.
@@ -21,15 +21,15 @@ class TracedSide:
 
     def __init__(self, collector_port: int) -> None:
         exporter = OTLPSpanExporter(endpoint=f"http://127.0.0.1:{collector_port}/v1/traces")
-        self._provider = TracerProvider(resource=Resource.create({SERVICE_NAME: NAME}))
+        self._provider = TracerProvider(resource=Resource.create({SERVICE_NAME: ANSWERER_SERVICE_NAME}))
         self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=100))
-        self._tracer = self._provider.get_tracer(NAME)
+        self._tracer = self._provider.get_tracer(ANSWERER_SERVICE_NAME)
         self._context = TraceContextTextMapPropagator()
 
-    def headers_of(self, question: Question) -> Headers:
+    def trace_question(self, question: QuestionRecord) -> Headers:
         """The question's headers, with the context of the span that writes the answer."""
-        kept = [(name, value) for name, value in question.headers if name not in CONTEXT]
-        carried = {name: value.decode() for name, value in question.headers if name in CONTEXT}
+        kept = [(name, value) for name, value in question.headers if name not in TRACE_HEADERS]
+        carried = {name: value.decode() for name, value in question.headers if name in TRACE_HEADERS}
         parent = self._context.extract(carried)
         carrier: dict[str, str] = {}
         with (

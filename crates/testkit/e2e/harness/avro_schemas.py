@@ -2,7 +2,7 @@
 
 import json
 
-PERGUNTA = json.dumps(
+QUESTION_SCHEMA = json.dumps(
     {
         "type": "record",
         "name": "Pergunta",
@@ -10,7 +10,7 @@ PERGUNTA = json.dumps(
     }
 )
 
-PERGUNTA_WITH_ALL_FIELDS = json.dumps(
+QUESTION_WITH_ALL_FIELDS_SCHEMA = json.dumps(
     {
         "type": "record",
         "name": "Pergunta",
@@ -27,7 +27,7 @@ PERGUNTA_WITH_ALL_FIELDS = json.dumps(
     }
 )
 
-RESPOSTA = json.dumps(
+ANSWER_SCHEMA = json.dumps(
     {
         "type": "record",
         "name": "Resposta",
@@ -35,7 +35,7 @@ RESPOSTA = json.dumps(
     }
 )
 
-RESPOSTA_WITH_QUESTION_ID = json.dumps(
+ANSWER_WITH_QUESTION_ID_SCHEMA = json.dumps(
     {
         "type": "record",
         "name": "Resposta",
@@ -48,7 +48,7 @@ RESPOSTA_WITH_QUESTION_ID = json.dumps(
     }
 )
 
-RESPOSTA_REORDERED = json.dumps(
+REORDERED_ANSWER_SCHEMA = json.dumps(
     {
         "type": "record",
         "name": "RespostaV2",
@@ -61,7 +61,7 @@ RESPOSTA_REORDERED = json.dumps(
     }
 )
 
-RESPOSTA_WITH_MORE_FIELDS = json.dumps(
+ANSWER_WITH_MORE_FIELDS_SCHEMA = json.dumps(
     {
         "type": "record",
         "name": "Resposta",
@@ -78,7 +78,7 @@ RESPOSTA_WITH_MORE_FIELDS = json.dumps(
 )
 
 # What Flink SQL registers: a generated name, every column nullable.
-RESPOSTA_OF_FLINK = json.dumps(
+FLINK_ANSWER_SCHEMA = json.dumps(
     {
         "type": "record",
         "name": "respostas_value",

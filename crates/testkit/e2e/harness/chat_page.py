@@ -12,7 +12,7 @@ from harness.polling import eventually
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server")
 
 
-class Page:
+class ChatPage:
     """The chat page, open."""
 
     def __init__(self, browser: Chrome, url: str) -> None:
@@ -28,7 +28,7 @@ class Page:
         """Types a question and presses Enter."""
         self._browser.find_element(By.ID, "question").send_keys(question, Keys.ENTER)
 
-    def ask_at_once(self, *questions: str) -> list[str]:
+    def ask_without_waiting(self, *questions: str) -> list[str]:
         """Sends several questions faster than anybody types, and returns the kinds of messages then shown."""
         script = """
             const [field, form] = [document.getElementById("question"), document.getElementById("form")];
@@ -46,13 +46,13 @@ class Page:
         """The first message of that kind, once it is there."""
         return eventually(lambda: self.messages(kind), f"the page shows a message of kind {kind}")[0]
 
-    def complaints(self) -> list[str]:
+    def console_errors(self) -> list[str]:
         """What the browser's console says is wrong."""
         return [entry["message"] for entry in self._browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Page]:
+def open_chat_page(url: str) -> Iterator[ChatPage]:
     """Opens the page in a browser of its own."""
     options = ChromeOptions()
     options.binary_location = _program("chromium")
@@ -61,7 +61,7 @@ def opened(url: str) -> Iterator[Page]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = Chrome(options, ChromeService(_program("chromedriver")))
     try:
-        yield Page(browser, url)
+        yield ChatPage(browser, url)
     finally:
         browser.quit()
 

@@ -55,7 +55,7 @@ class Span:
     links: list[tuple[str, str]] = field(default_factory=list)
 
 
-def program() -> str:
+def collector_binary() -> str:
     """Where the Collector's program is, as whoever starts the tests says."""
     return os.environ["AG_COLLECTOR"]
 
@@ -73,7 +73,7 @@ class Collector:
         self.log = folder / "collector.log"
         with self.log.open("wb") as sink:
             self.process = subprocess.Popen(
-                [program(), "--config", str(configuration)],
+                [collector_binary(), "--config", str(configuration)],
                 env=bare_environment({}),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -94,7 +94,7 @@ class Collector:
         assert self.process.poll() is None, self.log.read_text(errors="replace")
         return "Everything is ready" in self.log.read_text(errors="replace")
 
-    def settings(self, protocol: str) -> dict[str, str]:
+    def exporter_settings(self, protocol: str) -> dict[str, str]:
         """What sends a gateway's telemetry here, by `grpc` or `http/protobuf`."""
         port = self.grpc if protocol == "grpc" else self.http
         return {
@@ -107,7 +107,7 @@ class Collector:
         """Every span received so far."""
         return [
             _span(span, _attributes(of_resource["resource"]))
-            for received in self._received("traces")
+            for received in self._read_exported("traces")
             for of_resource in received["resourceSpans"]
             for of_scope in of_resource["scopeSpans"]
             for span in of_scope["spans"]
@@ -117,7 +117,7 @@ class Collector:
         """The names of every metric received so far."""
         return {
             metric["name"]
-            for received in self._received("metrics")
+            for received in self._read_exported("metrics")
             for of_resource in received["resourceMetrics"]
             for of_scope in of_resource["scopeMetrics"]
             for metric in of_scope["metrics"]
@@ -127,7 +127,7 @@ class Collector:
         """The page of metrics made of spans."""
         return http.get(self.prometheus, "/metrics", {"Accept": "application/openmetrics-text"}).body
 
-    def _received(self, signal: str) -> Iterator[dict[str, Any]]:
+    def _read_exported(self, signal: str) -> Iterator[dict[str, Any]]:
         file = self.folder / f"{signal}.jsonl"
         lines = file.read_text().splitlines(keepends=True) if file.exists() else []
         # The last line may be half written.

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from harness.canaries import TEXT_CANARIES
-from harness.gateway import bare_environment, binary
+from harness.gateway import bare_environment, gateway_binary
 from harness.stack import Access
 from harness.topics import PARTITIONS
 
-OWN = ("dlq-reason", "dlq-topic", "dlq-partition", "dlq-offset")
+DEAD_LETTER_HEADERS = ("dlq-reason", "dlq-topic", "dlq-partition", "dlq-offset")
 
 
 @dataclass(frozen=True)
-class Record:
+class TopicRecord:
     """One record, whole."""
 
     partition: int
@@ -34,12 +34,12 @@ class Record:
         """Where the record stood, if this is its copy."""
         return self.header("dlq-topic"), int(self.header("dlq-partition")), int(self.header("dlq-offset"))
 
-    def as_read(self) -> tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]:
+    def original_content(self) -> tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]:
         """Key, bytes and headers without those that only a copy has."""
-        return self.key, self.value, tuple(pair for pair in self.headers if pair[0] not in OWN)
+        return self.key, self.value, tuple(pair for pair in self.headers if pair[0] not in DEAD_LETTER_HEADERS)
 
 
-def read_all(access: Access, topic: str) -> list[Record]:
+def read_records(access: Access, topic: str) -> list[TopicRecord]:
     """Every record of a topic as it is now."""
     settings = {"group.id": "witness", "enable.partition.eof": True, "enable.auto.commit": False}
     consumer = Consumer({**access.kafka, **settings})
@@ -50,7 +50,7 @@ def read_all(access: Access, topic: str) -> list[Record]:
             (record,) = consumer.consume(1, timeout=20)
             if record.error() is None:
                 headers = tuple(record.headers() or ())
-                records.append(Record(record.partition(), record.offset(), record.key(), record.value(), headers))
+                records.append(TopicRecord(record.partition(), record.offset(), record.key(), record.value(), headers))
             else:
                 assert record.error().code() == KafkaError._PARTITION_EOF, record.error()
                 open_partitions.discard(record.partition())
@@ -60,7 +60,7 @@ def read_all(access: Access, topic: str) -> list[Record]:
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayRun:
     """How a run ended."""
 
     status: int
@@ -74,10 +74,10 @@ class Replayed:
         return next(int(word) for word in lines[0].replace(",", " ").split() if word.isdigit())
 
 
-def replay(settings: Mapping[str, str], *arguments: str) -> Replayed:
+def run_replay(settings: Mapping[str, str], *arguments: str) -> ReplayRun:
     """Runs `answer-gateway replay`, and checks that it shows nothing of a record."""
-    command = [str(binary()), "replay", *arguments]
+    command = [str(gateway_binary()), "replay", *arguments]
     done = subprocess.run(command, env=bare_environment(settings), capture_output=True, text=True, timeout=120)
     for canary in TEXT_CANARIES:
         assert canary not in done.stdout + done.stderr
-    return Replayed(done.returncode, done.stdout, done.stderr)
+    return ReplayRun(done.returncode, done.stdout, done.stderr)

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import http
 from harness.canaries import TEXT_CANARIES
 from harness.metrics import Metrics
-from harness.polling import PATIENCE, eventually
+from harness.polling import WAIT_TIMEOUT, eventually
 from harness.stack import REPOSITORY
 
 # Debug lines of our own crates, so that the canary check sees what an operator could switch on.
@@ -20,15 +20,15 @@ LOG_LEVEL = "info," + ",".join(
     f"{crate}=trace"
     for crate in ("answer_gateway", "gateway", "ws_gateway", "kafka_ingest", "session_core", "avro_codec", "telemetry")
 )
-QUICK_EXIT = {
+SHORT_DRAIN_SETTINGS = {
     "GATEWAY__DRAIN__ACCEPT_FOR": "0s",
     "GATEWAY__DRAIN__BUDGET": "1s",
     "GATEWAY__DRAIN__GRACE_PERIOD": "10s",
 }
-GRACE = 10.0
+GRACE_PERIOD = 10.0
 
 
-def binary() -> Path:
+def gateway_binary() -> Path:
     """The binary under test: AG_GATEWAY_BIN, else the dev build."""
     named = os.environ.get("AG_GATEWAY_BIN")
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
@@ -75,7 +75,7 @@ class Gateway:
             "GATEWAY__LIMITS__CONNECTS_PER_SECOND": "0",
             "GATEWAY__LIMITS__CONNECTIONS_PER_ADDRESS": "0",
             "RUST_LOG": LOG_LEVEL,
-            **QUICK_EXIT,
+            **SHORT_DRAIN_SETTINGS,
             **settings,
         }
         self.log = log
@@ -84,7 +84,7 @@ class Gateway:
         self.crashed = False
         with log.open("wb") as sink:
             self.process = subprocess.Popen(
-                [binary(), command],
+                [gateway_binary(), command],
                 env=bare_environment(self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -96,31 +96,33 @@ class Gateway:
         """Where that session connects."""
         return f"ws://127.0.0.1:{self.port}/ws/{session}"
 
-    def get(self, path: str, headers: dict[str, str] | None = None) -> http.Reply:
+    def get(self, path: str, headers: dict[str, str] | None = None) -> http.HttpReply:
         """GET on the public port."""
         return http.get(self.port, path, headers)
 
-    def admin(self, path: str, headers: dict[str, str] | None = None, timeout: float = 10) -> http.Reply:
+    def get_admin(self, path: str, headers: dict[str, str] | None = None, timeout: float = 10) -> http.HttpReply:
         """GET on the admin port."""
         return http.request(self.admin_port, "GET", path, headers=headers, timeout=timeout)
 
-    def change(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> http.Reply:
+    def request_admin(
+        self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
+    ) -> http.HttpReply:
         """A change by the admin port."""
         return http.request(self.admin_port, method, path, body, headers)
 
     def metrics(self) -> Metrics:
         """What `/metrics` says now."""
-        reply = self.admin("/metrics")
+        reply = self.get_admin("/metrics")
         assert reply.status == 200, reply
         self.last_metrics = reply.body
         return Metrics.parse(reply.body)
 
-    def wait_metric(self, name: str, at_least: float, patience: float = PATIENCE, **labels: str) -> float:
+    def wait_metric(self, name: str, at_least: float, timeout: float = WAIT_TIMEOUT, **labels: str) -> float:
         """Waits until a metric has reached a value."""
         return eventually(
             lambda: (found := self.metrics().value(name, **labels)) >= at_least and max(found, 1e-9),
             f"{name}{labels} >= {at_least}",
-            patience=patience,
+            timeout=timeout,
         )
 
     def wait_sessions(self, count: int) -> None:
@@ -135,24 +137,24 @@ class Gateway:
         self.wait_readyz(200)
         return self
 
-    def wait_readyz(self, status: int, naming: str = "") -> http.Reply:
+    def wait_readyz(self, status: int, naming: str = "") -> http.HttpReply:
         """Waits for `/readyz` to answer that status with `naming` in its body."""
 
-        def check() -> http.Reply:
+        def check() -> http.HttpReply:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the gateway ended with {self.process.returncode}:\n{self.tail()}")
-            reply = self.admin("/readyz")
+                raise RuntimeError(f"the gateway ended with {self.process.returncode}:\n{self.log_tail()}")
+            reply = self.get_admin("/readyz")
             assert reply.status == status, reply
             assert naming in reply.body, reply
             return reply
 
-        return eventually(check, f"/readyz answers {status} naming {naming!r}\n{self.tail()}")
+        return eventually(check, f"/readyz answers {status} naming {naming!r}\n{self.log_tail()}")
 
     def terminate(self) -> None:
         """Sends SIGTERM and returns at once."""
         self.process.send_signal(signal.SIGTERM)
 
-    def wait_end(self, seconds: float) -> int:
+    def wait_exit(self, seconds: float) -> int:
         """The exit status; fails when the process is still there after that time."""
         return self.process.wait(seconds)
 
@@ -166,14 +168,14 @@ class Gateway:
                 self.metrics()
             self.terminate()
         try:
-            status = self.wait_end(GRACE + 5)
+            status = self.wait_exit(GRACE_PERIOD + 5)
         except subprocess.TimeoutExpired:
-            threads = self.threads()
+            threads = self.describe_threads()
             self.kill()
-            raise AssertionError(f"still there after its grace period\n{threads}\n{self.tail()}") from None
+            raise AssertionError(f"still there after its grace period\n{threads}\n{self.log_tail()}") from None
         finally:
             self.check_canaries()
-        assert status == 0, f"ended with {status}\n{self.tail()}"
+        assert status == 0, f"ended with {status}\n{self.log_tail()}"
 
     def crash(self) -> None:
         """Kills the process, as part of the test."""
@@ -193,7 +195,7 @@ class Gateway:
             place = shown.find(canary)
             assert place < 0, f"{canary!r} has leaked: …{shown[max(0, place - 300) : place + 60]}…"
 
-    def threads(self) -> str:
+    def describe_threads(self) -> str:
         """What each of its threads does at the moment, as the kernel has it."""
         shown = []
         for thread in sorted(Path(f"/proc/{self.process.pid}/task").iterdir()):
@@ -203,6 +205,6 @@ class Gateway:
                 shown.append(f"thread {thread.name} {words[0]}: state {state}, waits in {words[1]}")
         return "\n".join(shown)
 
-    def tail(self, lines: int = 25) -> str:
+    def log_tail(self, lines: int = 25) -> str:
         """The end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

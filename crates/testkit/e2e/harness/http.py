@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpReply:
     """What came back."""
 
     status: int
@@ -19,7 +19,7 @@ class Reply:
         return json.loads(self.body)
 
 
-def get(port: int, path: str, headers: dict[str, str] | None = None) -> Reply:
+def get(port: int, path: str, headers: dict[str, str] | None = None) -> HttpReply:
     """GET on loopback."""
     return request(port, "GET", path, headers=headers)
 
@@ -31,13 +31,13 @@ def request(
     body: str = "",
     headers: dict[str, str] | None = None,
     timeout: float = 10,
-) -> Reply:
+) -> HttpReply:
     """Any request on loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request(method, path, body or None, headers or {})
         answer = connection.getresponse()
         body = answer.read().decode()
-        return Reply(answer.status, {key.lower(): value for key, value in answer.getheaders()}, body)
+        return HttpReply(answer.status, {key.lower(): value for key, value in answer.getheaders()}, body)
     finally:
         connection.close()

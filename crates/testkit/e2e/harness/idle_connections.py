@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from harness.polling import PATIENCE
+from harness.polling import WAIT_TIMEOUT
 
 # What a client sends before it falls silent.
-NOTHING = b""
-HALF_A_HEAD = b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half:"
+NO_REQUEST = b""
+PARTIAL_REQUEST_HEAD = b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half:"
 PUT_WITHOUT_BODY = b"PUT /log-level HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n"
 
-HANDSHAKE = (
+UPGRADE_REQUEST = (
     "GET /ws/{session} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 
 
 @dataclass(frozen=True)
-class Handshake:
+class UpgradeAttempt:
     """A request for a WebSocket, its connection and what it was told."""
 
     connection: socket.socket
@@ -45,13 +45,13 @@ def allow_many_sockets() -> None:
 
 
 @contextmanager
-def connections(port: int, count: int, first_bytes: bytes = NOTHING) -> Iterator[list[socket.socket]]:
+def hold_connections(port: int, count: int, first_bytes: bytes = NO_REQUEST) -> Iterator[list[socket.socket]]:
     """That many connections, each having sent these bytes and nothing since."""
     allow_many_sockets()
     held = []
     try:
         for _ in range(count):
-            held.append(connection := socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+            held.append(connection := socket.create_connection(("127.0.0.1", port), timeout=WAIT_TIMEOUT))
             # The other side may have closed an older one, or this one already.
             with suppress(ConnectionError):
                 connection.sendall(first_bytes)
@@ -62,26 +62,26 @@ def connections(port: int, count: int, first_bytes: bytes = NOTHING) -> Iterator
 
 
 @contextmanager
-def handshakes(port: int, sessions: list[str]) -> Iterator[list[Handshake]]:
+def open_websockets(port: int, sessions: list[str]) -> Iterator[list[UpgradeAttempt]]:
     """A handshake for each of these sessions, one after the other; those that succeed stay open."""
     allow_many_sockets()
     tried = []
     try:
         for session in sessions:
-            tried.append(shake_hands(port, session))
+            tried.append(request_upgrade(port, session))
         yield tried
     finally:
         for one in tried:
             one.connection.close()
 
 
-def shake_hands(port: int, session: str) -> Handshake:
+def request_upgrade(port: int, session: str) -> UpgradeAttempt:
     """Asks for a WebSocket and reads the head of the reply."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=WAIT_TIMEOUT)
     head = b""
     with suppress(ConnectionError):
-        connection.sendall(HANDSHAKE.format(session=session).encode())
+        connection.sendall(UPGRADE_REQUEST.format(session=session).encode())
     with suppress(ConnectionError):
         while not head.endswith(b"\r\n\r\n") and (byte := connection.recv(1)):
             head += byte
-    return Handshake(connection, head.decode())
+    return UpgradeAttempt(connection, head.decode())

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import fastavro
 
-NO_BYTES = -1
+NULL_LENGTH = -1
 
 
 @dataclass(frozen=True)
-class Record:
+class KcatRecord:
     """One record as it stands in the topic."""
 
     partition: int
@@ -20,12 +20,12 @@ class Record:
     key: bytes | None
     value: bytes | None
 
-    def decoded(self, schema: str) -> dict:
+    def decode_value(self, schema: str) -> dict:
         """The value read with `schema`, by a decoder that is not the gateway's."""
         return fastavro.schemaless_reader(io.BytesIO(self.value[5:]), fastavro.parse_schema(json.loads(schema)))
 
 
-def read(bootstrap: str, topic: str) -> list[Record]:
+def read_topic(bootstrap: str, topic: str) -> list[KcatRecord]:
     """Every record of a topic, from the beginning to the end as it is now."""
     program = shutil.which("kcat")
     assert program, "kcat is not installed; scripts/setup installs it"
@@ -33,21 +33,21 @@ def read(bootstrap: str, topic: str) -> list[Record]:
     command = [program, "-C", "-b", bootstrap, "-t", topic, "-o", "beginning", "-e", "-q"]
     done = subprocess.run([*command, "-f", "%p %o %K %S|%k%s\n"], capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
-    return list(_records(done.stdout))
+    return list(_parse_records(done.stdout))
 
 
-def _records(output: bytes):
+def _parse_records(output: bytes):
     position = 0
     while position < len(output):
         head_end = output.index(b"|", position)
         partition, offset, key_length, value_length = map(int, output[position:head_end].split())
-        key, position = _take(output, head_end + 1, key_length)
-        value, position = _take(output, position, value_length)
+        key, position = _slice(output, head_end + 1, key_length)
+        value, position = _slice(output, position, value_length)
         position += 1
-        yield Record(partition, offset, key, value)
+        yield KcatRecord(partition, offset, key, value)
 
 
-def _take(output: bytes, start: int, length: int) -> tuple[bytes | None, int]:
-    if length == NO_BYTES:
+def _slice(output: bytes, start: int, length: int) -> tuple[bytes | None, int]:
+    if length == NULL_LENGTH:
         return None, start
     return output[start : start + length], start + length

@@ -3,7 +3,7 @@
 from harness.gateway import Gateway
 
 
-def ledger(gateway: Gateway) -> dict[str, float]:
+def read_ledger(gateway: Gateway) -> dict[str, float]:
     """The account of a process."""
     metrics = gateway.metrics()
     outcomes = ("answered", "expired", "cancelled", "failed", "undeliverable", "handed_off")
@@ -14,8 +14,8 @@ def ledger(gateway: Gateway) -> dict[str, float]:
     return account
 
 
-def assert_balanced(gateway: Gateway) -> None:
+def assert_ledger_balanced(gateway: Gateway) -> None:
     """Every accepted question is accounted for once."""
-    account = ledger(gateway)
+    account = read_ledger(gateway)
     came = account.pop("accepted") + account.pop("adopted")
     assert came == sum(account.values()), account

@@ -14,10 +14,10 @@ from websockets.exceptions import ConnectionClosed
 
 from harness import canaries
 from harness.gateway import Gateway
-from harness.polling import PATIENCE, eventually
-from harness.v1_client import FAILED, message
+from harness.polling import WAIT_TIMEOUT, eventually
+from harness.v1_client import PUBLISH_ERROR, question_frame
 
-CONNECTING_AT_ONCE = 50
+MAX_CONCURRENT_CONNECTS = 50
 
 
 @dataclass
@@ -39,10 +39,10 @@ class Exchange:
     @property
     def failed(self) -> bool:
         """Whether the frame says that Kafka did not take the question."""
-        return self.frame == FAILED
+        return self.frame == PUBLISH_ERROR
 
 
-class Crowd:
+class LoadClients:
     """Sessions, new or given by id, spread over gateways; each asks `questions_each` times, or until told to end."""
 
     def __init__(
@@ -54,12 +54,12 @@ class Crowd:
     ) -> None:
         self.sessions = [canaries.session_id() for _ in range(sessions)] if isinstance(sessions, int) else sessions
         self.exchanges: list[Exchange] = []
-        self.strays: list[Any] = []
+        self.unexpected_frames: list[Any] = []
         self._urls = [gateways[number % len(gateways)].url(name) for number, name in enumerate(self.sessions)]
         self._questions_each = questions_each
         self._pause = pause
         # When each session that waits asked.
-        self._open: dict[str, float] = {}
+        self._waiting_since: dict[str, float] = {}
         self._finishing = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="crowd")
@@ -71,7 +71,7 @@ class Crowd:
         return self.exchanges
 
     @contextmanager
-    def running(self) -> Iterator["Crowd"]:
+    def running(self) -> Iterator["LoadClients"]:
         """Asks until the block ends; what waits then gets its frame first."""
         self._thread.start()
         try:
@@ -81,9 +81,9 @@ class Crowd:
             self._thread.join()
         if self._failure:
             raise self._failure
-        assert not self.strays, f"frames nobody asked for: {self.strays[:3]}"
+        assert not self.unexpected_frames, f"frames nobody asked for: {self.unexpected_frames[:3]}"
 
-    def wait_all(self, outcome: str, since: float = 0.0) -> None:
+    def wait_all_sessions(self, outcome: str, since: float = 0.0) -> None:
         """Waits until every session has an exchange begun after `since` that is `answered`, or `failed`."""
 
         def reached() -> bool:
@@ -91,41 +91,41 @@ class Crowd:
             later = [one for one in log if one.asked_at >= since]
             sessions = {one.session for one in later if getattr(one, outcome)}
             assert len(sessions) == len(self.sessions), (
-                f"{len(sessions)} of {len(self.sessions)} sessions; {len(self._open)} wait now, "
+                f"{len(sessions)} of {len(self.sessions)} sessions; {len(self._waiting_since)} wait now, "
                 f"{sum(one.failed for one in later)} questions failed since"
             )
             return True
 
-        eventually(reached, f"every session has a question {outcome}", patience=2 * PATIENCE)
+        eventually(reached, f"every session has a question {outcome}", timeout=2 * WAIT_TIMEOUT)
 
-    def wait_failed_or_waiting(self, since: float) -> None:
+    def wait_all_failed_or_waiting(self, since: float) -> None:
         """Waits until every session was told after `since` that a question failed, or still waits for an older one."""
 
         def reached() -> bool:
             failed = {one.session for one in list(self.exchanges) if one.failed and one.asked_at >= since}
-            waiting = {session for session, asked_at in dict(self._open).items() if asked_at < since}
+            waiting = {session for session, asked_at in dict(self._waiting_since).items() if asked_at < since}
             missing = set(self.sessions) - failed - waiting
             assert not missing, f"{len(missing)} of {len(self.sessions)} sessions were told nothing"
             assert failed, "nobody asked meanwhile"
             return True
 
-        eventually(reached, "every session was told, or waits", patience=2 * PATIENCE)
+        eventually(reached, "every session was told, or waits", timeout=2 * WAIT_TIMEOUT)
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._everybody())
+            asyncio.run(self._run_sessions())
         except BaseException as failure:
             self._failure = failure
 
-    async def _everybody(self) -> None:
-        gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
+    async def _run_sessions(self) -> None:
+        gate = asyncio.Semaphore(MAX_CONCURRENT_CONNECTS)
         async with asyncio.TaskGroup() as tasks:
             for session, url in zip(self.sessions, self._urls, strict=True):
-                tasks.create_task(self._somebody(gate, session, url))
+                tasks.create_task(self._run_session(gate, session, url))
 
-    async def _somebody(self, gate: asyncio.Semaphore, session: str, url: str) -> None:
+    async def _run_session(self, gate: asyncio.Semaphore, session: str, url: str) -> None:
         async with gate:
-            client = await connect(url, proxy=None, compression=None, open_timeout=PATIENCE, ping_interval=None)
+            client = await connect(url, proxy=None, compression=None, open_timeout=WAIT_TIMEOUT, ping_interval=None)
         async with client:
             number = 0
             while not self._finishing.is_set() and number != self._questions_each:
@@ -133,25 +133,25 @@ class Crowd:
                 if not await self._ask(client, session, number):
                     return
                 await asyncio.sleep(self._pause)
-            await self._nothing_more(client)
+            await self._collect_unexpected_frames(client)
 
     async def _ask(self, client: ClientConnection, session: str, number: int) -> bool:
         exchange = Exchange(session, canaries.question(str(number)), time.monotonic())
-        self._open[session] = exchange.asked_at
+        self._waiting_since[session] = exchange.asked_at
         try:
-            await client.send(message(exchange.question))
+            await client.send(question_frame(exchange.question))
             exchange.frame = json.loads(await client.recv())
         except ConnectionClosed as closed:
             exchange.close_code = closed.rcvd.code if closed.rcvd else 1006
-        self._open.pop(session)
+        self._waiting_since.pop(session)
         exchange.took = time.monotonic() - exchange.asked_at
         self.exchanges.append(exchange)
         return exchange.close_code is None
 
-    async def _nothing_more(self, client: ClientConnection) -> None:
+    async def _collect_unexpected_frames(self, client: ClientConnection) -> None:
         try:
             await (await client.ping())
             while True:
-                self.strays.append(await asyncio.wait_for(client.recv(), 0.001))
+                self.unexpected_frames.append(await asyncio.wait_for(client.recv(), 0.001))
         except (TimeoutError, ConnectionClosed):
             pass

@@ -8,13 +8,13 @@ from functools import partial
 
 from harness.tcp_relay import TcpRelay
 
-METADATA = 3
-API_VERSIONS = 18
+METADATA_API_KEY = 3
+API_VERSIONS_API_KEY = 18
 # The last version of Metadata without compact arrays, whose replies are simple to rewrite.
-LAST_SIMPLE_METADATA = 8
+MAX_METADATA_VERSION = 8
 
 
-class KafkaRelay(TcpRelay):
+class MetadataRelay(TcpRelay):
     """Takes connections at one address and leads each to the other, frame by frame.
 
     Between `withhold_brokers` and `name_brokers` every second metadata reply names topics and no brokers, as that of a
@@ -26,13 +26,13 @@ class KafkaRelay(TcpRelay):
         super().__init__(address, target)
         self._withholding = threading.Event()
         self._refusing = threading.Event()
-        self._replies = 0
+        self._metadata_replies = 0
 
     def withhold_brokers(self) -> None:
         """From now on every second metadata reply names no brokers."""
         self._withholding.set()
 
-    def name_brokers(self) -> None:
+    def restore_brokers(self) -> None:
         """From now on metadata replies are as Kafka sends them."""
         self._withholding.clear()
 
@@ -44,41 +44,47 @@ class KafkaRelay(TcpRelay):
         self._close(connected)
 
     def _directions(self, client: socket.socket, kafka: socket.socket) -> tuple[Callable[[], None], ...]:
-        asked: dict[int, tuple[int, int]] = {}
-        return partial(self._requests, client, kafka, asked), partial(self._replies_of, client, kafka, asked)
+        pending_requests: dict[int, tuple[int, int]] = {}
+        return partial(self._forward_requests, client, kafka, pending_requests), partial(
+            self._forward_replies, client, kafka, pending_requests
+        )
 
-    def _requests(self, client: socket.socket, kafka: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
+    def _forward_requests(
+        self, client: socket.socket, kafka: socket.socket, pending_requests: dict[int, tuple[int, int]]
+    ) -> None:
         with suppress(OSError, EOFError):
             while True:
-                request = _frame(client)
+                request = _read_message(client)
                 # Behind key, version and correlation id: the client's id, whose length is -1 where there is none.
                 if self._refusing.is_set() and _int16(request, 8) >= 0:
                     break
                 key, version = _int16(request, 0), _int16(request, 2)
-                if key in (METADATA, API_VERSIONS):
-                    asked[_int32(request, 4)] = (key, version)
-                kafka.sendall(_framed(request))
+                if key in (METADATA_API_KEY, API_VERSIONS_API_KEY):
+                    pending_requests[_int32(request, 4)] = (key, version)
+                kafka.sendall(_with_length(request))
         self._close({client, kafka})
 
-    def _replies_of(self, client: socket.socket, kafka: socket.socket, asked: dict[int, tuple[int, int]]) -> None:
+    def _forward_replies(
+        self, client: socket.socket, kafka: socket.socket, pending_requests: dict[int, tuple[int, int]]
+    ) -> None:
         with suppress(OSError, EOFError):
             while True:
-                reply = _frame(kafka)
-                key, version = asked.pop(_int32(reply, 0), (None, 0))
-                if key == API_VERSIONS:
-                    reply = _with_simple_metadata(reply, version)
-                elif key == METADATA and self._is_withheld():
+                reply = _read_message(kafka)
+                key, version = pending_requests.pop(_int32(reply, 0), (None, 0))
+                if key == API_VERSIONS_API_KEY:
+                    reply = _with_capped_metadata_version(reply, version)
+                elif key == METADATA_API_KEY and self._withhold_next():
                     reply = _without_brokers(reply, version)
-                client.sendall(_framed(reply))
+                client.sendall(_with_length(reply))
         self._close({client, kafka})
 
-    def _is_withheld(self) -> bool:
+    def _withhold_next(self) -> bool:
         with self._lock:
-            self._replies += 1
-            return self._withholding.is_set() and self._replies % 2 == 0
+            self._metadata_replies += 1
+            return self._withholding.is_set() and self._metadata_replies % 2 == 0
 
 
-def _with_simple_metadata(reply: bytes, version: int) -> bytes:
+def _with_capped_metadata_version(reply: bytes, version: int) -> bytes:
     """An ApiVersions reply after which a client asks for metadata in a version that can be rewritten."""
     # Behind correlation id and error code: an array of key, lowest and highest version; compact from version 3 on.
     compact = version >= 3
@@ -87,15 +93,15 @@ def _with_simple_metadata(reply: bytes, version: int) -> bytes:
     assert not compact or reply[6] < 0x80, "a longer length is not read here"
     changed = bytearray(reply)
     for entry in range(at, at + count * step, step):
-        if _int16(reply, entry) == METADATA:
-            highest = min(_int16(reply, entry + 4), LAST_SIMPLE_METADATA)
+        if _int16(reply, entry) == METADATA_API_KEY:
+            highest = min(_int16(reply, entry + 4), MAX_METADATA_VERSION)
             changed[entry + 4 : entry + 6] = highest.to_bytes(2, "big")
     return bytes(changed)
 
 
 def _without_brokers(reply: bytes, version: int) -> bytes:
     """A metadata reply of a version up to 8 with an empty list of brokers."""
-    assert version <= LAST_SIMPLE_METADATA, version
+    assert version <= MAX_METADATA_VERSION, version
     begin = 8 if version >= 3 else 4  # Behind correlation id, and the throttle time of version 3.
     at = begin + 4
     for _ in range(_int32(reply, begin)):
@@ -107,16 +113,16 @@ def _without_brokers(reply: bytes, version: int) -> bytes:
     return reply[:begin] + bytes(4) + reply[at:]
 
 
-def _frame(source: socket.socket) -> bytes:
+def _read_message(source: socket.socket) -> bytes:
     """What stands behind the next length."""
-    return _exactly(source, int.from_bytes(_exactly(source, 4), "big"))
+    return _read_exactly(source, int.from_bytes(_read_exactly(source, 4), "big"))
 
 
-def _framed(message: bytes) -> bytes:
+def _with_length(message: bytes) -> bytes:
     return len(message).to_bytes(4, "big") + message
 
 
-def _exactly(source: socket.socket, length: int) -> bytes:
+def _read_exactly(source: socket.socket, length: int) -> bytes:
     read = bytearray()
     while len(read) < length:
         part = source.recv(length - len(read))

@@ -11,42 +11,42 @@ from harness.tcp_relay import TcpRelay
 CHUNK = 1 << 16
 
 
-class Relay(TcpRelay):
+class ReplyDroppingRelay(TcpRelay):
     """Takes connections at one address and leads each to the other."""
 
     def __init__(self, address: str, target: str) -> None:
         super().__init__(address, target)
-        self._hushed = threading.Event()
+        self._dropping = threading.Event()
         # Connections that have lost bytes, and can only be closed.
         self._broken: set[socket.socket] = set()
 
-    def hush(self) -> None:
+    def drop_replies(self) -> None:
         """From now on nothing that Kafka says arrives."""
-        self._hushed.set()
+        self._dropping.set()
 
-    def speak(self) -> None:
+    def pass_replies(self) -> None:
         """It does again, on new connections: those that have lost something are closed."""
-        self._hushed.clear()
+        self._dropping.clear()
         self._close(self._broken)
 
     def _directions(self, client: socket.socket, kafka: socket.socket) -> tuple[Callable[[], None], ...]:
-        return partial(self._ask, client, kafka), partial(self._answer, client, kafka)
+        return partial(self._forward_requests, client, kafka), partial(self._forward_replies, client, kafka)
 
-    def _ask(self, client: socket.socket, kafka: socket.socket) -> None:
+    def _forward_requests(self, client: socket.socket, kafka: socket.socket) -> None:
         with suppress(OSError):
-            while said := client.recv(CHUNK):
-                kafka.sendall(said)
+            while received := client.recv(CHUNK):
+                kafka.sendall(received)
         self._close({client, kafka})
 
-    def _answer(self, client: socket.socket, kafka: socket.socket) -> None:
+    def _forward_replies(self, client: socket.socket, kafka: socket.socket) -> None:
         with suppress(OSError):
-            while said := kafka.recv(CHUNK):
+            while received := kafka.recv(CHUNK):
                 with self._lock:
-                    lost = self._hushed.is_set() or client in self._broken
+                    lost = self._dropping.is_set() or client in self._broken
                     if lost:
                         self._broken.add(client)
                 if not lost:
-                    client.sendall(said)
+                    client.sendall(received)
         self._close({client, kafka})
 
     def _on_closed(self, connection: socket.socket) -> None:

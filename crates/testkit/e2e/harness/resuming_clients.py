@@ -16,17 +16,17 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
 from harness import canaries, v2_frames
-from harness.polling import PATIENCE
-from harness.v2_client import PROTOCOL
+from harness.polling import WAIT_TIMEOUT
+from harness.v2_client import SUBPROTOCOL
 
 # The longest a client waits for any one frame before it takes the connection for dead.
-SILENCE = 40.0
+FRAME_TIMEOUT = 40.0
 # The longest pause before another connection.
-LONGEST_PAUSE = 2.0
+MAX_RECONNECT_PAUSE = 2.0
 
 
 @dataclass
-class Verdict:
+class V2Observations:
     """What the clients saw."""
 
     answered: int = 0
@@ -35,22 +35,22 @@ class Verdict:
     not_resumed: int = 0
     closed: Counter = field(default_factory=Counter)
     # What must never be.
-    wrong: list[str] = field(default_factory=list)
+    protocol_violations: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     # Questions that got no answer in time.
     timed_out: list[str] = field(default_factory=list)
     slowest_resume: float = 0.0
     # How often a client left by itself.
-    left: int = 0
+    left_midway: int = 0
     # How often a page was loaded again: it keeps its session id, and numbers its questions from 1.
     reloaded: int = 0
 
 
 # Every right answer to a question.
-Answers = Callable[[str], set[str]]
+RightAnswers = Callable[[str], set[str]]
 
 
-class LostSocketError(Exception):
+class SocketLostError(Exception):
     """The socket is of no use any more."""
 
     def __init__(self, retry_after: float = 0.0):
@@ -58,97 +58,99 @@ class LostSocketError(Exception):
         self.retry_after = retry_after
 
 
-class Wanderer:
+class ResumingClient:
     """One session: asks one question after the other, wherever it finds a replica."""
 
     def __init__(
         self,
         ports: Sequence[int],
-        verdict: Verdict,
+        observations: V2Observations,
         seed: int,
         *,
         answer_timeout: float,
-        answers_to: Answers,
-        restless: float,
+        answers_to: RightAnswers,
+        leave_probability: float,
     ):
-        self.restless = restless
+        self.leave_probability = leave_probability
         self.ports = ports
         self.answers_to = answers_to
-        self.verdict = verdict
+        self.observations = observations
         self.random = random.Random(seed)
         self.answer_timeout = answer_timeout
         self.token: str | None = None
         self.session = ""
         self.seq = 0
-        self.asked = 0
+        self.asked_count = 0
         # The number of the page's last question, and the session id that it asks for.
-        self.numbered = 0
-        self.path = ""
+        self.last_number = 0
+        self.requested_id = ""
         # The open question: its name and text, and what came of its answer.
-        self.open: tuple[str, str] | None = None
+        self.open_question: tuple[str, str] | None = None
         self.accepted = False
         self.parts: list[str] = []
-        self.since = 0.0
+        self.asked_at = 0.0
 
     async def run(self, questions: int | None, ending: threading.Event, pause: float) -> None:
         """Asks so many questions, or until it is to end; the last one gets its end first."""
         wait = 0.0
-        while self.open or not self._is_done(questions, ending):
+        while self.open_question or not self._is_done(questions, ending):
             await asyncio.sleep(wait * self.random.random())
             try:
-                await self._connected(questions, ending, pause)
+                await self._run_connection(questions, ending, pause)
                 return
-            except LostSocketError as lost:
-                wait = lost.retry_after or min(LONGEST_PAUSE, wait * 2 + 0.1)
-            if self.open and time.monotonic() - self.since > 3 * self.answer_timeout + PATIENCE:
-                self.verdict.lost.append(f"{self.session}: {self.open[0]} has no end")
+            except SocketLostError as lost:
+                wait = lost.retry_after or min(MAX_RECONNECT_PAUSE, wait * 2 + 0.1)
+            if self.open_question and time.monotonic() - self.asked_at > 3 * self.answer_timeout + WAIT_TIMEOUT:
+                self.observations.lost.append(f"{self.session}: {self.open_question[0]} has no end")
                 return
 
     def _is_done(self, questions: int | None, ending: threading.Event) -> bool:
-        return ending.is_set() or (questions is not None and self.asked >= questions)
+        return ending.is_set() or (questions is not None and self.asked_count >= questions)
 
-    async def _connected(self, questions: int | None, ending: threading.Event, pause: float) -> None:
-        path = f"/{self.path}" if self.path else ""
+    async def _run_connection(self, questions: int | None, ending: threading.Event, pause: float) -> None:
+        path = f"/{self.requested_id}" if self.requested_id else ""
         url = f"ws://127.0.0.1:{self.random.choice(self.ports)}/ws{path}"
         options = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None}
         try:
-            client = await connect(url, subprotocols=[PROTOCOL], open_timeout=PATIENCE, close_timeout=1, **options)
+            client = await connect(
+                url, subprotocols=[SUBPROTOCOL], open_timeout=WAIT_TIMEOUT, close_timeout=1, **options
+            )
         except (OSError, InvalidHandshake, InvalidMessage, TimeoutError, EOFError) as error:
-            raise LostSocketError(0.2) from error
+            raise SocketLostError(0.2) from error
         async with client:
             try:
                 await self._start(client)
-                while self.open or not self._is_done(questions, ending):
-                    if not self.open:
+                while self.open_question or not self._is_done(questions, ending):
+                    if not self.open_question:
                         await self._ask(client)
-                        self._perhaps_leave(client)
-                    await self._take(client)
-                    if not self.open and pause:
+                        self._maybe_leave(client)
+                    await self._on_next_frame(client)
+                    if not self.open_question and pause:
                         await asyncio.sleep(pause * self.random.random() * 2)
             except ConnectionClosed as closed:
                 code = closed.rcvd.code if closed.rcvd else 1006
-                self.verdict.closed[code] += 1
+                self.observations.closed[code] += 1
                 if code >= 4500:
-                    self.verdict.wrong.append(f"{self.session}: closed for good with {code}")
-                raise LostSocketError(getattr(self, "retry_after", 0.0)) from closed
+                    self.observations.protocol_violations.append(f"{self.session}: closed for good with {code}")
+                raise SocketLostError(getattr(self, "retry_after", 0.0)) from closed
             except TimeoutError as silence:
-                self.verdict.closed["silence"] += 1
-                raise LostSocketError() from silence
+                self.observations.closed["silence"] += 1
+                raise SocketLostError() from silence
 
-    def _perhaps_leave(self, client: ClientConnection) -> None:
-        if self.random.random() < self.restless:
-            self.verdict.left += 1
+    def _maybe_leave(self, client: ClientConnection) -> None:
+        if self.random.random() < self.leave_probability:
+            self.observations.left_midway += 1
             client.transport.abort()
             if self.random.randrange(3) == 0:
                 self._reload()
-            raise LostSocketError(0.05)
+            raise SocketLostError(0.05)
 
     def _reload(self) -> None:
-        self.verdict.reloaded += 1
-        self.path, self.token, self.open, self.numbered = self.session, None, None, 0
+        self.observations.reloaded += 1
+        self.requested_id, self.token, self.open_question, self.last_number = self.session, None, None, 0
 
     async def _receive(self, client: ClientConnection) -> v2_frames.Frame:
-        frame = v2_frames.decode(await asyncio.wait_for(client.recv(), SILENCE))
+        frame = v2_frames.decode(await asyncio.wait_for(client.recv(), FRAME_TIMEOUT))
         self.token = frame.get("resume_token", self.token)
         return frame
 
@@ -166,95 +168,97 @@ class Wanderer:
         hello = await self._receive(client)
         if hello["type"] == "closing":
             # The replica ends while it still looks for what was written: another one resumes.
-            raise LostSocketError(hello["retry_after_ms"] / 1000)
+            raise SocketLostError(hello["retry_after_ms"] / 1000)
         if hello["type"] != "hello":
-            self._wrong(f"{hello['type']} before hello")
-            raise LostSocketError()
+            self._report_violation(f"{hello['type']} before hello")
+            raise SocketLostError()
         if hello["resumed"]:
-            self.verdict.resumed += 1
-            self.verdict.slowest_resume = max(self.verdict.slowest_resume, time.monotonic() - began)
+            self.observations.resumed += 1
+            self.observations.slowest_resume = max(self.observations.slowest_resume, time.monotonic() - began)
             if hello["session_id"] != self.session:
-                self._wrong("resumed under another id")
+                self._report_violation("resumed under another id")
             # What was accepted and is not pending has nothing more to show; what was not is asked again.
-            if self.open and hello["pending"] is None:
+            if self.open_question and hello["pending"] is None:
                 if self.accepted and not self.parts:
-                    self.verdict.lost.append(f"{self.session}: {self.open[0]} was accepted and is gone")
-                await self._send_open(client)
+                    self.observations.lost.append(f"{self.session}: {self.open_question[0]} was accepted and is gone")
+                await self._send_question(client)
         else:
             if had_token:
-                self.verdict.not_resumed += 1
+                self.observations.not_resumed += 1
             self.session, self.seq, self.parts, self.accepted = hello["session_id"], 0, [], False
-            if self.open:
-                await self._send_open(client)
+            if self.open_question:
+                await self._send_question(client)
 
     async def _ask(self, client: ClientConnection) -> None:
-        self.asked += 1
-        self.numbered += 1
-        self.open = (f"q-{self.numbered}", canaries.question(str(self.asked)))
-        self.accepted, self.parts, self.since = False, [], time.monotonic()
-        await self._send_open(client)
+        self.asked_count += 1
+        self.last_number += 1
+        self.open_question = (f"q-{self.last_number}", canaries.question(str(self.asked_count)))
+        self.accepted, self.parts, self.asked_at = False, [], time.monotonic()
+        await self._send_question(client)
 
-    async def _send_open(self, client: ClientConnection) -> None:
-        name, text = self.open
+    async def _send_question(self, client: ClientConnection) -> None:
+        name, text = self.open_question
         await self._send(client, "ask", id=name, content=text)
 
-    async def _take(self, client: ClientConnection) -> None:
+    async def _on_next_frame(self, client: ClientConnection) -> None:
         frame = await self._receive(client)
         match frame["type"]:
             case "accepted":
-                self._about(frame)
+                self._check_question_id(frame)
                 self.accepted = True
-                self._perhaps_leave(client)
+                self._maybe_leave(client)
             case "answer":
-                await self._take_part(client, frame)
+                await self._on_answer(client, frame)
             case "error":
-                await self._take_error(client, frame)
+                await self._on_error(client, frame)
             case "closing":
                 self.retry_after = frame["retry_after_ms"] / 1000
             case "heartbeat":
                 pass
             case other:
-                self._wrong(f"an unexpected {other}")
+                self._report_violation(f"an unexpected {other}")
 
-    async def _take_part(self, client: ClientConnection, frame: v2_frames.Frame) -> None:
-        self._about(frame)
+    async def _on_answer(self, client: ClientConnection, frame: v2_frames.Frame) -> None:
+        self._check_question_id(frame)
         if frame["seq"] != self.seq + 1:
-            self._wrong(f"seq {frame['seq']} after {self.seq}")
+            self._report_violation(f"seq {frame['seq']} after {self.seq}")
         if frame["part"] != len(self.parts):
-            self._wrong(f"part {frame['part']} after {len(self.parts)} parts")
+            self._report_violation(f"part {frame['part']} after {len(self.parts)} parts")
         self.seq = frame["seq"]
         self.parts.append(frame["data"])
         if frame["final"]:
-            if "".join(self.parts) not in self.answers_to(self.open[1]):
-                self._wrong(f"the answer to another question under {self.open[0]}")
-            self.verdict.answered += 1
-            self.open = None
+            if "".join(self.parts) not in self.answers_to(self.open_question[1]):
+                self._report_violation(f"the answer to another question under {self.open_question[0]}")
+            self.observations.answered += 1
+            self.open_question = None
             await self._send(client, "ack", seq=self.seq)
 
-    async def _take_error(self, client: ClientConnection, frame: v2_frames.Frame) -> None:
-        self.verdict.failed[frame["code"]] += 1
+    async def _on_error(self, client: ClientConnection, frame: v2_frames.Frame) -> None:
+        self.observations.failed[frame["code"]] += 1
         match frame["code"]:
             case "publish_failed" | "answer_failed" | "draining" | "rate_limited":
                 self.parts, self.accepted = [], False
                 await asyncio.sleep(0.05 + self.random.random() * 0.2)
-                await self._send_open(client)
+                await self._send_question(client)
             case "timeout":
-                self.verdict.timed_out.append(self.open[1])
-                self.open = None
+                self.observations.timed_out.append(self.open_question[1])
+                self.open_question = None
             case code:
-                self._wrong(f"an unexpected error {code}")
-                self.open = None
+                self._report_violation(f"an unexpected error {code}")
+                self.open_question = None
 
-    def _about(self, frame: v2_frames.Frame) -> None:
-        if self.open is None or frame["id"] != self.open[0]:
-            self._wrong(f"{frame['type']} about {frame['id']}, while {self.open and self.open[0]} is open")
-            raise LostSocketError()
+    def _check_question_id(self, frame: v2_frames.Frame) -> None:
+        if self.open_question is None or frame["id"] != self.open_question[0]:
+            self._report_violation(
+                f"{frame['type']} about {frame['id']}, while {self.open_question and self.open_question[0]} is open"
+            )
+            raise SocketLostError()
 
-    def _wrong(self, what: str) -> None:
-        self.verdict.wrong.append(f"{self.session}: {what}")
+    def _report_violation(self, what: str) -> None:
+        self.observations.protocol_violations.append(f"{self.session}: {what}")
 
 
-class Wanderers:
+class ResumingClients:
     """Many of them, on a thread of their own."""
 
     def __init__(
@@ -266,14 +270,14 @@ class Wanderers:
         pause: float = 0.0,
         seed: int = 0,
         answer_timeout: float = 120.0,
-        answers_to: Answers = lambda question: {canaries.answer_to(question)},
-        restless: float = 0.0,
+        answers_to: RightAnswers = lambda question: {canaries.answer_to(question)},
+        leave_probability: float = 0.0,
     ):
         """`restless`: in how many questions a client leaves in the middle, and comes back elsewhere."""
-        self.verdict = Verdict()
-        options = {"answer_timeout": answer_timeout, "answers_to": answers_to, "restless": restless}
+        self.observations = V2Observations()
+        options = {"answer_timeout": answer_timeout, "answers_to": answers_to, "restless": leave_probability}
         seeds = [seed * 100_003 + number for number in range(sessions)]
-        self._sessions = [Wanderer(ports, self.verdict, one, **options) for one in seeds]
+        self._clients = [ResumingClient(ports, self.observations, one, **options) for one in seeds]
         self._questions_each = questions_each
         self._pause = pause
         self._ending = threading.Event()
@@ -281,7 +285,7 @@ class Wanderers:
         self._thread = threading.Thread(target=self._run, name="wanderers")
 
     @contextmanager
-    def running(self) -> Iterator["Wanderers"]:
+    def running(self) -> Iterator["ResumingClients"]:
         """They ask until the block ends; every open question gets its end first."""
         self._thread.start()
         try:
@@ -292,26 +296,26 @@ class Wanderers:
         if self._failure:
             raise self._failure
 
-    def run(self) -> Verdict:
+    def run(self) -> V2Observations:
         """They ask all their questions."""
         self._thread.start()
         self._thread.join()
         if self._failure:
             raise self._failure
-        return self.verdict
+        return self.observations
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether everybody has asked all his questions, or has given up."""
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._everybody())
+            asyncio.run(self._run_clients())
         except BaseException as failure:
             self._failure = failure
 
-    async def _everybody(self) -> None:
+    async def _run_clients(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            for session in self._sessions:
+            for session in self._clients:
                 tasks.create_task(session.run(self._questions_each, self._ending, self._pause))

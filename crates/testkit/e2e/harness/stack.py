@@ -8,14 +8,14 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 
-VARIABLES = {
+ENVIRONMENT_VARIABLES = {
     "bootstrap": "AG_STACK_BOOTSTRAP",
     "registry_url": "AG_STACK_REGISTRY_URL",
     "sasl_bootstrap": "AG_STACK_SASL_BOOTSTRAP",
     "sasl_user": "AG_STACK_SASL_USER",
     "sasl_password": "AG_STACK_SASL_PASSWORD",
-    "relayed": "AG_STACK_RELAYED",
-    "relay": "AG_STACK_RELAY",
+    "relayed_listener": "AG_STACK_RELAYED",
+    "relay_address": "AG_STACK_RELAY",
     "ca": "AG_STACK_CA",
     "registry_auth_url": "AG_STACK_REGISTRY_AUTH_URL",
     "registry_user": "AG_STACK_REGISTRY_USER",
@@ -24,7 +24,7 @@ VARIABLES = {
 }
 
 
-class StackAwayError(Exception):
+class StackNotRunningError(Exception):
     """The stack is not described in the environment."""
 
 
@@ -35,7 +35,7 @@ class Access:
     bootstrap: str
     kafka: Mapping[str, str]
     registry: Mapping[str, str]
-    gateway: Mapping[str, str]
+    gateway_settings: Mapping[str, str]
     secrets: tuple[str, ...] = field(default=())
 
 
@@ -49,8 +49,8 @@ class Stack:
     sasl_user: str
     sasl_password: str
     # Clients of the first are sent on to the second, where a test has to hand on what they say.
-    relayed: str
-    relay: str
+    relayed_listener: str
+    relay_address: str
     ca: str
     registry_auth_url: str
     registry_user: str
@@ -60,22 +60,22 @@ class Stack:
     @classmethod
     def from_environment(cls) -> "Stack":
         """Reads AG_STACK_*; raises StackAwayError naming every variable that is not set."""
-        missing = [name for name in VARIABLES.values() if not os.environ.get(name)]
+        missing = [name for name in ENVIRONMENT_VARIABLES.values() if not os.environ.get(name)]
         if missing:
-            raise StackAwayError(
+            raise StackNotRunningError(
                 "these tests need the real stack, and "
                 + ", ".join(missing)
                 + ' are not set; run: scripts/stack up && eval "$(scripts/stack env)"'
             )
-        return cls(**{key: os.environ[name] for key, name in VARIABLES.items()})
+        return cls(**{key: os.environ[name] for key, name in ENVIRONMENT_VARIABLES.items()})
 
-    def open_access(self) -> Access:
+    def plaintext_access(self) -> Access:
         """The plaintext listener and the registry without a password."""
         return Access(
             bootstrap=self.bootstrap,
             kafka={"bootstrap.servers": self.bootstrap},
             registry={"url": self.registry_url},
-            gateway={
+            gateway_settings={
                 "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
                 "KAFKA_SCHEMA_REGISTRY_URL": self.registry_url,
             },
@@ -97,7 +97,7 @@ class Stack:
                 "url": self.registry_auth_url,
                 "basic.auth.user.info": f"{self.registry_user}:{self.registry_password}",
             },
-            gateway={
+            gateway_settings={
                 "KAFKA_BOOTSTRAP_SERVERS": self.sasl_bootstrap,
                 "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
                 "KAFKA_SASL_MECHANISM": "PLAIN",
@@ -113,21 +113,21 @@ class Stack:
 
     def stop(self, service: str) -> None:
         """Stops `kafka` or `registry`."""
-        self._control("stop", service)
+        self._run_stack_tool("stop", service)
 
     def start(self, service: str) -> None:
         """Starts `kafka` or `registry` again, and returns when it answers."""
-        self._control("start", service)
+        self._run_stack_tool("start", service)
 
     def freeze(self, service: str) -> None:
         """Stops the process of `kafka` or `registry` (SIGSTOP): it keeps its connections and says nothing."""
-        self._control("freeze", service)
+        self._run_stack_tool("freeze", service)
 
     def thaw(self, service: str) -> None:
         """Lets a frozen process go on (SIGCONT), and returns at once."""
-        self._control("thaw", service)
+        self._run_stack_tool("thaw", service)
 
-    def _control(self, action: str, service: str) -> None:
+    def _run_stack_tool(self, action: str, service: str) -> None:
         command = [str(REPOSITORY / "scripts" / "stack"), action, service]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"

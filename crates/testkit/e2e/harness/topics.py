@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from harness.avro_schemas import PERGUNTA
+from harness.avro_schemas import QUESTION_SCHEMA
 from harness.stack import Access
 
 PARTITIONS = 6
@@ -20,12 +20,12 @@ class Topics:
     answers: str
 
     @classmethod
-    def fresh(cls) -> "Topics":
+    def with_random_names(cls) -> "Topics":
         """Names nobody uses."""
         mark = uuid.uuid4().hex[:10]
         return cls(questions=f"perguntas-{mark}", answers=f"respostas-{mark}")
 
-    def gateway(self) -> dict[str, str]:
+    def gateway_settings(self) -> dict[str, str]:
         """The gateway's settings for them."""
         return {
             "GATEWAY__KAFKA__QUESTIONS_TOPIC": self.questions,
@@ -33,7 +33,7 @@ class Topics:
         }
 
 
-def create(access: Access, *names: str, partitions: int = PARTITIONS, replication: int = 1) -> None:
+def create_topics(access: Access, *names: str, partitions: int = PARTITIONS, replication: int = 1) -> None:
     """Creates topics and waits until the broker has them."""
     admin = AdminClient(dict(access.kafka))
     wanted = [NewTopic(name, num_partitions=partitions, replication_factor=replication) for name in names]
@@ -41,14 +41,16 @@ def create(access: Access, *names: str, partitions: int = PARTITIONS, replicatio
         done.result(30)
 
 
-def register(access: Access, subject: str, schema: str) -> int:
+def register_schema(access: Access, subject: str, schema: str) -> int:
     """Registers an Avro schema and returns its id."""
     return SchemaRegistryClient(dict(access.registry)).register_schema(subject, Schema(schema, "AVRO"))
 
 
-def prepared(access: Access, question_schema: str = PERGUNTA, *, replication: int = 1) -> Topics:
+def create_topics_with_schema(
+    access: Access, question_schema: str = QUESTION_SCHEMA, *, replication: int = 1
+) -> Topics:
     """Fresh topics that exist, with the question schema registered: what the gateway expects to find."""
-    topics = Topics.fresh()
-    create(access, topics.questions, topics.answers, replication=replication)
-    register(access, f"{topics.questions}-value", question_schema)
+    topics = Topics.with_random_names()
+    create_topics(access, topics.questions, topics.answers, replication=replication)
+    register_schema(access, f"{topics.questions}-value", question_schema)
     return topics

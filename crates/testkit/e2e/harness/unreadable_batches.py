@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, Message, Producer
 
 # The gateway is told to unpack no more than this, so that a test needs little memory; its fetches are smaller.
-UNPACKED_LIMIT = 17 << 20
-LIMITED = {"GATEWAY__KAFKA__PROPERTIES": f"receive.message.max.bytes={UNPACKED_LIMIT}"}
+MAX_UNPACKED_BYTES = 17 << 20
+UNPACK_LIMIT_SETTINGS = {"GATEWAY__KAFKA__PROPERTIES": f"receive.message.max.bytes={MAX_UNPACKED_BYTES}"}
 
 
 @dataclass(frozen=True)
-class Batch:
+class UnreadableBatch:
     """Where one stands."""
 
     topic: str
@@ -20,9 +20,13 @@ class Batch:
     last: int
 
 
-def write_batch(
-    kafka: Mapping[str, str], topic: str, partition: int, records: int = 1, unpacked: int = UNPACKED_LIMIT + (1 << 20)
-) -> Batch:
+def write_unreadable_batch(
+    kafka: Mapping[str, str],
+    topic: str,
+    partition: int,
+    records: int = 1,
+    unpacked: int = MAX_UNPACKED_BYTES + (1 << 20),
+) -> UnreadableBatch:
     """Writes one batch of that many records, compressed by zstd to a few kilobytes."""
     # One batch, whatever it takes; and one that a record of nothing but zeros is compressed in.
     settings = {
@@ -47,4 +51,4 @@ def write_batch(
     assert left == 0, f"{left} records are not in Kafka"
     assert len(offsets) == records
     assert max(offsets) - min(offsets) == records - 1, "somebody else has written in between"
-    return Batch(topic, partition, min(offsets), max(offsets))
+    return UnreadableBatch(topic, partition, min(offsets), max(offsets))

@@ -11,20 +11,20 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as _connect
 
-from harness.polling import PATIENCE
+from harness.polling import WAIT_TIMEOUT
 
-WAIT = {"type": "error", "message": "Please wait for the previous response"}
-FAILED = {"type": "error", "message": "Failed to send question to processing system"}
-INVALID = {"type": "error", "message": "Invalid message format"}
-TIMED_OUT = {"type": "error", "message": "No response in time"}
+BUSY_ERROR = {"type": "error", "message": "Please wait for the previous response"}
+PUBLISH_ERROR = {"type": "error", "message": "Failed to send question to processing system"}
+INVALID_FRAME_ERROR = {"type": "error", "message": "Invalid message format"}
+TIMEOUT_ERROR = {"type": "error", "message": "No response in time"}
 
 
 def connect(url: str, **options: Any) -> ClientConnection:
     """Opens a WebSocket, never through a proxy."""
-    return _connect(url, proxy=None, open_timeout=PATIENCE, close_timeout=5, max_size=None, **options)
+    return _connect(url, proxy=None, open_timeout=WAIT_TIMEOUT, close_timeout=5, max_size=None, **options)
 
 
-def message(content: str, user_name: str | None = None) -> str:
+def question_frame(content: str, user_name: str | None = None) -> str:
     """The one frame a version-1 client sends."""
     frame = {"type": "message", "content": content}
     if user_name is not None:
@@ -32,22 +32,22 @@ def message(content: str, user_name: str | None = None) -> str:
     return json.dumps(frame)
 
 
-def response(text: str) -> dict[str, str]:
+def answer_frame(text: str) -> dict[str, str]:
     """The frame that carries an answer."""
     return {"type": "response", "data": text}
 
 
 def send(client: ClientConnection, content: str, user_name: str | None = None) -> None:
     """Asks."""
-    client.send(message(content, user_name))
+    client.send(question_frame(content, user_name))
 
 
-def receive(client: ClientConnection, timeout: float = PATIENCE) -> Any:
+def receive(client: ClientConnection, timeout: float = WAIT_TIMEOUT) -> Any:
     """The next frame."""
     return json.loads(client.recv(timeout=timeout))
 
 
-def ask(client: ClientConnection, content: str, timeout: float = PATIENCE) -> Any:
+def ask(client: ClientConnection, content: str, timeout: float = WAIT_TIMEOUT) -> Any:
     """Sends one frame and reads exactly one."""
     send(client, content)
     return receive(client, timeout)
@@ -61,7 +61,7 @@ def ask_once(url: str, content: str) -> Any:
 
 def assert_nothing_more(client: ClientConnection) -> None:
     """Frames come in order: had the gateway sent one, it would stand before the pong of this ping."""
-    assert client.ping().wait(PATIENCE), "no pong"
+    assert client.ping().wait(WAIT_TIMEOUT), "no pong"
     try:
         unexpected = client.recv(timeout=0)
     except TimeoutError:
@@ -69,7 +69,7 @@ def assert_nothing_more(client: ClientConnection) -> None:
     raise AssertionError(f"a frame nobody asked for: {unexpected!r}")
 
 
-def close_code(client: ClientConnection, timeout: float = PATIENCE) -> int | None:
+def wait_close_code(client: ClientConnection, timeout: float = WAIT_TIMEOUT) -> int | None:
     """Reads until the gateway closes; the close code. Fails on any further frame."""
     try:
         unexpected = client.recv(timeout=timeout)
@@ -78,7 +78,7 @@ def close_code(client: ClientConnection, timeout: float = PATIENCE) -> int | Non
     raise AssertionError(f"a frame where a close was due: {unexpected!r}")
 
 
-def refused(url: str, **options: Any) -> InvalidStatus:
+def expect_refused_upgrade(url: str, **options: Any) -> InvalidStatus:
     """The HTTP refusal of an upgrade; fails when it is not refused."""
     with pytest.raises(InvalidStatus) as refusal:
         connect(url, **options).close()
@@ -86,9 +86,9 @@ def refused(url: str, **options: Any) -> InvalidStatus:
 
 
 @contextmanager
-def deaf(port: int, session: str) -> Iterator[socket.socket]:
+def connect_silent_peer(port: int, session: str) -> Iterator[socket.socket]:
     """A peer that connected and went silent: it never answers a ping."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as peer:
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_TIMEOUT) as peer:
         request = (
             f"GET /ws/{session} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -101,7 +101,7 @@ def deaf(port: int, session: str) -> Iterator[socket.socket]:
         yield peer
 
 
-def close_code_of_deaf(peer: socket.socket) -> int:
+def silent_peer_close_code(peer: socket.socket) -> int:
     """The code of the close frame that ends what a deaf peer is sent; only pings may stand before it."""
     received = b""
     while chunk := peer.recv(4096):

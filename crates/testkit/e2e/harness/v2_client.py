@@ -8,13 +8,13 @@ from websockets.sync.client import ClientConnection
 
 from harness import v1_client, v2_frames
 from harness.gateway import Gateway
-from harness.polling import PATIENCE
+from harness.polling import WAIT_TIMEOUT
 from harness.v2_frames import Frame
 
-PROTOCOL = "answer-gateway.v2.json"
+SUBPROTOCOL = "answer-gateway.v2.json"
 
 
-class Session:
+class V2Session:
     """One socket of a session, and what the client keeps beyond it."""
 
     def __init__(self, socket: ClientConnection):
@@ -26,7 +26,7 @@ class Session:
         """Sends one frame."""
         self.socket.send(v2_frames.encode({"type": kind, **fields}))
 
-    def receive(self, timeout: float = PATIENCE) -> Frame:
+    def receive(self, timeout: float = WAIT_TIMEOUT) -> Frame:
         """The next frame; keeps the newest token and the largest seq, as the protocol asks."""
         frame = v2_frames.decode(self.socket.recv(timeout=timeout))
         self.token = frame.get("resume_token", self.token)
@@ -47,7 +47,7 @@ class Session:
         self.send("start")
         return self.expect("hello", resumed=False)
 
-    def resume(self, before: "Session") -> Frame:
+    def resume(self, before: "V2Session") -> Frame:
         """Goes on where another socket of the session has ended."""
         self.token, self.seq = before.token, before.seq
         self.send("start", resume_token=before.token, last_seq=before.seq)
@@ -61,7 +61,7 @@ class Session:
         self.send("ask", id=name, content=content)
         self.expect("accepted", id=name)
 
-    def answer(self, name: str) -> str:
+    def receive_answer(self, name: str) -> str:
         """All parts of an answer."""
         text, part = "", None
         while part is None or not part["final"]:
@@ -69,19 +69,19 @@ class Session:
             text += part["data"]
         return text
 
-    def close_code(self) -> int | None:
+    def wait_close_code(self) -> int | None:
         """Reads until the gateway closes; the close code. Fails on any further frame."""
-        return v1_client.close_code(self.socket)
+        return v1_client.wait_close_code(self.socket)
 
-    def cut(self) -> None:
+    def drop_connection(self) -> None:
         """The network is gone, as far as this client can tell."""
         self.socket.socket.close()
 
 
 @contextmanager
-def connect(gateway: Gateway, session: str | None = None) -> Iterator[Session]:
+def connect(gateway: Gateway, session: str | None = None) -> Iterator[V2Session]:
     """Opens a socket of version 2."""
     url = gateway.url(session) if session else f"ws://127.0.0.1:{gateway.port}/ws"
-    with v1_client.connect(url, subprotocols=[PROTOCOL]) as socket:
-        assert socket.subprotocol == PROTOCOL
-        yield Session(socket)
+    with v1_client.connect(url, subprotocols=[SUBPROTOCOL]) as socket:
+        assert socket.subprotocol == SUBPROTOCOL
+        yield V2Session(socket)

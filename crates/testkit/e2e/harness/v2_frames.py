@@ -10,21 +10,21 @@ from harness.stack import REPOSITORY
 
 Frame = dict[str, Any]
 
-SCHEMAS = REPOSITORY / "docs" / "schemas" / "v2"
-FROM_SERVER = {"hello", "accepted", "answer", "error", "heartbeat", "closing"}
-FROM_CLIENT = {"start", "ask", "cancel", "ack", "renew"}
+SCHEMA_FOLDER = REPOSITORY / "docs" / "schemas" / "v2"
+SERVER_FRAME_TYPES = {"hello", "accepted", "answer", "error", "heartbeat", "closing"}
+CLIENT_FRAME_TYPES = {"start", "ask", "cancel", "ack", "renew"}
 
 
 @functools.cache
 def _validator(kind: str) -> Draft202012Validator:
-    schema = json.loads((SCHEMAS / f"{kind}.schema.json").read_text())
+    schema = json.loads((SCHEMA_FOLDER / f"{kind}.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema)
 
 
 def encode(frame: Frame) -> str:
     """A client's frame as text."""
-    assert frame["type"] in FROM_CLIENT
+    assert frame["type"] in CLIENT_FRAME_TYPES
     _validator(frame["type"]).validate(frame)
     return json.dumps(frame, ensure_ascii=False)
 
@@ -32,6 +32,6 @@ def encode(frame: Frame) -> str:
 def decode(text: str) -> Frame:
     """The gateway's frame."""
     frame = json.loads(text)
-    assert frame["type"] in FROM_SERVER, frame["type"]
+    assert frame["type"] in SERVER_FRAME_TYPES, frame["type"]
     _validator(frame["type"]).validate(frame)
     return frame

@@ -16,10 +16,10 @@ from pathlib import Path
 from websockets.asyncio.client import ClientConnection, connect
 
 from harness import canaries, v2_frames
-from harness.answerer import Answerer, held
+from harness.answerer import Answerer, answer_manually
 from harness.gateway import Gateway
 from harness.polling import eventually
-from harness.v2_client import PROTOCOL
+from harness.v2_client import SUBPROTOCOL
 from measure.bench import Bench, cpu, resident
 from measure.busy_gateway import busy
 
@@ -32,12 +32,12 @@ def index(bench: Bench, count: int) -> None:
     line = eventually(
         lambda: re.search(r'"answers from before.*?"records":(\d+),"took":([0-9.]+)', gateway.log.read_text()),
         "the past is indexed",
-        patience=90,
+        timeout=90,
     )
     print(f"indexed at the start: {line[1]} answers in {float(line[2]):.2f} s; {resident(gateway):.0f} MiB resident")
     before, used = cpu(gateway), resident(gateway)
     bench.write_foreign(count)
-    gateway.wait_metric("answer_gateway_answers_total", count, outcome="foreign", patience=120)
+    gateway.wait_metric("answer_gateway_answers_total", count, outcome="foreign", timeout=120)
     spent = (cpu(gateway) - before) / count * 1e6
     print(f"{count} foreign answers while it runs: {spent:.2f} µs CPU each, librdkafka included")
     print(f"resident {used:.0f} MiB before, {resident(gateway):.0f} MiB after")
@@ -48,7 +48,7 @@ def index(bench: Bench, count: int) -> None:
 
 async def _open(gateway: Gateway) -> ClientConnection:
     url = f"ws://127.0.0.1:{gateway.port}/ws"
-    return await connect(url, subprotocols=[PROTOCOL], proxy=None, compression=None, ping_interval=None)
+    return await connect(url, subprotocols=[SUBPROTOCOL], proxy=None, compression=None, ping_interval=None)
 
 
 async def _asked(gateway: Gateway, number: int) -> tuple[ClientConnection, str, str]:
@@ -74,7 +74,7 @@ async def _resumed(client: ClientConnection, token: str, text: str, wait: float)
 def resume(bench: Bench, count: int, rate: int) -> None:
     """Sessions of a replica that was killed, all back within seconds at another one."""
     first, second = bench.gateway(), bench.gateway()
-    answerer = Answerer(bench.access, bench.topics, held)
+    answerer = Answerer(bench.access, bench.topics, answer_manually)
 
     async def everybody() -> list[float]:
         asked = []
@@ -104,10 +104,10 @@ def _answer_all(answerer: Answerer, asked: list[str]) -> int:
     questions = eventually(
         lambda: len(found := [one for one in answerer.questions if one.text in wanted]) == len(wanted) and found,
         "every question is read",
-        patience=60,
+        timeout=60,
     )
     for question in questions:
-        answerer.write({"session_id": question.wire_id, "resposta": canaries.answer_to(question.text)})
+        answerer.write_record({"session_id": question.wire_id, "resposta": canaries.answer_to(question.text)})
     answerer.flush()
     return len(questions)
 

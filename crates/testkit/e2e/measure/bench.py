@@ -9,10 +9,10 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from harness.avro_schemas import RESPOSTA
+from harness.avro_schemas import ANSWER_SCHEMA
 from harness.gateway import Gateway
 from harness.stack import Access, Stack
-from harness.topics import Topics, prepared
+from harness.topics import Topics, create_topics_with_schema
 
 KEY = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-run", "RUST_LOG": "info"}
 
@@ -22,15 +22,15 @@ class Bench:
 
     def __init__(self, folder: Path):
         self.stack = Stack.from_environment()
-        self.access: Access = self.stack.open_access()
-        self.topics: Topics = prepared(self.access)
+        self.access: Access = self.stack.plaintext_access()
+        self.topics: Topics = create_topics_with_schema(self.access)
         self.folder = folder
         self._gateways: list[Gateway] = []
 
     def gateway(self, **settings: str) -> Gateway:
         """A gateway that is ready."""
         log = self.folder / f"{len(self._gateways)}.log"
-        gateway = Gateway({**self.access.gateway, **self.topics.gateway(), **KEY, **settings}, log)
+        gateway = Gateway({**self.access.gateway_settings, **self.topics.gateway_settings(), **KEY, **settings}, log)
         self._gateways.append(gateway)
         return gateway.wait_ready()
 
@@ -41,7 +41,7 @@ class Bench:
 
     def write_foreign(self, count: int) -> float:
         """Writes so many answers to sessions that nobody has; how long that took."""
-        write = AvroSerializer(SchemaRegistryClient(dict(self.access.registry)), RESPOSTA)
+        write = AvroSerializer(SchemaRegistryClient(dict(self.access.registry)), ANSWER_SCHEMA)
         context = SerializationContext(self.topics.answers, MessageField.VALUE)
         producer = Producer({**self.access.kafka, "linger.ms": 50, "queue.buffering.max.messages": 500_000})
         text = "x" * 900

@@ -5,10 +5,10 @@ import time
 from contextlib import ExitStack, suppress
 
 from harness.answerer import Answerer
-from harness.answerer_tracing import TracedSide
+from harness.answerer_tracing import AnswererTracing
 from harness.collector import Collector
-from harness.load_clients import Crowd
-from harness.resuming_clients import Wanderers
+from harness.load_clients import LoadClients
+from harness.resuming_clients import ResumingClients
 from measure.bench import Bench
 
 # Kafka goes away when this share of the time is over, and comes back after that many seconds.
@@ -24,13 +24,13 @@ def busy(bench: Bench, seconds: float) -> None:
     """
     with ExitStack() as ending:
         collector = ending.enter_context(Collector(bench.folder).running())
-        side = TracedSide(collector.http)
-        ending.callback(side.close)
-        answerer = Answerer(bench.access, bench.topics, headers_of=side.headers_of)
+        tracing = AnswererTracing(collector.http)
+        ending.callback(tracing.close)
+        answerer = Answerer(bench.access, bench.topics, headers_of=tracing.trace_question)
         ending.enter_context(answerer.running())
-        gateway = bench.gateway(**collector.settings("grpc"))
-        ending.enter_context(Crowd([gateway], sessions=100, pause=0.3).running())
-        ending.enter_context(Wanderers([gateway.port], sessions=80, pause=0.3).running())
+        gateway = bench.gateway(**collector.exporter_settings("grpc"))
+        ending.enter_context(LoadClients([gateway], sessions=100, pause=0.3).running())
+        ending.enter_context(ResumingClients([gateway.port], sessions=80, pause=0.3).running())
         metrics = {"live": gateway.admin_port, "spans": collector.prometheus}
         print(json.dumps({name: f"127.0.0.1:{port}" for name, port in metrics.items()}), flush=True)
         # Whoever has seen enough interrupts it.
