@@ -35,7 +35,7 @@ def topics(access: Access) -> Topics:
 
 
 @pytest.fixture
-def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
+def new_log_path(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
     """Names for log files, one a process."""
     name = re.sub(r"\W+", "-", request.node.name)[:60]
     numbers = iter(range(1000))
@@ -43,7 +43,7 @@ def logs(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
 
 
 @pytest.fixture
-def start_gateway(access: Access, logs: Callable[[], Path]) -> Iterator[Callable[..., Gateway]]:
+def start_gateway(access: Access, new_log_path: Callable[[], Path]) -> Iterator[Callable[..., Gateway]]:
     """Starts processes under test: `start_gateway(topics, SETTING=value)`; None unsets; each is judged at its end.
 
     `open_files` is the soft and the hard limit of open files that the process is started with.
@@ -53,7 +53,7 @@ def start_gateway(access: Access, logs: Callable[[], Path]) -> Iterator[Callable
         def start(topics: Topics, open_files: tuple[int, int] | None = None, **settings: str | None) -> Gateway:
             every = {**access.gateway_settings, **topics.gateway_settings(), **settings}
             given = {name: value for name, value in every.items() if value is not None}
-            gateway = Gateway(given, logs(), secrets=access.secrets, open_files=open_files)
+            gateway = Gateway(given, new_log_path(), secrets=access.secrets, open_files=open_files)
             ending.callback(gateway.kill)
             ending.callback(gateway.stop)
             return gateway

@@ -10,8 +10,8 @@ from harness.avro_schemas import ANSWER_WITH_QUESTION_ID_SCHEMA
 
 pytestmark = pytest.mark.stack
 
-ANSWERS = "answer_gateway_answers_total"
-SHORT = {"GATEWAY__SESSION__ANSWER_TIMEOUT": "1500ms"}
+ANSWERS_METRIC = "answer_gateway_answers_total"
+SHORT_TIMEOUT = {"GATEWAY__SESSION__ANSWER_TIMEOUT": "1500ms"}
 
 
 @pytest.fixture(params=["plain", "question"])
@@ -63,12 +63,12 @@ def test_a_late_answer_to_an_idle_successor_is_counted_and_not_shown(gateway, st
     gateway.wait_sessions(0)
     with v1_client.connect(gateway.url(session)) as socket:
         answerer.answer(abandoned, canaries.answer_to(asked))
-        gateway.wait_metric(ANSWERS, 1, outcome="undeliverable")
+        gateway.wait_metric(ANSWERS_METRIC, 1, outcome="undeliverable")
         v1_client.assert_nothing_more(socket)
 
 
 def test_an_answer_after_its_deadline_is_not_given_to_the_next_question(start_gateway, topics, start_answerer, wire_id):
-    gateway = start_gateway(topics, **SHORT, GATEWAY__SESSION__WIRE_ID=wire_id).wait_ready()
+    gateway = start_gateway(topics, **SHORT_TIMEOUT, GATEWAY__SESSION__WIRE_ID=wire_id).wait_ready()
     answerer = start_answerer(answer_manually)
     session, first, second = canaries.session_id(), canaries.question("first"), canaries.question("second")
     with v1_client.connect(gateway.url(session)) as socket:
@@ -78,7 +78,7 @@ def test_an_answer_after_its_deadline_is_not_given_to_the_next_question(start_ga
         expect_wire_id(late, session, wire_id, ambiguous=False)
         expect_wire_id(waiting, session, wire_id, ambiguous=True)
         answerer.answer(late, canaries.answer_to(first))
-        gateway.wait_metric(ANSWERS, 1, outcome="late")
+        gateway.wait_metric(ANSWERS_METRIC, 1, outcome="late")
         answerer.answer(waiting, canaries.answer_to(second))
         assert v1_client.receive(socket) == v1_client.answer_frame(canaries.answer_to(second))
         v1_client.assert_nothing_more(socket)
@@ -103,7 +103,7 @@ def test_the_plain_id_returns_when_no_late_answer_can_come_any_more(start_gatewa
 def test_a_job_that_strips_suffixes_is_named_and_costs_no_other_session_its_answer(
     start_gateway, topics, start_answerer
 ):
-    gateway = start_gateway(topics, **SHORT).wait_ready()
+    gateway = start_gateway(topics, **SHORT_TIMEOUT).wait_ready()
     answerer = start_answerer(answer_manually)
     session, other = canaries.session_id(), canaries.session_id()
 
@@ -157,14 +157,14 @@ def test_once_an_answer_came_twice_every_question_carries_a_suffix(gateway, star
         answerer.answer(asked, canaries.answer_to(first))
         assert v1_client.receive(socket) == v1_client.answer_frame(canaries.answer_to(first))
         answerer.answer(asked, canaries.answer_to(first))
-        gateway.wait_metric(ANSWERS, 1, outcome="duplicate")
+        gateway.wait_metric(ANSWERS_METRIC, 1, outcome="duplicate")
         v1_client.assert_nothing_more(socket)
         second = canaries.question("second")
         v1_client.send(socket, second)
         suffixed = answerer.wait_question(second)
         assert suffixed.wire_id.startswith(f"{session}~")
         answerer.answer(asked, canaries.answer_to(first))
-        gateway.wait_metric(ANSWERS, 3)
+        gateway.wait_metric(ANSWERS_METRIC, 3)
         answerer.answer(suffixed, canaries.answer_to(second))
         assert v1_client.receive(socket) == v1_client.answer_frame(canaries.answer_to(second))
 
@@ -202,7 +202,7 @@ def test_a_question_id_of_another_session_is_invalid_and_shown_to_neither(gatewa
         of_first, of_second = answerer.wait_question(asked_first), answerer.wait_question(asked_second)
         crossed = [("question-id", of_second.header("question-id").encode())]
         answerer.answer(of_first, "não é desta sessão", headers=crossed)
-        gateway.wait_metric(ANSWERS, 1, outcome="invalid")
+        gateway.wait_metric(ANSWERS_METRIC, 1, outcome="invalid")
         v1_client.assert_nothing_more(first)
         v1_client.assert_nothing_more(second)
         for socket, question in ((first, of_first), (second, of_second)):
@@ -214,11 +214,11 @@ def test_an_answer_to_nobody_is_counted_foreign(gateway, start_answerer):
     answerer = start_answerer(answer_manually)
     answerer.write_record({"session_id": canaries.session_id(), "resposta": canaries.answer_to("")})
     answerer.flush()
-    gateway.wait_metric(ANSWERS, 1, outcome="foreign")
+    gateway.wait_metric(ANSWERS_METRIC, 1, outcome="foreign")
 
 
 def test_the_answer_deadline_frees_the_session(start_gateway, topics, start_answerer):
-    gateway = start_gateway(topics, **SHORT).wait_ready()
+    gateway = start_gateway(topics, **SHORT_TIMEOUT).wait_ready()
     start_answerer(lambda question: [] if "held" in question.text else [canaries.answer_to(question.text)])
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         assert v1_client.ask(socket, canaries.question("held")) == v1_client.TIMEOUT_ERROR

@@ -18,17 +18,17 @@ FIELDS["fields"] += [
 ANSWER_IN_PARTS_SCHEMA = json.dumps(FIELDS)
 
 
-def by_headers(part=None, final=None, attempt=None):
+def as_headers(part=None, final=None, attempt=None):
     said = {"answer-part": part, "answer-final": final, "answer-attempt": attempt}
     return {"headers": [(name, json.dumps(value).encode()) for name, value in said.items() if value is not None]}
 
 
-def by_fields(part=None, final=None, attempt=None):
+def as_fields(part=None, final=None, attempt=None):
     return {"part": part, "final": final, "attempt": attempt}
 
 
-@pytest.fixture(params=[by_headers, by_fields], ids=["headers", "fields"])
-def says(request):
+@pytest.fixture(params=[as_headers, as_fields], ids=["headers", "fields"])
+def part_fields(request):
     return request.param
 
 
@@ -46,30 +46,30 @@ def asked(gateway, answerer):
         yield socket, answerer.wait_question(text)
 
 
-def test_numbered_parts_come_joined_in_one_frame_whatever_their_order(asked, answerer, gateway, says):
+def test_numbered_parts_come_joined_in_one_frame_whatever_their_order(asked, answerer, gateway, part_fields):
     socket, question = asked
-    answerer.answer(question, "é ", **says(part=1))
-    answerer.answer(question, "lá: ", **says(part=0))
-    answerer.answer(question, "é ", **says(part=1))
+    answerer.answer(question, "é ", **part_fields(part=1))
+    answerer.answer(question, "lá: ", **part_fields(part=0))
+    answerer.answer(question, "é ", **part_fields(part=1))
     gateway.wait_metric("answer_gateway_answers_total", 2, outcome="part")
     gateway.wait_metric("answer_gateway_answers_total", 1, outcome="duplicate")
     v1_client.assert_nothing_more(socket)
-    answerer.answer(question, "longe", **says(part=2, final=True))
+    answerer.answer(question, "longe", **part_fields(part=2, final=True))
     assert v1_client.receive(socket) == v1_client.answer_frame("lá: é longe")
     v1_client.assert_nothing_more(socket)
 
 
-def write_in_order(answerer, question, parts, says):
+def write_in_order(answerer, question, parts, part_fields):
     """Writes texts, with what is said of each, to one partition: only there is one before the other."""
     for text, said in parts:
-        said = says(**said)
+        said = part_fields(**said)
         headers = said.pop("headers", None)
         record = {"session_id": question.wire_id, "resposta": text, **said}
         answerer.write_record(record, headers=headers, partition=3)
     answerer.flush()
 
 
-def test_a_second_attempt_replaces_the_first(asked, answerer, says):
+def test_a_second_attempt_replaces_the_first(asked, answerer, part_fields):
     socket, question = asked
     parts = [
         ("não ", {"part": 0, "attempt": 1}),
@@ -77,15 +77,15 @@ def test_a_second_attempt_replaces_the_first(asked, answerer, says):
         ("sei", {"part": 1, "final": True, "attempt": 1}),
         ("senhor", {"part": 1, "final": True, "attempt": 2}),
     ]
-    write_in_order(answerer, question, parts, says)
+    write_in_order(answerer, question, parts, part_fields)
     assert v1_client.receive(socket) == v1_client.answer_frame("sim senhor")
     v1_client.assert_nothing_more(socket)
 
 
-def test_parts_without_numbers_are_joined_as_they_were_written(asked, answerer, says):
+def test_parts_without_numbers_are_joined_as_they_were_written(asked, answerer, part_fields):
     socket, question = asked
     parts = [("um ", {"final": False}), ("dois ", {"final": False}), ("três", {"final": True})]
-    write_in_order(answerer, question, parts, says)
+    write_in_order(answerer, question, parts, part_fields)
     assert v1_client.receive(socket) == v1_client.answer_frame("um dois três")
 
 

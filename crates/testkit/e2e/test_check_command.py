@@ -25,7 +25,7 @@ from harness.topics import Topics, register_schema
 pytestmark = pytest.mark.stack
 
 
-class Checked:
+class CheckRun:
     """What one run said."""
 
     def __init__(self, settings: Mapping[str, str], *arguments: str):
@@ -39,7 +39,7 @@ class Checked:
         """How that thing stands."""
         return {one["verdict"] for one in self.findings if one["check"] == check}
 
-    def says(self, check: str, verdict: str, words: str) -> None:
+    def expect_finding(self, check: str, verdict: str, words: str) -> None:
         """Fails unless that was found, with advice."""
         found = [one for one in self.findings if (one["check"], one["verdict"]) == (check, verdict)]
         assert any(words in one["seen"] and one["advice"] for one in found), self.text
@@ -51,20 +51,20 @@ def settings(access, topics: Topics) -> dict[str, str]:
     return {**access.gateway_settings, **topics.gateway_settings(), "GATEWAY__SESSION__TOKEN_KEY": "k" * 32}
 
 
-def secured(stack, topics) -> dict[str, str]:
+def secured_settings(stack, topics) -> dict[str, str]:
     """The same by the listener with TLS and login."""
     return {**stack.secured_access().gateway_settings, **topics.gateway_settings()}
 
 
 def test_a_gateway_that_can_work_is_told_so(settings, access, topics):
     register_schema(access, f"{topics.answers}-value", avro_schemas.ANSWER_SCHEMA)
-    checked = Checked(settings)
-    assert checked.code == 0, checked.text
-    assert not [one for one in checked.findings if one["verdict"] in ("failure", "skipped")], checked.text
+    run = CheckRun(settings)
+    assert run.code == 0, run.text
+    assert not [one for one in run.findings if one["verdict"] in ("failure", "skipped")], run.text
     for check in ("kafka.connect", "kafka.login", "kafka.brokers", "registry.connect", "schema.question"):
-        assert checked.verdicts(check) == {"ok"}, checked.text
-    checked.says("topic.answers", "warning", "one replica")
-    assert checked.verdicts("schema.answer") == {"ok"}
+        assert run.verdicts(check) == {"ok"}, run.text
+    run.expect_finding("topic.answers", "warning", "one replica")
+    assert run.verdicts("schema.answer") == {"ok"}
 
 
 def test_people_get_lines(settings):
@@ -76,43 +76,43 @@ def test_people_get_lines(settings):
 
 def test_a_port_nobody_listens_on_is_told(settings):
     nobody = {**settings, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
-    checked = Checked(nobody, "--ask", canaries.question())
-    assert checked.code == 1
-    checked.says("kafka.connect", "failure", "nobody listens there")
-    assert checked.verdicts("topic.answers") == checked.verdicts("answer") == {"skipped"}
+    run = CheckRun(nobody, "--ask", canaries.question())
+    assert run.code == 1
+    run.expect_finding("kafka.connect", "failure", "nobody listens there")
+    assert run.verdicts("topic.answers") == run.verdicts("answer") == {"skipped"}
 
 
 def test_a_name_that_does_not_resolve_is_told(settings):
-    checked = Checked({**settings, "KAFKA_BOOTSTRAP_SERVERS": "kafka.invalid:9092"})
-    checked.says("kafka.connect", "failure", "kafka.invalid:9092 does not resolve")
+    run = CheckRun({**settings, "KAFKA_BOOTSTRAP_SERVERS": "kafka.invalid:9092"})
+    run.expect_finding("kafka.connect", "failure", "kafka.invalid:9092 does not resolve")
 
 
 def test_a_listener_that_wants_tls_is_told(settings, stack):
-    checked = Checked({**settings, "KAFKA_BOOTSTRAP_SERVERS": stack.sasl_bootstrap})
-    assert checked.code == 1
-    checked.says("kafka.login", "failure", "no Kafka answers there")
+    run = CheckRun({**settings, "KAFKA_BOOTSTRAP_SERVERS": stack.sasl_bootstrap})
+    assert run.code == 1
+    run.expect_finding("kafka.login", "failure", "no Kafka answers there")
 
 
 def test_a_certificate_nobody_trusts_is_told(stack, topics):
-    settings = {**secured(stack, topics), "GATEWAY__KAFKA__SSL_CA": "/etc/ssl/certs/ca-certificates.crt"}
-    Checked(settings).says("kafka.login", "failure", "no TLS connection")
+    settings = {**secured_settings(stack, topics), "GATEWAY__KAFKA__SSL_CA": "/etc/ssl/certs/ca-certificates.crt"}
+    CheckRun(settings).expect_finding("kafka.login", "failure", "no TLS connection")
 
 
 @pytest.mark.parametrize(
     ("setting", "check"), [("KAFKA_API_SECRET", "kafka.login"), ("SCHEMA_REGISTRY_API_SECRET", "registry.connect")]
 )
 def test_a_wrong_password_is_told_and_not_shown(stack, topics, setting, check):
-    checked = Checked({**secured(stack, topics), setting: "wrong-canary-51aa"})
-    assert checked.code == 1
-    checked.says(check, "failure", "refuses the login")
-    assert "wrong-canary-51aa" not in checked.text
+    run = CheckRun({**secured_settings(stack, topics), setting: "wrong-canary-51aa"})
+    assert run.code == 1
+    run.expect_finding(check, "failure", "refuses the login")
+    assert "wrong-canary-51aa" not in run.text
 
 
 def test_a_topic_that_is_not_there_is_told(settings):
-    checked = Checked({**settings, "GATEWAY__KAFKA__ANSWERS_TOPIC": "respostas-nowhere"})
-    assert checked.code == 1
-    checked.says("topic.answers", "failure", "there is no topic `respostas-nowhere`")
-    assert "failure" not in checked.verdicts("topic.questions")
+    run = CheckRun({**settings, "GATEWAY__KAFKA__ANSWERS_TOPIC": "respostas-nowhere"})
+    assert run.code == 1
+    run.expect_finding("topic.answers", "failure", "there is no topic `respostas-nowhere`")
+    assert "failure" not in run.verdicts("topic.questions")
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_the_right_that_is_missing_is_named(stack, topics, topic, granted, lacki
     admin = AdminClient({"bootstrap.servers": stack.bootstrap})
     for done in admin.create_acls([acl]).values():
         done.result(20)
-    checked = Checked(secured(stack, topics))
-    assert checked.code == 1, checked.text
-    checked.says(f"topic.{topic}", "failure", f"this login lacks {lacking} on the topic `{name}`")
+    run = CheckRun(secured_settings(stack, topics))
+    assert run.code == 1, run.text
+    run.expect_finding(f"topic.{topic}", "failure", f"this login lacks {lacking} on the topic `{name}`")
 
 
 @pytest.mark.parametrize(
@@ -146,47 +146,47 @@ def test_a_topic_that_may_lose_answers_is_a_warning(settings, access, topics, se
     admin = AdminClient(dict(access.kafka))
     for done in admin.incremental_alter_configs([changed]).values():
         done.result(20)
-    checked = Checked(settings)
-    assert checked.code == 0, checked.text
-    checked.says("topic.answers", "warning", words)
+    run = CheckRun(settings)
+    assert run.code == 0, run.text
+    run.expect_finding("topic.answers", "warning", words)
 
 
 def test_a_registry_that_does_not_answer_is_told(settings):
-    checked = Checked({**settings, "KAFKA_SCHEMA_REGISTRY_URL": f"http://127.0.0.1:{free_port()}"})
-    assert checked.code == 1
-    checked.says("registry.connect", "failure", "the schema registry does not answer")
-    assert checked.verdicts("schema.question") == {"skipped"}
+    run = CheckRun({**settings, "KAFKA_SCHEMA_REGISTRY_URL": f"http://127.0.0.1:{free_port()}"})
+    assert run.code == 1
+    run.expect_finding("registry.connect", "failure", "the schema registry does not answer")
+    assert run.verdicts("schema.question") == {"skipped"}
 
 
 def test_a_subject_without_a_schema_is_told(settings):
-    checked = Checked({**settings, "GATEWAY__REGISTRY__QUESTION_SUBJECT": "nobody-value"})
-    checked.says("schema.question", "failure", "`nobody-value` has no schema")
+    run = CheckRun({**settings, "GATEWAY__REGISTRY__QUESTION_SUBJECT": "nobody-value"})
+    run.expect_finding("schema.question", "failure", "`nobody-value` has no schema")
 
 
 def test_schemas_that_lack_a_field_are_told(settings, access, topics):
     register_schema(access, f"{topics.answers}-value", avro_schemas.QUESTION_SCHEMA)
-    checked = Checked({**settings, "GATEWAY__SCHEMA__QUESTION__TEXT": "question"})
-    assert checked.code == 1
-    checked.says("schema.question", "failure", "cannot be used")
-    checked.says("schema.answer", "failure", "cannot be used")
+    run = CheckRun({**settings, "GATEWAY__SCHEMA__QUESTION__TEXT": "question"})
+    assert run.code == 1
+    run.expect_finding("schema.question", "failure", "cannot be used")
+    run.expect_finding("schema.answer", "failure", "cannot be used")
 
 
 def test_settings_that_are_wrong_are_named_before_anything_is_looked_at():
-    checked = Checked({"GATEWAY__WS__PING_INTERVAL": "often"})
-    assert checked.code == 2
-    assert "ws.ping_interval" in checked.text
-    assert not checked.findings
+    run = CheckRun({"GATEWAY__WS__PING_INTERVAL": "often"})
+    assert run.code == 2
+    assert "ws.ping_interval" in run.text
+    assert not run.findings
 
 
 def test_a_question_goes_through_when_asked_for(settings, start_answerer):
     start_answerer()
-    checked = Checked(settings, "--ask", canaries.question())
-    assert checked.code == 0, checked.text
-    assert checked.verdicts("answer") == {"ok"}
+    run = CheckRun(settings, "--ask", canaries.question())
+    assert run.code == 0, run.text
+    assert run.verdicts("answer") == {"ok"}
 
 
 def test_an_answering_side_that_is_silent_is_told(settings, start_answerer):
     start_answerer(answer_manually)
-    checked = Checked({**settings, "GATEWAY__SESSION__ANSWER_TIMEOUT": "2s"}, "--ask", canaries.question())
-    assert checked.code == 1
-    checked.says("answer", "failure", "no answer came back")
+    run = CheckRun({**settings, "GATEWAY__SESSION__ANSWER_TIMEOUT": "2s"}, "--ask", canaries.question())
+    assert run.code == 1
+    run.expect_finding("answer", "failure", "no answer came back")

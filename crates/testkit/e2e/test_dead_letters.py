@@ -20,21 +20,21 @@ REASONS = {"field_type", "magic", "malformed", "missing_field", "schema_unusable
 
 
 @pytest.fixture
-def dead(access, topics) -> str:
+def dead_letter_topic(access, topics) -> str:
     """The dead letters' topic, which nobody but a person creates."""
     name = f"{topics.answers}.dlq"
     create_topics(access, name)
     return name
 
 
-def with_dead_letters(dead: str, **more: str) -> dict[str, str]:
-    return {"GATEWAY__KAFKA__DEAD_LETTER_TOPIC": dead, **more}
+def with_dead_letters(dead_letter_topic: str, **more: str) -> dict[str, str]:
+    return {"GATEWAY__KAFKA__DEAD_LETTER_TOPIC": dead_letter_topic, **more}
 
 
 def test_two_replicas_write_one_copy_of_each_invalid_answer_as_it_was(
-    start_gateway, start_answerer, access, topics, dead
+    start_gateway, start_answerer, access, topics, dead_letter_topic
 ):
-    gateways = [start_gateway(topics, **with_dead_letters(dead)).wait_ready() for _ in range(2)]
+    gateways = [start_gateway(topics, **with_dead_letters(dead_letter_topic)).wait_ready() for _ in range(2)]
     answerer = start_answerer(answer_manually)
     session = canaries.session_id()
     valid = answerer.serialize({"session_id": session, "resposta": canaries.answer_to("x")}, avro_schemas.ANSWER_SCHEMA)
@@ -54,7 +54,7 @@ def test_two_replicas_write_one_copy_of_each_invalid_answer_as_it_was(
     assert len(gone) == len(invalid) >= 10
 
     copies = eventually(
-        lambda: found if len(found := read_records(access, dead)) >= len(invalid) else None,
+        lambda: found if len(found := read_records(access, dead_letter_topic)) >= len(invalid) else None,
         "every copy comes",
         timeout=60,
     )
@@ -69,7 +69,7 @@ def test_two_replicas_write_one_copy_of_each_invalid_answer_as_it_was(
         return (written, elsewhere) == (len(invalid), len(invalid))
 
     eventually(known, "each letter is written by one replica and seen by the other")
-    copies = read_records(access, dead)
+    copies = read_records(access, dead_letter_topic)
     assert sorted(copy.origin for copy in copies) == sorted(gone)
     for copy in copies:
         assert copy.original_content() == gone[copy.origin].original_content()
@@ -78,17 +78,17 @@ def test_two_replicas_write_one_copy_of_each_invalid_answer_as_it_was(
 
 
 def test_what_a_killed_owner_would_have_written_is_written_once_by_another(
-    start_gateway, start_answerer, access, topics, dead, logs
+    start_gateway, start_answerer, access, topics, dead_letter_topic, new_log_path
 ):
     answerer = start_answerer(answer_manually)
-    ports = {**access.gateway_settings, **topics.gateway_settings(), **with_dead_letters(dead)}
-    doomed = Gateway(ports, logs())
+    ports = {**access.gateway_settings, **topics.gateway_settings(), **with_dead_letters(dead_letter_topic)}
+    doomed = Gateway(ports, new_log_path())
     try:
         doomed.wait_ready()
         answerer.write_value(b"the only one writes", partition=0)
         answerer.flush()
         doomed.wait_metric("answer_gateway_dead_letters_total", 1, result="written")
-        survivor = start_gateway(topics, **with_dead_letters(dead)).wait_ready()
+        survivor = start_gateway(topics, **with_dead_letters(dead_letter_topic)).wait_ready()
         answerer.write_value(b"both are there", partition=0)
         answerer.flush()
         survivor.wait_metric("answer_gateway_dead_letters_total", 1)
@@ -98,16 +98,18 @@ def test_what_a_killed_owner_would_have_written_is_written_once_by_another(
         answerer.write_value(b"one is gone", partition=partition)
     answerer.flush()
     expected = 2 + PARTITIONS
-    eventually(lambda: len(read_records(access, dead)) >= expected, "another writes them", timeout=60)
-    copies = read_records(access, dead)
+    eventually(lambda: len(read_records(access, dead_letter_topic)) >= expected, "another writes them", timeout=60)
+    copies = read_records(access, dead_letter_topic)
     assert len({copy.origin for copy in copies}) == len(copies) == expected
 
 
 @pytest.mark.timeout(300)
 def test_a_repair_and_a_replay_bring_the_answer_to_the_waiting_session_once(
-    start_gateway, start_answerer, access, topics, dead
+    start_gateway, start_answerer, access, topics, dead_letter_topic
 ):
-    settings = with_dead_letters(dead, GATEWAY__SESSION__WIRE_ID="question", GATEWAY__SESSION__ANSWER_TIMEOUT="280s")
+    settings = with_dead_letters(
+        dead_letter_topic, GATEWAY__SESSION__WIRE_ID="question", GATEWAY__SESSION__ANSWER_TIMEOUT="280s"
+    )
     gateway = start_gateway(topics, **settings).wait_ready()
     answerer = start_answerer(answer_manually)
     asked = canaries.question()
@@ -115,20 +117,20 @@ def test_a_repair_and_a_replay_bring_the_answer_to_the_waiting_session_once(
         v1_client.send(socket, asked)
         question = answerer.wait_question(asked)
         missing = free_schema_id(access, topics)
-        answer = under(missing, answerer, question.wire_id, canaries.answer_to(asked))
+        answer = encode_with_schema_id(missing, answerer, question.wire_id, canaries.answer_to(asked))
         answerer.write_value(answer, key=b"k", headers=[("h", b"1")], partition=1)
         answerer.write_value(b"no avro", partition=2)
         answerer.flush()
         gateway.wait_metric("answer_gateway_dead_letters_total", 2, timeout=90, result="written")
-        (letter,) = [copy for copy in read_records(access, dead) if copy.value == answer]
+        (letter,) = [copy for copy in read_records(access, dead_letter_topic) if copy.value == answer]
 
-        run = {**access.gateway_settings, **topics.gateway_settings(), **with_dead_letters(dead)}
+        run = {**access.gateway_settings, **topics.gateway_settings(), **with_dead_letters(dead_letter_topic)}
         counted = run_replay(run, "--dry-run")
         assert (counted.status, counted.count("would be replayed")) == (0, 2), counted
         assert (counted.count("schema_not_found"), counted.count("magic")) == (1, 1)
 
-        repair(access, topics, missing)
-        wait_until_asked_again(gateway, answerer, missing)
+        register_missing_schema(access, topics, missing)
+        wait_until_schema_is_known(gateway, answerer, missing)
         place = ("--partition", str(letter.partition), "--from", str(letter.offset), "--until", str(letter.offset))
         brought = run_replay(run, *place)
         assert (brought.status, brought.count("dead letters replayed")) == (0, 1), brought
@@ -138,38 +140,44 @@ def test_a_repair_and_a_replay_bring_the_answer_to_the_waiting_session_once(
         v1_client.assert_nothing_more(socket)
     replayed = [record for record in read_records(access, topics.answers) if record.header("replayed-from")]
     assert [record.original_content() for record in replayed] == [
-        (b"k", answer, (("h", b"1"), ("replayed-from", f"{dead}/{letter.partition}/{letter.offset}".encode())))
+        (
+            b"k",
+            answer,
+            (("h", b"1"), ("replayed-from", f"{dead_letter_topic}/{letter.partition}/{letter.offset}".encode())),
+        )
     ]
 
 
-def under(schema: int, answerer, session: str, text: str) -> bytes:
+def encode_with_schema_id(schema: int, answerer, session: str, text: str) -> bytes:
     """An answer as written under that schema id, whether there is one or not."""
     valid = answerer.serialize({"session_id": session, "resposta": text}, avro_schemas.ANSWER_SCHEMA)
     return b"\0" + schema.to_bytes(4) + valid[5:]
 
 
-def variant(number: int) -> str:
+def schema_variant(number: int) -> str:
     """The answers' schema once more, as a registry that never saw it."""
     return json.dumps({**json.loads(avro_schemas.ANSWER_SCHEMA), "doc": f"{uuid.uuid4()} {number}"})
 
 
 def free_schema_id(access, topics) -> int:
     """An id that the registry will give out soon, and has not yet."""
-    return register_schema(access, f"{topics.answers}-last", variant(0)) + 3
+    return register_schema(access, f"{topics.answers}-last", schema_variant(0)) + 3
 
 
-def repair(access, topics, missing: int) -> None:
+def register_missing_schema(access, topics, missing: int) -> None:
     """Registers the answers' schema until it has that id."""
-    given = [register_schema(access, f"{topics.answers}-{number}", variant(number)) for number in range(1, 4)]
+    given = [register_schema(access, f"{topics.answers}-{number}", schema_variant(number)) for number in range(1, 4)]
     assert missing in given, "the registry counts in another way"
 
 
-def wait_until_asked_again(gateway, answerer, schema: int) -> None:
+def wait_until_schema_is_known(gateway, answerer, schema: int) -> None:
     """A schema that the registry denied is not asked for again for a minute; probes tell when it is."""
 
     def known() -> bool:
         before = gateway.metrics()
-        answerer.write_value(under(schema, answerer, canaries.session_id(), canaries.answer_to("probe")), partition=0)
+        answerer.write_value(
+            encode_with_schema_id(schema, answerer, canaries.session_id(), canaries.answer_to("probe")), partition=0
+        )
         answerer.flush()
         with suppress(AssertionError):
             gateway.wait_metric("answer_gateway_records_total", before.value("answer_gateway_records_total") + 1, 5)
@@ -180,15 +188,15 @@ def wait_until_asked_again(gateway, answerer, schema: int) -> None:
 
 
 def test_a_missing_topic_degrades_by_name_and_replay_says_what_to_do(start_gateway, access, topics):
-    dead = f"{topics.answers}.dlq"
-    gateway = start_gateway(topics, **with_dead_letters(dead)).wait_ready()
-    gateway.wait_readyz(200, f"dead letters: the topic {dead} does not exist")
+    dead_letter_topic = f"{topics.answers}.dlq"
+    gateway = start_gateway(topics, **with_dead_letters(dead_letter_topic)).wait_ready()
+    gateway.wait_readyz(200, f"dead letters: the topic {dead_letter_topic} does not exist")
     run = {**access.gateway_settings, **topics.gateway_settings()}
-    failed = run_replay({**run, **with_dead_letters(dead)})
+    failed = run_replay({**run, **with_dead_letters(dead_letter_topic)})
     assert failed.status == 2
-    assert f"the topic {dead} does not exist" in failed.err
+    assert f"the topic {dead_letter_topic} does not exist" in failed.err
     unset = run_replay(run)
     assert unset.status == 2
     assert "GATEWAY__KAFKA__DEAD_LETTER_TOPIC" in unset.err
-    create_topics(access, dead)
-    eventually(lambda: dead not in gateway.get_admin("/readyz").body, "it is no longer missing")
+    create_topics(access, dead_letter_topic)
+    eventually(lambda: dead_letter_topic not in gateway.get_admin("/readyz").body, "it is no longer missing")

@@ -114,14 +114,14 @@ def test_a_port_that_is_taken_is_named_with_the_setting_that_moves_it(setting, o
     assert "panicked" not in ended.stderr
 
 
-def test_it_starts_again_on_the_same_ports_right_after_its_end(once: Callable[[dict[str, str]], None]):
+def test_it_starts_again_on_the_same_ports_right_after_its_end(run_demo: Callable[[dict[str, str]], None]):
     ports = {"PORT": str(free_port()), "GATEWAY__ADMIN__PORT": str(free_port())}
-    once(ports)
-    once(ports)
+    run_demo(ports)
+    run_demo(ports)
 
 
 @pytest.fixture
-def once(tmp_path: Path) -> Callable[[dict[str, str]], None]:
+def run_demo(tmp_path: Path) -> Callable[[dict[str, str]], None]:
     """Starts a demo on those ports, waits until it is ready, and ends it well."""
 
     def start(ports: dict[str, str]) -> None:

@@ -15,13 +15,13 @@ pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(400)]
 
 RECONNECT_TIMEOUT = 8.0
 # Longer than any client waits before it connects again by itself, shorter than the time until it is replaced.
-LONGEST_BACKOFF = 3.0
+MAX_CONNECT_BACKOFF = 3.0
 CLIENTS = ("consumer", "producer")
 # Longer than Kafka's `broker.session.timeout.ms`: the broker is fenced when it wakes up.
-FROZEN = 12.0
+FREEZE_SECONDS = 12.0
 ROUNDS = 3
 # How long after a freeze every replica takes questions again, at the latest.
-RECOVERED_WITHIN = 30.0
+MAX_RECOVERY_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -46,29 +46,29 @@ def frozen(stack):
     return freeze
 
 
-def connected(gateway):
+def connected_clients(gateway):
     """Which clients say that they are connected."""
     metrics = gateway.metrics()
     return {client for client in CLIENTS if metrics.value("answer_gateway_kafka_up", client=client)}
 
 
-def is_cut_off(gateway, seconds):
+def has_no_connection(gateway, seconds):
     """Whether no client is connected, for as long as that."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if connected(gateway):
+        if connected_clients(gateway):
             return False
         time.sleep(0.1)
     return True
 
 
-def cut_off(gateway, relay):
+def disconnect_clients(gateway, relay):
     """Sees to it that both clients have lost every broker, for good: nothing keeps them from connecting."""
     for _ in range(20):
         relay.withhold_brokers()
-        eventually(lambda: is_cut_off(gateway, 1.0), "no client is connected", timeout=60)
+        eventually(lambda: has_no_connection(gateway, 1.0), "no client is connected", timeout=60)
         relay.restore_brokers()
-        if is_cut_off(gateway, LONGEST_BACKOFF):
+        if has_no_connection(gateway, MAX_CONNECT_BACKOFF):
             return
     pytest.fail("librdkafka found a broker again every time")
 
@@ -90,13 +90,13 @@ def test_clients_whose_metadata_named_no_brokers_are_replaced_and_answers_go_on_
         v1_client.send(waiting, before)
         question = answerer.wait_question(before)
         gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
-        cut_off(gateway, relay)
+        disconnect_clients(gateway, relay)
         # Written while nobody reads: the new consumer has to begin where the old one stood.
         answerer.answer(question, canaries.answer_to(before))
         assert v1_client.receive(waiting, timeout=RECONNECT_TIMEOUT * 2 + 10) == v1_client.answer_frame(
             canaries.answer_to(before)
         )
-        eventually(lambda: connected(gateway) == set(CLIENTS), "both clients are connected")
+        eventually(lambda: connected_clients(gateway) == set(CLIENTS), "both clients are connected")
         after = canaries.question("after")
         v1_client.send(other, after)
         answerer.answer(answerer.wait_question(after), canaries.answer_to(after))
@@ -130,11 +130,11 @@ def test_every_replica_recovers_by_itself_from_a_broker_that_was_frozen_until_it
             clients.wait_all_sessions("answered")
         for _ in range(ROUNDS):
             with frozen("kafka"):
-                time.sleep(FROZEN)
+                time.sleep(FREEZE_SECONDS)
             back = time.monotonic()
             for clients in client_groups:
                 clients.wait_all_sessions("answered", since=back)
-            assert time.monotonic() - back < RECOVERED_WITHIN
+            assert time.monotonic() - back < MAX_RECOVERY_SECONDS
     for clients in client_groups:
         strange = [one for one in clients.exchanges if not one.answered and not one.failed]
         assert not strange, f"{len(strange)} questions got neither their answer nor the error, such as {strange[0]}"

@@ -16,7 +16,7 @@ from harness.stack import REPOSITORY
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
 
-def observe(*arguments):
+def run_observe(*arguments):
     """What `scripts/observe` says of a running process."""
     command = [REPOSITORY / "scripts" / "observe", *arguments]
     watched = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -32,7 +32,7 @@ def test_every_query_has_an_answer_where_its_metrics_are_recorded(start_gateway,
         ResumingClients([gateway.port], sessions=20, pause=0.05).running(),
     ):
         clients.wait_all_sessions("answered")
-        seen = observe("--live", f"127.0.0.1:{gateway.admin_port}")
+        seen = run_observe("--live", f"127.0.0.1:{gateway.admin_port}")
     assert "alerts that fire: none" in seen, seen
 
 
@@ -50,7 +50,9 @@ def test_the_dashboard_of_traces_shows_what_the_collector_makes_of_spans(
                 f'client="{ANSWERER_SERVICE_NAME}",.*server="answer-gateway"',
             ):
                 eventually(lambda edge=edge: re.search(edge, collector.span_metrics()), f"{edge} is counted")
-            seen = observe("--live", f"127.0.0.1:{gateway.admin_port}", "--spans", f"127.0.0.1:{collector.prometheus}")
+            seen = run_observe(
+                "--live", f"127.0.0.1:{gateway.admin_port}", "--spans", f"127.0.0.1:{collector.prometheus}"
+            )
     empty = [line for line in seen.splitlines() if line.strip().startswith("tracing.json")]
     # No span failed.
     assert empty, "the list of what is empty has another form"

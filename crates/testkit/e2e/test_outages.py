@@ -16,11 +16,11 @@ PUBLISH_DEADLINE = 2.0
 # How much later than its deadline an error frame may be read on a busy machine.
 SLACK = 3.0
 # Records of one partition that may wait for their schema; at that many it is paused.
-PARKED_AT_MOST = 1_000
+MAX_PARKED_RECORDS = 1_000
 
 
 @pytest.fixture
-def without(stack):
+def outage(stack):
     """`with without("kafka")`: the part is away inside the block and back after it."""
 
     @contextmanager
@@ -34,7 +34,7 @@ def without(stack):
     return away
 
 
-def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive(gateway, start_answerer, without):
+def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive(gateway, start_answerer, outage):
     answerer = start_answerer(answer_manually)
     with ExitStack() as opened:
         sockets = [opened.enter_context(v1_client.connect(gateway.url(canaries.session_id()))) for _ in range(6)]
@@ -49,17 +49,17 @@ def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive
             )
             for question in questions
         ]
-        somebody_elses = answerer.serialize(
+        foreign_answer = answerer.serialize(
             {"session_id": canaries.session_id(), "resposta": "x", "tokens": 1}, avro_schemas.REORDERED_ANSWER_SCHEMA
         )
-        with without("registry"):
-            for _ in range(PARKED_AT_MOST):
-                answerer.write_value(somebody_elses, partition=0)
+        with outage("registry"):
+            for _ in range(MAX_PARKED_RECORDS):
+                answerer.write_value(foreign_answer, partition=0)
             for number, value in enumerate(values):
                 answerer.write_value(value, partition=number % 3)
             answerer.flush()
             gateway.wait_metric("answer_gateway_consumer_partitions", 1, state="paused")
-            gateway.wait_metric("answer_gateway_parked_records", PARKED_AT_MOST + 4, bound="used")
+            gateway.wait_metric("answer_gateway_parked_records", MAX_PARKED_RECORDS + 4, bound="used")
             gateway.wait_readyz(200, naming="registry")
             for socket in sockets:
                 v1_client.assert_nothing_more(socket)
@@ -69,24 +69,24 @@ def test_answers_under_a_schema_that_came_while_the_registry_was_away_all_arrive
     assert gateway.metrics().value("answer_gateway_answers_total", outcome="invalid") == 0
 
 
-def test_questions_and_known_answers_flow_while_the_registry_is_away(gateway, start_answerer, without):
+def test_questions_and_known_answers_flow_while_the_registry_is_away(gateway, start_answerer, outage):
     start_answerer()
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         question = canaries.question("before")
         assert v1_client.ask(socket, question) == v1_client.answer_frame(canaries.answer_to(question))
-        with without("registry"):
+        with outage("registry"):
             for _ in range(20):
                 question = canaries.question("meanwhile")
                 assert v1_client.ask(socket, question) == v1_client.answer_frame(canaries.answer_to(question))
 
 
-def test_sessions_outlive_a_broker_that_goes_away_under_load(start_gateway, topics, start_answerer, without):
+def test_sessions_outlive_a_broker_that_goes_away_under_load(start_gateway, topics, start_answerer, outage):
     gateway = start_gateway(topics, GATEWAY__KAFKA__PUBLISH_TIMEOUT=f"{PUBLISH_DEADLINE:g}s", RUST_LOG="info")
     gateway.wait_ready()
     start_answerer()
     with LoadClients([gateway], sessions=100, pause=0.2).running() as clients:
         clients.wait_all_sessions("answered")
-        with without("kafka"):
+        with outage("kafka"):
             away = time.monotonic()
             clients.wait_all_failed_or_waiting(since=away)
             gateway.wait_readyz(200, naming="kafka")
@@ -109,23 +109,23 @@ def test_a_wall_clock_that_jumps_back_holds_nothing_up(start_gateway, topics, tm
     assert "consumer stopped" in gateway.log.read_text(), gateway.log_tail()
 
 
-def test_a_question_that_waits_while_the_broker_goes_away_gets_its_answer_afterwards(gateway, start_answerer, without):
+def test_a_question_that_waits_while_the_broker_goes_away_gets_its_answer_afterwards(gateway, start_answerer, outage):
     answerer = start_answerer(answer_manually)
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         asked = canaries.question()
         v1_client.send(socket, asked)
         question = answerer.wait_question(asked)
         gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
-        with without("kafka"):
+        with outage("kafka"):
             v1_client.assert_nothing_more(socket)
         answerer.answer(question, canaries.answer_to(asked))
         assert v1_client.receive(socket, timeout=60) == v1_client.answer_frame(canaries.answer_to(asked))
 
 
-def test_it_ends_in_its_grace_period_while_kafka_is_away(start_gateway, topics, without):
+def test_it_ends_in_its_grace_period_while_kafka_is_away(start_gateway, topics, outage):
     grace = 12.0
     gateway = start_gateway(topics, GATEWAY__DRAIN__GRACE_PERIOD=f"{grace:g}s").wait_ready()
-    with without("kafka"):
+    with outage("kafka"):
         gateway.wait_readyz(200, naming="kafka")
         gateway.terminate()
         assert gateway.wait_exit(grace) == 0, gateway.log_tail()

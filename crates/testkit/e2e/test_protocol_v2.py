@@ -9,7 +9,7 @@ from harness.polling import eventually
 
 pytestmark = pytest.mark.stack
 
-KEY = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-test"}
+TOKEN_KEY_SETTINGS = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-test"}
 
 
 def test_a_question_is_accepted_and_answered_and_its_record_carries_its_name(gateway, start_answerer):
@@ -33,7 +33,7 @@ def test_a_question_is_accepted_and_answered_and_its_record_carries_its_name(gat
 def test_a_page_that_is_loaded_again_is_not_shown_the_answer_to_its_question_of_the_same_id(
     start_gateway, topics, start_answerer, echo
 ):
-    first, second = (start_gateway(topics, **KEY).wait_ready() for _ in range(2))
+    first, second = (start_gateway(topics, **TOKEN_KEY_SETTINGS).wait_ready() for _ in range(2))
     answerer = start_answerer(answer_manually)
     name = canaries.session_id()
     with v2_client.connect(first, name) as before:
@@ -98,7 +98,7 @@ def test_parts_of_the_answering_side_leave_as_they_come(gateway, start_answerer)
 
 
 def test_what_was_written_while_the_client_was_away_is_shown_at_another_replica(start_gateway, topics, start_answerer):
-    first, second = (start_gateway(topics, **KEY).wait_ready() for _ in range(2))
+    first, second = (start_gateway(topics, **TOKEN_KEY_SETTINGS).wait_ready() for _ in range(2))
     answerer = start_answerer(answer_manually)
     with v2_client.connect(first) as before, v2_client.connect(second) as after:
         name = before.start()["session_id"]
@@ -122,7 +122,7 @@ def test_what_was_written_while_the_client_was_away_is_shown_at_another_replica(
 
 
 def test_what_was_written_before_a_replica_started_is_found_by_it(start_gateway, topics, start_answerer):
-    first = start_gateway(topics, **KEY).wait_ready()
+    first = start_gateway(topics, **TOKEN_KEY_SETTINGS).wait_ready()
     answerer = start_answerer(answer_manually)
     with v2_client.connect(first) as before:
         before.start()
@@ -134,7 +134,7 @@ def test_what_was_written_before_a_replica_started_is_found_by_it(start_gateway,
         for _ in range(500):
             answerer.write_record({"session_id": canaries.session_id(), "resposta": "x"})
         answerer.flush()
-        later = start_gateway(topics, **KEY).wait_ready()
+        later = start_gateway(topics, **TOKEN_KEY_SETTINGS).wait_ready()
         with v2_client.connect(later) as after:
             assert after.resume(before)["pending"] == "q-1"
             assert after.receive_answer("q-1") == canaries.answer_to(asked)
@@ -143,7 +143,7 @@ def test_what_was_written_before_a_replica_started_is_found_by_it(start_gateway,
 
 
 def test_parts_the_client_has_are_not_sent_again(start_gateway, topics, start_answerer):
-    first, second = (start_gateway(topics, **KEY).wait_ready() for _ in range(2))
+    first, second = (start_gateway(topics, **TOKEN_KEY_SETTINGS).wait_ready() for _ in range(2))
     answerer = start_answerer(answer_manually)
     with v2_client.connect(first) as before, v2_client.connect(second) as after:
         before.start()

@@ -11,16 +11,18 @@ from harness import canaries, v1_client
 
 pytestmark = pytest.mark.stack
 
-HERE = Path(__file__).resolve().parent
+E2E_FOLDER = Path(__file__).resolve().parent
 
 
 def ask_with_npm_ws(url: str, content: str) -> list[dict]:
     """Runs the old client as it would be written with npm `ws`; every frame it was sent."""
-    assert (HERE / "node_modules" / "ws").is_dir(), f"npm `ws` is not installed; run: npm ci --prefix {HERE}"
+    assert (E2E_FOLDER / "node_modules" / "ws").is_dir(), (
+        f"npm `ws` is not installed; run: npm ci --prefix {E2E_FOLDER}"
+    )
     node = shutil.which("node")
     assert node, "node is not installed; scripts/setup says where it comes from"
     done = subprocess.run(
-        [node, HERE / "clients" / "ask.mjs", url, v1_client.question_frame(content)],
+        [node, E2E_FOLDER / "clients" / "ask.mjs", url, v1_client.question_frame(content)],
         capture_output=True,
         text=True,
         timeout=60,

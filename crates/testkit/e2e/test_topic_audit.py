@@ -12,7 +12,7 @@ from harness.load_clients import Exchange
 from harness.topic_audit import assert_each_question_answered_once
 
 
-def record(schema, **fields):
+def encode_record(schema, **fields):
     out = io.BytesIO()
     fastavro.schemaless_writer(out, fastavro.parse_schema(json.loads(schema)), fields)
     return KcatRecord(0, 0, fields["session_id"].encode(), b"\0\0\0\0\1" + out.getvalue())
@@ -26,8 +26,8 @@ def run():
         session, asked = canaries.session_id(), canaries.question()
         answer = canaries.answer_to(asked)
         exchanges.append(Exchange(session, asked, 0.0, frame={"type": "response", "data": answer}))
-        questions.append(record(avro_schemas.QUESTION_SCHEMA, session_id=session, pergunta=asked))
-        answers.append(record(avro_schemas.ANSWER_SCHEMA, session_id=session, resposta=answer))
+        questions.append(encode_record(avro_schemas.QUESTION_SCHEMA, session_id=session, pergunta=asked))
+        answers.append(encode_record(avro_schemas.ANSWER_SCHEMA, session_id=session, resposta=answer))
     return exchanges, questions, answers
 
 

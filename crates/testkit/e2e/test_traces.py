@@ -25,7 +25,7 @@ def collector(tmp_path_factory):
         yield running
 
 
-def spans_of(collector, session, count):
+def wait_spans_of_session(collector, session, count):
     """The spans of the traces that a session's questions began, once there are that many."""
 
     def found():
@@ -53,7 +53,7 @@ def test_a_question_is_one_trace_when_the_answering_side_carries_it_on(
     start_answerer(echo_headers=True)
     session = canaries.session_id()
     ask(gateway, session, {"traceparent": f"00-{CLIENTS_TRACE}-{CLIENTS_SPAN}-01"})
-    by_name = {span.name: span for span in spans_of_trace(collector, CLIENTS_TRACE, session)}
+    by_name = {span.name: span for span in wait_spans_of_trace(collector, CLIENTS_TRACE, session)}
     publish, process = f"publish {topics.questions}", f"process {topics.answers}"
     assert set(by_name) == {"ask", publish, process, "deliver"}
     assert by_name["ask"].parent == CLIENTS_SPAN
@@ -69,7 +69,7 @@ def test_a_question_is_one_trace_when_the_answering_side_carries_it_on(
     assert by_name["ask"].resource["service.instance.id"]
 
 
-def spans_of_trace(collector, trace, session):
+def wait_spans_of_trace(collector, trace, session):
     """The four spans of a session's question in a trace that other sessions take part in too."""
 
     def found():
@@ -90,7 +90,7 @@ def test_an_answering_side_that_drops_the_context_is_linked_through_the_question
     start_answerer()
     session = canaries.session_id()
     ask(gateway, session)
-    by_name = spans_of(collector, session, 4)
+    by_name = wait_spans_of_session(collector, session, 4)
     question, process = by_name["ask"], by_name[f"process {topics.answers}"]
     assert process.trace != question.trace
     assert process.links == [(question.trace, question.id)]
@@ -108,7 +108,7 @@ def test_what_fails_is_an_error_in_its_trace(start_gateway, topics, start_answer
         v1_client.send(socket, asked)
         answerer.write_value(b"no answer", headers=answerer.wait_question(asked).headers)
         assert v1_client.receive(socket) == v1_client.TIMEOUT_ERROR
-    by_name = spans_of(collector, session, 3)
+    by_name = wait_spans_of_session(collector, session, 3)
     failed = {name: (span.status, span.attributes.get("error.type")) for name, span in by_name.items()}
     assert failed == {
         "ask": (ERROR, "timeout"),
@@ -122,7 +122,7 @@ def test_no_text_of_people_is_in_a_span(start_gateway, topics, start_answerer, c
     start_answerer()
     session = canaries.session_id()
     ask(gateway, session)
-    spans_of(collector, session, 4)
+    wait_spans_of_session(collector, session, 4)
     received = (collector.folder / "traces.jsonl").read_text()
     assert not [canary for canary in canaries.TEXT_CANARIES if canary in received]
 

@@ -13,36 +13,36 @@ from harness.unreadable_batches import UNPACK_LIMIT_SETTINGS, UnreadableBatch, w
 
 pytestmark = pytest.mark.stack
 
-KEY = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-test"}
-SKIPPED = "answer_gateway_unreadable_batches_total"
+TOKEN_KEY_SETTINGS = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-test"}
+SKIPPED_BATCHES_METRIC = "answer_gateway_unreadable_batches_total"
 
 
 @pytest.fixture
-def dead(access, topics) -> str:
+def dead_letter_topic(access, topics) -> str:
     """The dead letters' topic, which nobody but a person creates."""
     name = f"{topics.answers}.dlq"
     create_topics(access, name)
     return name
 
 
-def answer_in(answerer, partition: int, asked: str) -> None:
+def answer_in_partition(answerer, partition: int, asked: str) -> None:
     """Answers a question in that partition."""
     question = answerer.wait_question(asked)
     answerer.write_record({"session_id": question.wire_id, "resposta": canaries.answer_to(asked)}, partition=partition)
     answerer.flush()
 
 
-def ask_and_be_answered(gateway, answerer, partitions) -> None:
+def ask_and_answer_in_partitions(gateway, answerer, partitions) -> None:
     """One session a partition, each answered in its own."""
     for partition in partitions:
         with v1_client.connect(gateway.url(canaries.session_id())) as socket:
             asked = canaries.question()
             v1_client.send(socket, asked)
-            answer_in(answerer, partition, asked)
+            answer_in_partition(answerer, partition, asked)
             assert v1_client.receive(socket) == v1_client.answer_frame(canaries.answer_to(asked))
 
 
-def leave_with_a_question(gateway, asked: str) -> v2_client.V2Session:
+def ask_and_disconnect(gateway, asked: str) -> v2_client.V2Session:
     """A session whose client is gone while its question waits."""
     with v2_client.connect(gateway) as session:
         session.start()
@@ -52,29 +52,30 @@ def leave_with_a_question(gateway, asked: str) -> v2_client.V2Session:
 
 
 def test_answers_before_beside_and_behind_a_batch_that_cannot_be_unpacked_arrive(
-    start_gateway, start_answerer, access, topics, dead
+    start_gateway, start_answerer, access, topics, dead_letter_topic
 ):
-    settings = {**UNPACK_LIMIT_SETTINGS, "GATEWAY__KAFKA__DEAD_LETTER_TOPIC": dead}
+    settings = {**UNPACK_LIMIT_SETTINGS, "GATEWAY__KAFKA__DEAD_LETTER_TOPIC": dead_letter_topic}
     gateways = [start_gateway(topics, **settings).wait_ready() for _ in range(2)]
     answerer = start_answerer(answer_manually)
-    ask_and_be_answered(gateways[0], answerer, range(2))
+    ask_and_answer_in_partitions(gateways[0], answerer, range(2))
     # One record, many, two right behind each other, and two with something to read between them.
     batches = [
         write_unreadable_batch(access.kafka, topics.answers, 0),
         write_unreadable_batch(access.kafka, topics.answers, 1, records=37),
     ]
     batches += [write_unreadable_batch(access.kafka, topics.answers, 2) for _ in range(2)]
-    ask_and_be_answered(gateways[0], answerer, [1])
+    ask_and_answer_in_partitions(gateways[0], answerer, [1])
     batches.append(write_unreadable_batch(access.kafka, topics.answers, 1, records=5))
-    ask_and_be_answered(gateways[0], answerer, range(PARTITIONS))
+    ask_and_answer_in_partitions(gateways[0], answerer, range(PARTITIONS))
 
     for gateway in gateways:
-        gateway.wait_metric(SKIPPED, len(batches), client="consumer")
+        gateway.wait_metric(SKIPPED_BATCHES_METRIC, len(batches), client="consumer")
         assert gateway.metrics().value("answer_gateway_errors_total", kind="batch_unreadable") == len(batches)
         reply = gateway.wait_readyz(200, "cannot be unpacked, and its offsets ")
         assert "degraded" in reply.body
     copies = eventually(
-        lambda: found if len(found := read_records(access, dead)) >= len(batches) else None, "each has a dead letter"
+        lambda: found if len(found := read_records(access, dead_letter_topic)) >= len(batches) else None,
+        "each has a dead letter",
     )
     letters = {UnreadableBatch(*copy.origin, int(copy.header("dlq-last-offset"))) for copy in copies}
     assert (letters, len(copies)) == (set(batches), len(batches))
@@ -93,9 +94,9 @@ def test_a_batch_that_is_the_last_of_its_partition_is_skipped_too(start_gateway,
     answerer = start_answerer(answer_manually)
     for number in range(PARTITIONS):
         write_unreadable_batch(access.kafka, topics.answers, number, records=3)
-    gateway.wait_metric(SKIPPED, PARTITIONS, client="consumer")
-    ask_and_be_answered(gateway, answerer, range(PARTITIONS))
-    assert gateway.metrics().value(SKIPPED) == PARTITIONS, "and each once"
+    gateway.wait_metric(SKIPPED_BATCHES_METRIC, PARTITIONS, client="consumer")
+    ask_and_answer_in_partitions(gateway, answerer, range(PARTITIONS))
+    assert gateway.metrics().value(SKIPPED_BATCHES_METRIC) == PARTITIONS, "and each once"
 
 
 def write_aborted(access, topic: str, partition: int) -> None:
@@ -117,30 +118,30 @@ def test_a_batch_behind_records_of_an_aborted_transaction_is_skipped_too(start_g
     for _ in range(2):
         write_aborted(access, topics.answers, 0)
         write_unreadable_batch(access.kafka, topics.answers, 0, records=2)
-    gateway.wait_metric(SKIPPED, 2, client="consumer")
-    ask_and_be_answered(gateway, answerer, range(1))
+    gateway.wait_metric(SKIPPED_BATCHES_METRIC, 2, client="consumer")
+    ask_and_answer_in_partitions(gateway, answerer, range(1))
 
 
 def test_a_fresh_replica_resumes_what_stands_before_beside_and_behind_such_a_batch(
     start_gateway, start_answerer, access, topics
 ):
-    first = start_gateway(topics, **KEY, **UNPACK_LIMIT_SETTINGS).wait_ready()
+    first = start_gateway(topics, **TOKEN_KEY_SETTINGS, **UNPACK_LIMIT_SETTINGS).wait_ready()
     answerer = start_answerer(answer_manually)
     asked = [canaries.question() for _ in range(3)]
-    before = [leave_with_a_question(first, text) for text in asked]
+    before = [ask_and_disconnect(first, text) for text in asked]
     first.wait_sessions(0)
-    answer_in(answerer, 0, asked[0])
+    answer_in_partition(answerer, 0, asked[0])
     write_unreadable_batch(access.kafka, topics.answers, 0, records=4)
-    answer_in(answerer, 0, asked[1])
-    answer_in(answerer, 1, asked[2])
+    answer_in_partition(answerer, 0, asked[1])
+    answer_in_partition(answerer, 1, asked[2])
 
-    second = start_gateway(topics, **KEY, **UNPACK_LIMIT_SETTINGS).wait_ready()
+    second = start_gateway(topics, **TOKEN_KEY_SETTINGS, **UNPACK_LIMIT_SETTINGS).wait_ready()
     for session, text in zip(before, asked, strict=True):
         with v2_client.connect(second) as after:
             hello = after.resume(session)
             assert (hello["resumed"], hello["pending"]) == (True, "q-1")
             assert after.receive_answer("q-1") == canaries.answer_to(text)
-    second.wait_metric(SKIPPED, 1, client="recall")
+    second.wait_metric(SKIPPED_BATCHES_METRIC, 1, client="recall")
     assert second.metrics().value("answer_gateway_recoveries_total", result="late") == 0
     assert_ledger_balanced(second)
     assert second.log.read_text().count("answers from before the start are indexed") == 1
@@ -153,26 +154,26 @@ def test_in_a_group_such_a_batch_is_skipped_and_not_read_again_by_who_comes_afte
     first = start_gateway(topics, **group, **UNPACK_LIMIT_SETTINGS).wait_ready()
     answerer = start_answerer(answer_manually)
     write_unreadable_batch(access.kafka, topics.answers, 0, records=3)
-    first.wait_metric(SKIPPED, 1)
-    ask_and_be_answered(first, answerer, range(2))
+    first.wait_metric(SKIPPED_BATCHES_METRIC, 1)
+    ask_and_answer_in_partitions(first, answerer, range(2))
     write_unreadable_batch(access.kafka, topics.answers, 1)
-    first.wait_metric(SKIPPED, 2)
+    first.wait_metric(SKIPPED_BATCHES_METRIC, 2)
     first.stop()
     second = start_gateway(topics, **group, **UNPACK_LIMIT_SETTINGS).wait_ready()
-    ask_and_be_answered(second, answerer, range(2))
-    assert second.metrics().value(SKIPPED) == 0
+    ask_and_answer_in_partitions(second, answerer, range(2))
+    assert second.metrics().value(SKIPPED_BATCHES_METRIC) == 0
 
 
 def test_dead_letters_behind_such_a_batch_in_their_own_topic_are_seen_and_replayed(
-    start_gateway, start_answerer, access, topics, dead
+    start_gateway, start_answerer, access, topics, dead_letter_topic
 ):
-    settings = {**UNPACK_LIMIT_SETTINGS, "GATEWAY__KAFKA__DEAD_LETTER_TOPIC": dead}
+    settings = {**UNPACK_LIMIT_SETTINGS, "GATEWAY__KAFKA__DEAD_LETTER_TOPIC": dead_letter_topic}
     gateways = [start_gateway(topics, **settings).wait_ready() for _ in range(2)]
     answerer = start_answerer(answer_manually)
     for partition in range(PARTITIONS):
-        write_unreadable_batch(access.kafka, dead, partition, records=2)
+        write_unreadable_batch(access.kafka, dead_letter_topic, partition, records=2)
     for gateway in gateways:
-        gateway.wait_metric(SKIPPED, PARTITIONS, client="dead_letters")
+        gateway.wait_metric(SKIPPED_BATCHES_METRIC, PARTITIONS, client="dead_letters")
     for number in range(PARTITIONS):
         answerer.write_value(b"no avro %d" % number, partition=number)
     answerer.flush()

@@ -12,25 +12,25 @@ from pathlib import Path
 from confluent_kafka.admin import AdminClient
 
 from chaos import violations
-from chaos.answer_modes import MODES
+from chaos.answer_modes import ANSWER_MODES
 from chaos.answering_side import AnsweringSide
-from chaos.fault_proxies import Links, RegistryFaults
-from chaos.faults import Mishaps
-from chaos.reconnecting_clients import OldClients, started
+from chaos.fault_proxies import RegistryProxy, Toxiproxy
+from chaos.faults import FaultInjector
+from chaos.reconnecting_clients import ReconnectingClients, start_clients
 from chaos.replicas import Replicas
-from chaos.report import Report
-from chaos.schedule import Planned, schedule
+from chaos.report import RunReport
+from chaos.schedule import PlannedFault, plan_faults
 from harness import unreadable_batches
 from harness.resuming_clients import ResumingClients
 from harness.stack import Access
 from harness.topics import PARTITIONS, create_topics_with_schema
 
-WATCH = 2.0
+SAMPLE_INTERVAL = 2.0
 # In how many questions clients leave in the middle, and come back elsewhere.
-RESTLESS = 0.03
+LEAVE_PROBABILITY = 0.03
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     """What scripts/chaos says."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, required=True)
@@ -44,154 +44,164 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class Run:
+class FaultRun:
     """Everything of one run."""
 
-    def __init__(self, wanted: argparse.Namespace):
-        self.wanted = wanted
+    def __init__(self, arguments: argparse.Namespace):
+        self.arguments = arguments
         self.ports = json.loads(os.environ["AG_STACK_PORTS"])
         self.bootstrap = os.environ["AG_STACK_BOOTSTRAP"]
         registry_url = os.environ["AG_STACK_REGISTRY_URL"]
         access = Access(self.bootstrap, {"bootstrap.servers": self.bootstrap}, {"url": registry_url}, {})
         self.topics = create_topics_with_schema(access, replication=3)
-        chosen = {"faults": tuple(wanted.fault)} if wanted.fault else {}
-        self.plan = schedule(wanted.seed, wanted.rounds, wanted.gap, *chosen.values())
-        self.report = Report(wanted.seed)
+        chosen = {"faults": tuple(arguments.fault)} if arguments.fault else {}
+        self.plan = plan_faults(arguments.seed, arguments.rounds, arguments.gap, *chosen.values())
+        self.report = RunReport(arguments.seed)
         settings = {
-            "GATEWAY__SESSION__ANSWER_TIMEOUT": f"{wanted.answer_timeout}s",
-            "GATEWAY__SESSION__PART_TIMEOUT": f"{wanted.answer_timeout}s",
+            "GATEWAY__SESSION__ANSWER_TIMEOUT": f"{arguments.answer_timeout}s",
+            "GATEWAY__SESSION__PART_TIMEOUT": f"{arguments.answer_timeout}s",
             "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "3s",
             # With the longest freeze it is well below the time an answer may take.
             "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "10s",
             **unreadable_batches.UNPACK_LIMIT_SETTINGS,
         }
-        self.replicas = Replicas(self.ports, self.topics.gateway_settings(), wanted.folder, settings)
+        self.replicas = Replicas(self.ports, self.topics.gateway_settings(), arguments.folder, settings)
         # Every mode has its turn a few times.
-        turn = min(10.0, max(2.0, self._length() / (3 * len(MODES))))
-        self.answering = AnsweringSide(self.bootstrap, registry_url, self.topics, PARTITIONS, wanted.seed, turn)
-        sessions = wanted.sessions
+        mode_seconds = min(10.0, max(2.0, self._planned_seconds() / (3 * len(ANSWER_MODES))))
+        self.answering = AnsweringSide(
+            self.bootstrap, registry_url, self.topics, PARTITIONS, arguments.seed, mode_seconds
+        )
+        sessions = arguments.sessions
         pause = 0.05
-        self.new = ResumingClients(
-            self.replicas.fronts,
+        self.v2_clients = ResumingClients(
+            self.replicas.client_ports,
             sessions * 2 // 3,
             pause=pause,
-            seed=wanted.seed,
-            answer_timeout=wanted.answer_timeout,
+            seed=arguments.seed,
+            answer_timeout=arguments.answer_timeout,
             answers_to=violations.answers_to,
-            leave_probability=RESTLESS,
+            leave_probability=LEAVE_PROBABILITY,
         )
-        self.old = OldClients(
-            self.replicas.fronts,
+        self.v1_clients = ReconnectingClients(
+            self.replicas.client_ports,
             sessions - sessions * 2 // 3,
             pause,
-            wanted.seed,
-            leave_probability=RESTLESS,
-            answer_timeout=wanted.answer_timeout,
+            arguments.seed,
+            leave_probability=LEAVE_PROBABILITY,
+            answer_timeout=arguments.answer_timeout,
         )
 
-    def _length(self) -> float:
+    def _planned_seconds(self) -> float:
         return self.plan[-1].at + self.plan[-1].lasts
 
     def __call__(self) -> int:
         """Runs it; its exit code."""
         began = time.monotonic()
-        registry = RegistryFaults(self.ports["registry_faults"], self.ports["registry"])
-        mishaps = Mishaps(
+        registry = RegistryProxy(self.ports["registry_faults"], self.ports["registry"])
+        injector = FaultInjector(
             self.replicas,
-            Links(self.ports["toxiproxy"]),
+            Toxiproxy(self.ports["toxiproxy"]),
             registry,
             AdminClient({"bootstrap.servers": self.bootstrap}),
             {"bootstrap.servers": self.bootstrap},
             self.topics,
         )
-        watching = threading.Event()
+        sampling_ended = threading.Event()
         try:
             with self.replicas.running(), self.answering.running():
-                watch = threading.Thread(target=self._watch, args=(watching,), name="watch")
-                watch.start()
-                started(self.old)
-                with self.new.running():
-                    self._suffer(mishaps, began)
-                    self.old.ending.set()
-                self.old.join()
-                watching.set()
-                watch.join()
-                mishaps.close()
-                self.replicas.settle()
+                sampler = threading.Thread(target=self._sample_processes, args=(sampling_ended,), name="watch")
+                sampler.start()
+                start_clients(self.v1_clients)
+                with self.v2_clients.running():
+                    self._inject_faults(injector, began)
+                    self.v1_clients.ending.set()
+                self.v1_clients.join()
+                sampling_ended.set()
+                sampler.join()
+                injector.close_stalled_clients()
+                self.replicas.stop_all()
         finally:
             # Also when something failed: nobody asks or watches for ever.
-            self.old.ending.set()
-            watching.set()
+            self.v1_clients.ending.set()
+            sampling_ended.set()
             registry.close()
         self.report.seconds = time.monotonic() - began
-        return self._conclude()
+        return self._write_report()
 
-    def _suffer(self, mishaps: Mishaps, began: float) -> None:
+    def _inject_faults(self, injector: FaultInjector, began: float) -> None:
         """The schedule, and then as many questions as were wanted."""
         start = time.monotonic()
         for one in self.plan:
-            self._wait(lambda planned=one: time.monotonic() - start >= planned.at, began, one)
+            self._wait_until(lambda planned=one: time.monotonic() - start >= planned.at, began, one)
             self.report.faults.append(vars(one) | {"at": round(time.monotonic() - began, 1)})
-            mishaps.happen(one)
-        self._wait(lambda: self._asked() >= self.wanted.questions, began, None)
+            injector.inject(one)
+        self._wait_until(lambda: self._answered_count() >= self.arguments.questions, began, None)
 
-    def _asked(self) -> int:
-        return self.new.observations.answered + len(self.old.observations.shown)
+    def _answered_count(self) -> int:
+        return self.v2_clients.observations.answered + len(self.v1_clients.observations.shown)
 
-    def _wait(self, is_time, began: float, upcoming: Planned | None) -> None:
+    def _wait_until(self, is_time, began: float, upcoming: PlannedFault | None) -> None:
         while not is_time():
-            self._progress(began, upcoming)
+            self._show_progress(began, upcoming)
             time.sleep(0.2)
 
-    def _progress(self, began: float, upcoming: Planned | None) -> None:
+    def _show_progress(self, began: float, upcoming: PlannedFault | None) -> None:
         done = len(self.report.faults) / max(1, len(self.plan))
         if upcoming is None:
-            done = min(1.0, self._asked() / max(1, self.wanted.questions))
+            done = min(1.0, self._answered_count() / max(1, self.arguments.questions))
         bar = "#" * int(done * 30)
         what = f"next: {upcoming.fault}" if upcoming else "questions"
-        line = f"  [{bar:30}] {time.monotonic() - began:5.0f} s  {self._asked():7} answered  {what[:40]:40}"
+        line = f"  [{bar:30}] {time.monotonic() - began:5.0f} s  {self._answered_count():7} answered  {what[:40]:40}"
         if sys.stderr.isatty():
             print(line, end="\r", file=sys.stderr, flush=True)
 
-    def _watch(self, ending: threading.Event) -> None:
-        while not ending.wait(WATCH):
-            self.replicas.watch()
+    def _sample_processes(self, ending: threading.Event) -> None:
+        while not ending.wait(SAMPLE_INTERVAL):
+            self.replicas.sample_processes()
 
-    def _conclude(self) -> int:
-        report, new, old = self.report, self.new.observations, self.old.observations
-        silent = self.answering.silent
-        report.questions = self._asked()
+    def _write_report(self) -> int:
+        report, v2, v1 = self.report, self.v2_clients.observations, self.v1_clients.observations
+        unanswered = self.answering.unanswered
+        report.questions = self._answered_count()
         report.modes = dict(Counter(mode.name for mode in self.answering.modes.values()))
-        again, story = self.answering.again, self.answering.story
-        report.modes["read more than once"] = len(again)
-        report.violations += violations.judge_new(new, silent, story)
-        report.violations += violations.judge_old(old, self.answering.modes, silent, again, "plain", story)
-        for life in self.replicas.lives:
-            report.violations += violations.judge_account(life)
-            report.violations += violations.judge_memory(life)
-            used = [kib / 1024 for _, kib in life.memory] or [0.0]
+        read_repeatedly, describe_question = self.answering.read_repeatedly, self.answering.describe_question
+        report.modes["read more than once"] = len(read_repeatedly)
+        report.violations += violations.find_v2_violations(v2, unanswered, describe_question)
+        report.violations += violations.find_v1_violations(
+            v1, self.answering.modes, unanswered, read_repeatedly, "plain", describe_question
+        )
+        for process in self.replicas.processes:
+            report.violations += violations.find_ledger_violations(process)
+            report.violations += violations.find_memory_violations(process)
+            used = [kib / 1024 for _, kib in process.memory] or [0.0]
             report.replicas.append(
-                {"number": life.number, "end": life.end, "first": used[0], "last": used[-1], "account": life.account}
+                {
+                    "number": process.number,
+                    "end": process.end,
+                    "first": used[0],
+                    "last": used[-1],
+                    "account": process.account,
+                }
             )
         report.version_1 = {
-            "answered": len(old.shown),
-            "under another question of its session": violations.slipped(old),
-            "timed out": len(old.timed_out),
-            **{f"failed: {what}": count for what, count in old.failed.items()},
-            **{f"closed: {what}": count for what, count in old.closed.items()},
+            "answered": len(v1.shown),
+            "under another question of its session": violations.count_misplaced(v1),
+            "timed out": len(v1.timed_out),
+            **{f"failed: {what}": count for what, count in v1.failed.items()},
+            **{f"closed: {what}": count for what, count in v1.closed.items()},
         }
         report.version_2 = {
-            "answered": new.answered,
-            "left in the middle": new.left_midway,
-            "reloaded": new.reloaded,
-            "resumed": new.resumed,
-            "not resumed": new.not_resumed,
-            "slowest resumption (s)": round(new.slowest_resume, 2),
-            "timed out": len(new.timed_out),
-            **{f"error: {what}": count for what, count in new.failed.items()},
-            **{f"closed: {what}": count for what, count in new.closed.items()},
+            "answered": v2.answered,
+            "left in the middle": v2.left_midway,
+            "reloaded": v2.reloaded,
+            "resumed": v2.resumed,
+            "not resumed": v2.not_resumed,
+            "slowest resumption (s)": round(v2.slowest_resume, 2),
+            "timed out": len(v2.timed_out),
+            **{f"error: {what}": count for what, count in v2.failed.items()},
+            **{f"closed: {what}": count for what, count in v2.closed.items()},
         }
-        page = report.write(self.wanted.folder)
+        page = report.write(self.arguments.folder)
         print(f"  {report.questions} questions answered in {report.seconds:.0f} s under {len(self.plan)} faults")
         for what in report.violations[:20]:
             print(f"  VIOLATION {what}")
@@ -201,7 +211,7 @@ class Run:
 
 def main() -> int:
     """One run."""
-    return Run(parse())()
+    return FaultRun(parse_arguments())()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Mode:
+class AnswerMode:
     """One way. What is not said is as the simplest answerer does it: it copies `session_id` and nothing else."""
 
     name: str
@@ -23,23 +23,23 @@ class Mode:
     strips_one_in: int = 0
 
 
-MODES = (
-    Mode("echoes nothing but session_id"),
-    Mode("echoes headers", echoes_headers=True),
-    Mode("keys are JSON", key="json"),
-    Mode("keys by murmur2", key="wire_id", partitioner="murmur2_random"),
-    Mode("keys by CRC32", key="wire_id"),
-    Mode("late and out of order", longest_delay=5.0),
-    Mode("timestamps copied from the question", copies_timestamp=True),
-    Mode("answers twice, the same", repeats=True),
-    Mode("answers twice, another text", repeats=True, repeats_differ=True),
-    Mode("never answers one in a hundred", silent_one_in=100),
-    Mode("parts, a crash and a second attempt", parts=True),
-    Mode("strips the suffix of one in twenty", strips_one_in=20),
-    Mode("exactly once, with open transactions", transactions=True),
+ANSWER_MODES = (
+    AnswerMode("echoes nothing but session_id"),
+    AnswerMode("echoes headers", echoes_headers=True),
+    AnswerMode("keys are JSON", key="json"),
+    AnswerMode("keys by murmur2", key="wire_id", partitioner="murmur2_random"),
+    AnswerMode("keys by CRC32", key="wire_id"),
+    AnswerMode("late and out of order", longest_delay=5.0),
+    AnswerMode("timestamps copied from the question", copies_timestamp=True),
+    AnswerMode("answers twice, the same", repeats=True),
+    AnswerMode("answers twice, another text", repeats=True, repeats_differ=True),
+    AnswerMode("never answers one in a hundred", silent_one_in=100),
+    AnswerMode("parts, a crash and a second attempt", parts=True),
+    AnswerMode("strips the suffix of one in twenty", strips_one_in=20),
+    AnswerMode("exactly once, with open transactions", transactions=True),
 )
 
 
-def is_exact(mode: Mode, wire_id: str) -> bool:
+def promises_the_right_question(mode: AnswerMode, wire_id: str) -> bool:
     """Whether the right question is promised for a wire id that is `plain` or `question`."""
     return wire_id == "question" or mode.echoes_headers or not mode.repeats

@@ -16,7 +16,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from chaos.answer_modes import MODES, Mode
+from chaos.answer_modes import ANSWER_MODES, AnswerMode
 from harness.avro_schemas import ANSWER_SCHEMA
 from harness.canaries import answer_to
 from harness.topics import Topics
@@ -25,20 +25,20 @@ Headers = list[tuple[str, bytes]]
 
 
 @dataclass(order=True)
-class Due:
+class ScheduledRecord:
     """A record to be written at its time."""
 
     at: float
     number: int
     question: str = field(compare=False)
-    mode: Mode = field(compare=False)
+    mode: AnswerMode = field(compare=False)
     value: bytes = field(compare=False)
     key: bytes | None = field(compare=False)
     headers: Headers = field(compare=False)
     timestamp: int = field(compare=False)
 
 
-def other_answer(text: str) -> str:
+def alternative_answer(text: str) -> str:
     """Another right answer."""
     return f"{answer_to(text)} (outra)"
 
@@ -46,19 +46,21 @@ def other_answer(text: str) -> str:
 class AnsweringSide:
     """Reads every question once and answers as the mode of the moment says."""
 
-    def __init__(self, bootstrap: str, registry_url: str, topics: Topics, partitions: int, seed: int, turn: float):
+    def __init__(
+        self, bootstrap: str, registry_url: str, topics: Topics, partitions: int, seed: int, mode_seconds: float
+    ):
         self.topics = topics
-        self.turn = turn
+        self.mode_seconds = mode_seconds
         # How each question was answered, by its text, and under which wire ids it never was.
-        self.modes: dict[str, Mode] = {}
-        self._silent: dict[str, set[str]] = defaultdict(set)
+        self.modes: dict[str, AnswerMode] = {}
+        self._unanswered: dict[str, set[str]] = defaultdict(set)
         # Where each was read, and where the records of its answers are: partition, offset, seconds since the start.
-        self.read: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
-        self.answers: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
+        self.question_positions: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
+        self.answer_positions: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
         self._random = random.Random(seed)
         registry = SchemaRegistryClient({"url": registry_url})
-        self._read = AvroDeserializer(registry)
-        self._write = AvroSerializer(registry, ANSWER_SCHEMA)
+        self._deserialize = AvroDeserializer(registry)
+        self._serialize = AvroSerializer(registry, ANSWER_SCHEMA)
         # Brokers that are away are part of the run, and no news.
         quiet = {"log_level": 0}
         kafka = {"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True, **quiet}
@@ -71,12 +73,12 @@ class AnsweringSide:
         self._consumer = Consumer({**reading, "fetch.wait.max.ms": 20, "isolation.level": "read_committed"})
         starts = [TopicPartition(topics.questions, number, OFFSET_BEGINNING) for number in range(partitions)]
         self._consumer.assign(starts)
-        self._due: list[Due] = []
+        self._scheduled: list[ScheduledRecord] = []
         self._written = 0
         self._began = time.monotonic()
         self._failure: BaseException | None = None
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="answering")
+        self._thread = threading.Thread(target=self._run, name="answering")
 
     @contextmanager
     def running(self) -> Iterator["AnsweringSide"]:
@@ -92,67 +94,67 @@ class AnsweringSide:
             raise self._failure
 
     @property
-    def silent(self) -> set[str]:
+    def unanswered(self) -> set[str]:
         """Questions that were asked at least once without ever being answered."""
-        return {text for text, wire_ids in self._silent.items() if wire_ids}
+        return {text for text, wire_ids in self._unanswered.items() if wire_ids}
 
     @property
-    def again(self) -> set[str]:
+    def read_repeatedly(self) -> set[str]:
         """Questions that were read more than once, and so answered more than once."""
-        return {text for text, places in self.read.items() if len(places) > 1}
+        return {text for text, places in self.question_positions.items() if len(places) > 1}
 
     @property
-    def mode(self) -> Mode:
+    def current_mode(self) -> AnswerMode:
         """The mode of the moment."""
-        return MODES[int((time.monotonic() - self._began) / self.turn) % len(MODES)]
+        return ANSWER_MODES[int((time.monotonic() - self._began) / self.mode_seconds) % len(ANSWER_MODES)]
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
             self._transactional.init_transactions(60)
             while not self._ending.is_set():
                 for record in self._consumer.consume(num_messages=200, timeout=0.02):
                     if not record.error():
-                        self._take(record)
-                self._write_due()
+                        self._on_question(record)
+                self._write_due_records()
                 for producer in self._producers.values():
                     producer.poll(0)
-                self._commit(patience=0.3)
+                self._commit_transaction(open_for=0.3)
         except BaseException as failure:
             self._failure = failure
 
-    def _take(self, record: Message) -> None:
+    def _on_question(self, record: Message) -> None:
         context = SerializationContext(self.topics.questions, MessageField.VALUE)
-        fields = self._read(record.value(), context)
-        text, wire_id, mode = fields["pergunta"], fields["session_id"], self.mode
-        self.read[text].append((record.partition(), record.offset(), self._seconds()))
+        fields = self._deserialize(record.value(), context)
+        text, wire_id, mode = fields["pergunta"], fields["session_id"], self.current_mode
+        self.question_positions[text].append((record.partition(), record.offset(), self._elapsed()))
         self.modes[text] = mode
         if mode.silent_one_in and self._random.randrange(mode.silent_one_in) == 0:
-            self._silent[text].add(wire_id)
+            self._unanswered[text].add(wire_id)
             return
         # Answered in another asking is not answered in this one.
-        self._silent[text].discard(wire_id)
+        self._unanswered[text].discard(wire_id)
         written_id = wire_id
         if mode.strips_one_in and "~" in wire_id and self._random.randrange(mode.strips_one_in) == 0:
             # Nobody can tell which question such an answer is for.
-            self._silent[text].add(wire_id)
+            self._unanswered[text].add(wire_id)
             written_id = wire_id.partition("~")[0]
         headers = list(record.headers() or []) if mode.echoes_headers else []
         keys = {None: None, "wire_id": wire_id.encode(), "json": json.dumps({"session_id": wire_id}).encode()}
         timestamp = record.timestamp()[1] if mode.copies_timestamp else 0
         answers = [answer_to(text)]
         if mode.repeats:
-            answers.append(other_answer(text) if mode.repeats_differ else answer_to(text))
+            answers.append(alternative_answer(text) if mode.repeats_differ else answer_to(text))
         for answer in answers:
             at = time.monotonic() + self._random.random() * mode.longest_delay
-            for piece, more in self._pieces(mode, answer):
+            for piece, more in self._split_into_parts(mode, answer):
                 self._written += 1
                 context = SerializationContext(self.topics.answers, MessageField.VALUE)
-                value = self._write({"session_id": written_id, "resposta": piece}, context)
-                due = Due(at, self._written, text, mode, value, keys[mode.key], headers + more, timestamp)
-                heapq.heappush(self._due, due)
+                value = self._serialize({"session_id": written_id, "resposta": piece}, context)
+                due = ScheduledRecord(at, self._written, text, mode, value, keys[mode.key], headers + more, timestamp)
+                heapq.heappush(self._scheduled, due)
                 at += 0.02
 
-    def _pieces(self, mode: Mode, answer: str) -> Iterator[tuple[str, Headers]]:
+    def _split_into_parts(self, mode: AnswerMode, answer: str) -> Iterator[tuple[str, Headers]]:
         if not mode.parts:
             yield answer, []
             return
@@ -173,33 +175,33 @@ class AnsweringSide:
                 if crashes and attempt == 0:
                     break
 
-    def _write_due(self) -> None:
-        while self._due and self._due[0].at <= time.monotonic():
-            due = heapq.heappop(self._due)
+    def _write_due_records(self) -> None:
+        while self._scheduled and self._scheduled[0].at <= time.monotonic():
+            due = heapq.heappop(self._scheduled)
             if due.mode.transactions:
-                self._begin()
+                self._begin_transaction()
                 producer = self._transactional
             else:
                 producer = self._producers[due.mode.partitioner]
             options = {"timestamp": due.timestamp} if due.timestamp else {}
-            options["on_delivery"] = partial(self._delivered, due.question)
+            options["on_delivery"] = partial(self._on_delivery_report, due.question)
             try:
                 producer.produce(self.topics.answers, value=due.value, key=due.key, headers=due.headers, **options)
             except BufferError:
-                heapq.heappush(self._due, due)
+                heapq.heappush(self._scheduled, due)
                 producer.poll(0.05)
                 return
 
-    def _delivered(self, question: str, error: object, record: Message) -> None:
+    def _on_delivery_report(self, question: str, error: object, record: Message) -> None:
         if error is None:
-            self.answers[question].append((record.partition(), record.offset(), self._seconds()))
+            self.answer_positions[question].append((record.partition(), record.offset(), self._elapsed()))
 
-    def _seconds(self) -> float:
+    def _elapsed(self) -> float:
         return round(time.monotonic() - self._began, 2)
 
-    def story(self, question: str) -> str:
+    def describe_question(self, question: str) -> str:
         """What became of it here."""
-        places = {"read": self.read.get(question, []), "answers": self.answers.get(question, [])}
+        places = {"read": self.question_positions.get(question, []), "answers": self.answer_positions.get(question, [])}
         where = [
             f"{what} at {', '.join(f'{partition}/{offset} ({at} s)' for partition, offset, at in places[what])}"
             for what in places
@@ -207,14 +209,14 @@ class AnsweringSide:
         ]
         return "; ".join(where) or "never read"
 
-    def _begin(self) -> None:
+    def _begin_transaction(self) -> None:
         if self._open_since is None:
             self._transactional.begin_transaction()
             # Some stay open for a while: what is behind them waits.
             self._open_since = time.monotonic() + (2.0 if self._random.randrange(5) == 0 else 0.0)
 
-    def _commit(self, patience: float) -> None:
-        if self._open_since is None or time.monotonic() < self._open_since + patience:
+    def _commit_transaction(self, open_for: float) -> None:
+        if self._open_since is None or time.monotonic() < self._open_since + open_for:
             return
         self._open_since = None
         try:

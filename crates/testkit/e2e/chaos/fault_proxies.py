@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class Links:
+class Toxiproxy:
     """Toxiproxy's API."""
 
     def __init__(self, port: int):
@@ -23,32 +23,32 @@ class Links:
     def cut(self, *links: str) -> Iterator[None]:
         """Nobody gets through, and who is connected is not any more."""
         for link in links:
-            self._ask("POST", f"/proxies/{link}", {"enabled": False})
+            self._request("POST", f"/proxies/{link}", {"enabled": False})
         try:
             yield
         finally:
             for link in links:
-                self._ask("POST", f"/proxies/{link}", {"enabled": True})
+                self._request("POST", f"/proxies/{link}", {"enabled": True})
 
     @contextmanager
-    def throttled(self, *links: str, kilobytes: int, latency: int) -> Iterator[None]:
+    def throttle(self, *links: str, kilobytes: int, latency: int) -> Iterator[None]:
         """So many kilobytes a second get through in each direction, and each so many milliseconds later."""
         for link in links:
             for stream in ("upstream", "downstream"):
-                self._toxic(link, f"narrow-{stream}", "bandwidth", stream, {"rate": kilobytes})
-            self._toxic(link, "late", "latency", "downstream", {"latency": latency, "jitter": latency // 2})
+                self._add_toxic(link, f"narrow-{stream}", "bandwidth", stream, {"rate": kilobytes})
+            self._add_toxic(link, "late", "latency", "downstream", {"latency": latency, "jitter": latency // 2})
         try:
             yield
         finally:
             for link in links:
                 for toxic in ("narrow-upstream", "narrow-downstream", "late"):
-                    self._ask("DELETE", f"/proxies/{link}/toxics/{toxic}", None)
+                    self._request("DELETE", f"/proxies/{link}/toxics/{toxic}", None)
 
-    def _toxic(self, link: str, name: str, kind: str, stream: str, attributes: dict[str, int]) -> None:
+    def _add_toxic(self, link: str, name: str, kind: str, stream: str, attributes: dict[str, int]) -> None:
         toxic = {"name": name, "type": kind, "stream": stream, "toxicity": 1.0, "attributes": attributes}
-        self._ask("POST", f"/proxies/{link}/toxics", toxic)
+        self._request("POST", f"/proxies/{link}/toxics", toxic)
 
-    def _ask(self, method: str, path: str, body: object) -> None:
+    def _request(self, method: str, path: str, body: object) -> None:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data=data, method=method)
         request.add_header("Content-Type", "application/json")
@@ -56,19 +56,19 @@ class Links:
             answer.read()
 
 
-class RegistryFaults:
+class RegistryProxy:
     """A proxy before the real registry that answers as told: what the registry itself cannot be made to."""
 
     def __init__(self, port: int, registry_port: int):
-        self.answer: int | None = None
+        self.forced_status: int | None = None
         self.delay = 0.0
-        faults = self
+        proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                faults._serve(self, registry_port)
+                proxy._serve_request(self, registry_port)
 
             do_POST = do_GET  # noqa: N815
 
@@ -84,16 +84,16 @@ class RegistryFaults:
         self._thread.start()
 
     @contextmanager
-    def answering(self, status: int) -> Iterator[None]:
+    def reply_with_status(self, status: int) -> Iterator[None]:
         """Whatever is asked, this is the answer."""
-        self.answer = status
+        self.forced_status = status
         try:
             yield
         finally:
-            self.answer = None
+            self.forced_status = None
 
     @contextmanager
-    def slow(self, seconds: float) -> Iterator[None]:
+    def delay_replies(self, seconds: float) -> Iterator[None]:
         """Every answer takes so long."""
         self.delay = seconds
         try:
@@ -106,11 +106,11 @@ class RegistryFaults:
         self._server.shutdown()
         self._server.server_close()
 
-    def _serve(self, handler: BaseHTTPRequestHandler, registry_port: int) -> None:
+    def _serve_request(self, handler: BaseHTTPRequestHandler, registry_port: int) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", "0")))
         time.sleep(self.delay)
-        if self.answer is not None:
-            status, kind, answer = self.answer, "application/json", b'{"error_code":0,"message":"a fault"}'
+        if self.forced_status is not None:
+            status, kind, answer = self.forced_status, "application/json", b'{"error_code":0,"message":"a fault"}'
         else:
             registry = http.client.HTTPConnection("127.0.0.1", registry_port, timeout=30)
             kept = {

@@ -18,7 +18,7 @@ from harness.v1_client import PUBLISH_ERROR, TIMEOUT_ERROR, question_frame
 
 
 @dataclass
-class Shown:
+class ShownAnswer:
     """A frame that was shown under a question, in a session that has asked these before."""
 
     session: str
@@ -30,17 +30,17 @@ class Shown:
 
 
 @dataclass
-class OldVerdict:
+class V1Observations:
     """What the clients saw."""
 
-    shown: list[Shown] = field(default_factory=list)
+    shown: list[ShownAnswer] = field(default_factory=list)
     timed_out: list[str] = field(default_factory=list)
     failed: Counter = field(default_factory=Counter)
     closed: Counter = field(default_factory=Counter)
     protocol_violations: list[str] = field(default_factory=list)
 
 
-class OldClients:
+class ReconnectingClients:
     """Many of them, on a thread of their own."""
 
     def __init__(
@@ -55,7 +55,7 @@ class OldClients:
     ):
         self._leave_probability = leave_probability
         self._answer_timeout = answer_timeout
-        self.observations = OldVerdict()
+        self.observations = V1Observations()
         self._ports = ports
         self._sessions = sessions
         self._pause = pause
@@ -73,30 +73,30 @@ class OldClients:
     def _run(self) -> None:
         self._began = time.monotonic()
         try:
-            asyncio.run(self._everybody())
+            asyncio.run(self._run_clients())
         except BaseException as failure:
             self._failure = failure
 
-    async def _everybody(self) -> None:
+    async def _run_clients(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for number in range(self._sessions):
-                tasks.create_task(self._somebody(random.Random(self._seed * 100_003 + number)))
+                tasks.create_task(self._run_client(random.Random(self._seed * 100_003 + number)))
 
-    async def _somebody(self, chance: random.Random) -> None:
+    async def _run_client(self, rng: random.Random) -> None:
         while not self.ending.is_set():
             session = canaries.session_id()
-            url = f"ws://127.0.0.1:{chance.choice(self._ports)}/ws/{session}"
+            url = f"ws://127.0.0.1:{rng.choice(self._ports)}/ws/{session}"
             options = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None}
             try:
                 async with await connect(url, open_timeout=WAIT_TIMEOUT, close_timeout=1, **options) as client:
-                    await self._talk(client, session, chance)
+                    await self._ask_questions(client, session, rng)
             except ConnectionClosed as closed:
                 self.observations.closed[closed.rcvd.code if closed.rcvd else 1006] += 1
             except (OSError, InvalidHandshake, InvalidMessage, TimeoutError, EOFError):
                 self.observations.closed["no connection"] += 1
-            await asyncio.sleep(0.1 + chance.random() * 0.4)
+            await asyncio.sleep(0.1 + rng.random() * 0.4)
 
-    async def _talk(self, client: ClientConnection, session: str, chance: random.Random) -> None:
+    async def _ask_questions(self, client: ClientConnection, session: str, rng: random.Random) -> None:
         earlier: list[str] = []
         while not self.ending.is_set():
             question, asked_at = canaries.question("v1"), time.monotonic()
@@ -111,16 +111,16 @@ class OldClients:
                 self.observations.timed_out.append(question)
             elif frame.get("type") == "response":
                 at = time.monotonic() - self._began
-                self.observations.shown.append(Shown(session, question, list(earlier), frame["data"], at))
+                self.observations.shown.append(ShownAnswer(session, question, list(earlier), frame["data"], at))
             else:
                 self.observations.protocol_violations.append(f"{session}: {frame.get('type')} is no answer")
             earlier.append(question)
-            if chance.random() < self._leave_probability:
+            if rng.random() < self._leave_probability:
                 return
-            await asyncio.sleep(self._pause * chance.random() * 2)
+            await asyncio.sleep(self._pause * rng.random() * 2)
 
 
-def started(clients: OldClients) -> float:
+def start_clients(clients: ReconnectingClients) -> float:
     """Starts them; since when they run."""
     clients.thread.start()
     return time.monotonic()

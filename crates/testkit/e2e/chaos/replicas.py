@@ -16,7 +16,7 @@ NUMBERS = (1, 2, 3)
 
 
 @dataclass
-class Life:
+class ReplicaProcess:
     """One process: its memory over time, and its account when it was last looked at."""
 
     number: int
@@ -52,11 +52,11 @@ class Replicas:
         self._gateways: dict[int, Gateway] = {}
         self._clocks: dict[int, MovableClock] = {}
         self._began = time.monotonic()
-        self.lives: list[Life] = []
-        self._alive: dict[int, Life] = {}
+        self.processes: list[ReplicaProcess] = []
+        self._current: dict[int, ReplicaProcess] = {}
 
     @property
-    def fronts(self) -> list[int]:
+    def client_ports(self) -> list[int]:
         """Where clients connect."""
         return [self._ports[f"front_{number}"] for number in NUMBERS]
 
@@ -77,10 +77,10 @@ class Replicas:
         """SIGKILL, and a new one in its place."""
         self._gateways[number].crash()
         self._gateways[number].check_canaries()
-        self._alive[number].end = "killed"
+        self._current[number].end = "killed"
         self._start(number)
 
-    def roll(self) -> None:
+    def restart_one_by_one(self) -> None:
         """SIGTERM to one after the other, the next once the new one is ready."""
         for number in NUMBERS:
             gateway = self._gateways[number]
@@ -90,12 +90,12 @@ class Replicas:
             status = gateway.wait_exit(GRACE_PERIOD + 5)
             gateway.check_canaries()
             assert status == 0, f"gateway {number} ended with {status}:\n{gateway.log_tail()}"
-            self._alive[number].end = "drained"
+            self._current[number].end = "drained"
             self._start(number)
             self._gateways[number].wait_ready()
 
     @contextmanager
-    def clock_moved(self, number: int, seconds: int) -> Iterator[None]:
+    def move_clock(self, number: int, seconds: int) -> Iterator[None]:
         """The wall clock of one of them is wrong; its monotonic clock is not."""
         clock = self._clocks[number]
         clock.move(seconds)
@@ -104,30 +104,30 @@ class Replicas:
         finally:
             clock.move(0)
 
-    def watch(self) -> None:
+    def sample_processes(self) -> None:
         """Notes memory and accounts."""
-        for number, life in self._alive.items():
+        for number, process in self._current.items():
             with suppress(OSError, AssertionError, ValueError, StopIteration):
-                status = Path(f"/proc/{life.pid}/status").read_text().splitlines()
+                status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
                 used = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-                life.memory.append((time.monotonic() - self._began, used))
-                life.account = read_ledger(self._gateways[number])
+                process.memory.append((time.monotonic() - self._began, used))
+                process.account = read_ledger(self._gateways[number])
 
-    def settle(self) -> None:
+    def stop_all(self) -> None:
         """Ends all of them as an orchestrator does; each account has to balance when nobody asks any more."""
         for number, gateway in self._gateways.items():
             eventually(lambda one=gateway: one.metrics().value("answer_gateway_sessions") == 0, "nobody is connected")
-            self._alive[number].account = read_ledger(gateway)
+            self._current[number].account = read_ledger(gateway)
             gateway.stop()
-            self._alive[number].end = "ended"
+            self._current[number].end = "ended"
 
     def _start(self, number: int) -> None:
         self._clocks[number] = MovableClock(self._folder / f"clock-{number}")
         settings = {**self._settings, "PORT": str(self._ports[f"gateway_{number}"])}
         if number == NUMBERS[-1]:
             settings |= self._clocks[number].environment
-        log = self._folder / f"gateway-{number}-{len(self.lives)}.log"
+        log = self._folder / f"gateway-{number}-{len(self.processes)}.log"
         gateway = Gateway(settings, log)
         self._gateways[number] = gateway
-        self._alive[number] = Life(number, gateway.process.pid)
-        self.lives.append(self._alive[number])
+        self._current[number] = ReplicaProcess(number, gateway.process.pid)
+        self.processes.append(self._current[number])

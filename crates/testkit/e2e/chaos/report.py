@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass
-class Report:
+class RunReport:
     """All of a run."""
 
     seed: int

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 # Half of it, the shortest that a schedule draws, is longer than `broker.session.timeout.ms` of the cluster: the broker
 # is fenced when it goes on.
-FREEZE = 8.0
+FREEZE_SECONDS = 8.0
 # Everything that can go wrong, and for how long, in seconds; 0: what happens happens at once.
 FAULTS = {
     "kill a gateway": 0.0,
     "restart every gateway, one after the other": 0.0,
     "kill the leader of a partition": 4.0,
     "kill every broker": 3.0,
-    "freeze the leader of a partition": FREEZE,
-    "freeze every broker": FREEZE,
+    "freeze the leader of a partition": FREEZE_SECONDS,
+    "freeze every broker": FREEZE_SECONDS,
     "registry down": 4.0,
     "registry slow": 4.0,
     "registry answers 500": 4.0,
@@ -32,7 +32,7 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedFault:
     """One fault."""
 
     at: float
@@ -42,17 +42,17 @@ class Planned:
     target: int
 
 
-def schedule(seed: int, rounds: int, gap: float, chosen: tuple[str, ...] = tuple(FAULTS)) -> list[Planned]:
+def plan_faults(seed: int, rounds: int, gap: float, chosen: tuple[str, ...] = tuple(FAULTS)) -> list[PlannedFault]:
     """Every chosen fault once a round, in an order of its own, never two at a time."""
-    return list(_plan(random.Random(seed), rounds, gap, chosen))
+    return list(_draw_faults(random.Random(seed), rounds, gap, chosen))
 
 
-def _plan(chance: random.Random, rounds: int, gap: float, chosen: tuple[str, ...]) -> Iterator[Planned]:
+def _draw_faults(rng: random.Random, rounds: int, gap: float, chosen: tuple[str, ...]) -> Iterator[PlannedFault]:
     now = gap
     for _ in range(rounds):
         order = list(chosen)
-        chance.shuffle(order)
+        rng.shuffle(order)
         for fault in order:
-            lasts = FAULTS[fault] * chance.uniform(0.5, 1.5)
-            yield Planned(round(now, 1), fault, round(lasts, 1), chance.randint(1, 3))
-            now += lasts + gap * chance.uniform(0.5, 1.5)
+            lasts = FAULTS[fault] * rng.uniform(0.5, 1.5)
+            yield PlannedFault(round(now, 1), fault, round(lasts, 1), rng.randint(1, 3))
+            now += lasts + gap * rng.uniform(0.5, 1.5)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from chaos.answer_modes import Mode, is_exact
-from chaos.answering_side import other_answer
-from chaos.reconnecting_clients import OldVerdict, Shown
-from chaos.replicas import Life
+from chaos.answer_modes import AnswerMode, promises_the_right_question
+from chaos.answering_side import alternative_answer
+from chaos.reconnecting_clients import ShownAnswer, V1Observations
+from chaos.replicas import ReplicaProcess
 from harness.canaries import answer_to
 from harness.resuming_clients import V2Observations
 from harness.unreadable_batches import MAX_UNPACKED_BYTES
@@ -13,59 +13,69 @@ from harness.unreadable_batches import MAX_UNPACKED_BYTES
 # A process may have so much more memory at its end than after its first third, beside what is measured in noise and
 # the buffers that an unreadable batch is unpacked into: one each for the consumer, for the look into the past and for
 # the two clients that search for the batch's end, however many such batches there are.
-GROWTH = 1.5
-NOISE_KIB = 32 * 1024
-UNPACKING_KIB = 4 * MAX_UNPACKED_BYTES // 1024
+MAX_MEMORY_GROWTH = 1.5
+MEMORY_NOISE_KIB = 32 * 1024
+UNPACK_BUFFERS_KIB = 4 * MAX_UNPACKED_BYTES // 1024
 
 
 def answers_to(question: str) -> set[str]:
     """Every right answer to a question."""
-    return {answer_to(question), other_answer(question)}
+    return {answer_to(question), alternative_answer(question)}
 
 
-def judge_new(observations: V2Observations, silent: set[str], story: Callable[[str], str] = str) -> Iterator[str]:
+def find_v2_violations(
+    observations: V2Observations, unanswered: set[str], describe_question: Callable[[str], str] = str
+) -> Iterator[str]:
     """Version 2: right always, and nothing that was answered is missing. `story` tells of a question what the answering
     side did with it."""
     yield from (f"version 2: {what}" for what in observations.protocol_violations)
     yield from (f"version 2, lost: {what}" for what in observations.lost)
-    yield from (f"version 2, {what}" for what in _lost(observations.timed_out, silent, story))
+    yield from (f"version 2, {what}" for what in _find_lost(observations.timed_out, unanswered, describe_question))
 
 
-def judge_old(
-    observations: OldVerdict,
-    modes: Mapping[str, Mode],
-    silent: set[str],
-    again: set[str],
+def find_v1_violations(
+    observations: V1Observations,
+    modes: Mapping[str, AnswerMode],
+    unanswered: set[str],
+    read_repeatedly: set[str],
     wire_id: str,
-    story: Callable[[str], str] = str,
+    describe_question: Callable[[str], str] = str,
 ) -> Iterator[str]:
     """Version 1: the right session always; the right question as far as the answering side allows, which has read the
     questions `again` more than once."""
     yield from (f"version 1: {what}" for what in observations.protocol_violations)
     for one in observations.shown:
         if one.data not in answers_to(one.question):
-            for what in _misplaced(one, modes, again, wire_id):
-                yield f"{what}; {_story(observations, one, modes)}"
-    yield from (f"version 1, {what}" for what in _lost(observations.timed_out, silent, story))
+            for what in _find_misplaced(one, modes, read_repeatedly, wire_id):
+                yield f"{what}; {_describe_session(observations, one, modes)}"
+    yield from (f"version 1, {what}" for what in _find_lost(observations.timed_out, unanswered, describe_question))
 
 
-def _lost(timed_out: Iterable[str], silent: set[str], story: Callable[[str], str]) -> Iterator[str]:
-    yield from (f"lost: a question timed out: {one[-32:]}: {story(one)}" for one in timed_out if one not in silent)
+def _find_lost(
+    timed_out: Iterable[str], unanswered: set[str], describe_question: Callable[[str], str]
+) -> Iterator[str]:
+    yield from (
+        f"lost: a question timed out: {one[-32:]}: {describe_question(one)}"
+        for one in timed_out
+        if one not in unanswered
+    )
 
 
-def _misplaced(one: Shown, modes: Mapping[str, Mode], again: set[str], wire_id: str) -> Iterator[str]:
+def _find_misplaced(
+    one: ShownAnswer, modes: Mapping[str, AnswerMode], read_repeatedly: set[str], wire_id: str
+) -> Iterator[str]:
     owners = [earlier for earlier in one.earlier if one.data in answers_to(earlier)]
     if not owners:
         yield f"version 1: session {one.session} was shown an answer that is not its own"
     # One answer too many puts every later one under the next question, until one comes to a session that waits for
     # none: what was answered twice may be any of the questions before.
-    elif not again.intersection(one.earlier) and all(
-        is_exact(modes[earlier], wire_id) for earlier in one.earlier if earlier in modes
+    elif not read_repeatedly.intersection(one.earlier) and all(
+        promises_the_right_question(modes[earlier], wire_id) for earlier in one.earlier if earlier in modes
     ):
         yield f"version 1: session {one.session} was shown the answer to another question"
 
 
-def _story(observations: OldVerdict, one: Shown, modes: Mapping[str, Mode]) -> str:
+def _describe_session(observations: V1Observations, one: ShownAnswer, modes: Mapping[str, AnswerMode]) -> str:
     """What the session saw up to then: for each of its latest questions how it was answered, and what was shown."""
     shown = {other.question: other.data for other in observations.shown if other.session == one.session}
     asked = [*one.earlier, one.question]
@@ -79,21 +89,21 @@ def _story(observations: OldVerdict, one: Shown, modes: Mapping[str, Mode]) -> s
     return f"{one.at:.1f} s after the clients began: {', '.join(lines[-8:])}"
 
 
-def slipped(observations: OldVerdict) -> int:
+def count_misplaced(observations: V1Observations) -> int:
     """How many answers stood under another question of their session, whether that was promised not to be or not."""
     return sum(one.data not in answers_to(one.question) for one in observations.shown)
 
 
-def judge_account(life: Life) -> Iterator[str]:
+def find_ledger_violations(process: ReplicaProcess) -> Iterator[str]:
     """Every accepted question is accounted for once."""
-    account = dict(life.account)
+    account = dict(process.account)
     came = account.pop("accepted", 0) + account.pop("adopted", 0)
-    if life.end == "ended" and came != sum(account.values()):
-        yield f"replica {life.number}: its account does not balance: {life.account}"
+    if process.end == "ended" and came != sum(account.values()):
+        yield f"replica {process.number}: its account does not balance: {process.account}"
 
 
-def judge_memory(life: Life) -> Iterator[str]:
+def find_memory_violations(process: ReplicaProcess) -> Iterator[str]:
     """Memory is flat."""
-    settled = [used for _, used in life.memory[len(life.memory) // 3 :]]
-    if len(settled) > 5 and settled[-1] > GROWTH * settled[0] + NOISE_KIB + UNPACKING_KIB:
-        yield f"replica {life.number}: memory grew from {settled[0]} to {settled[-1]} KiB"
+    settled = [used for _, used in process.memory[len(process.memory) // 3 :]]
+    if len(settled) > 5 and settled[-1] > MAX_MEMORY_GROWTH * settled[0] + MEMORY_NOISE_KIB + UNPACK_BUFFERS_KIB:
+        yield f"replica {process.number}: memory grew from {settled[0]} to {settled[-1]} KiB"

@@ -20,39 +20,41 @@ from harness.answerer import Answerer, answer_manually
 from harness.gateway import Gateway
 from harness.polling import eventually
 from harness.v2_client import SUBPROTOCOL
-from measure.bench import Bench, cpu, resident
-from measure.busy_gateway import busy
+from measure.bench import Bench, cpu_seconds, resident_mib
+from measure.busy_gateway import run_busy_gateway
 
 
-def index(bench: Bench, count: int) -> None:
+def measure_index(bench: Bench, count: int) -> None:
     """A start among many recent answers, and as many foreign ones while it runs."""
-    written = bench.write_foreign(count)
+    written = bench.write_foreign_answers(count)
     print(f"{count} answers of 1 KiB written in {written:.1f} s")
-    gateway = bench.gateway()
+    gateway = bench.start_gateway()
     line = eventually(
         lambda: re.search(r'"answers from before.*?"records":(\d+),"took":([0-9.]+)', gateway.log.read_text()),
         "the past is indexed",
         timeout=90,
     )
-    print(f"indexed at the start: {line[1]} answers in {float(line[2]):.2f} s; {resident(gateway):.0f} MiB resident")
-    before, used = cpu(gateway), resident(gateway)
-    bench.write_foreign(count)
+    print(
+        f"indexed at the start: {line[1]} answers in {float(line[2]):.2f} s; {resident_mib(gateway):.0f} MiB resident"
+    )
+    before, used = cpu_seconds(gateway), resident_mib(gateway)
+    bench.write_foreign_answers(count)
     gateway.wait_metric("answer_gateway_answers_total", count, outcome="foreign", timeout=120)
-    spent = (cpu(gateway) - before) / count * 1e6
+    spent = (cpu_seconds(gateway) - before) / count * 1e6
     print(f"{count} foreign answers while it runs: {spent:.2f} µs CPU each, librdkafka included")
-    print(f"resident {used:.0f} MiB before, {resident(gateway):.0f} MiB after")
+    print(f"resident {used:.0f} MiB before, {resident_mib(gateway):.0f} MiB after")
     size = gateway.metrics().value("answer_gateway_recent_records_size_bytes", kind="index")
     records = gateway.metrics().value("answer_gateway_recent_records", kind="records")
     print(f"index: {records:.0f} records, {size / records:.1f} bytes each")
 
 
-async def _open(gateway: Gateway) -> ClientConnection:
+async def _connect(gateway: Gateway) -> ClientConnection:
     url = f"ws://127.0.0.1:{gateway.port}/ws"
     return await connect(url, subprotocols=[SUBPROTOCOL], proxy=None, compression=None, ping_interval=None)
 
 
-async def _asked(gateway: Gateway, number: int) -> tuple[ClientConnection, str, str]:
-    client = await _open(gateway)
+async def _ask(gateway: Gateway, number: int) -> tuple[ClientConnection, str, str]:
+    client = await _connect(gateway)
     await client.send(v2_frames.encode({"type": "start"}))
     v2_frames.decode(await client.recv())
     text = canaries.question(str(number))
@@ -60,7 +62,7 @@ async def _asked(gateway: Gateway, number: int) -> tuple[ClientConnection, str, 
     return client, v2_frames.decode(await client.recv())["resume_token"], text
 
 
-async def _resumed(client: ClientConnection, token: str, text: str, wait: float) -> float:
+async def _resume(client: ClientConnection, token: str, text: str, wait: float) -> float:
     await asyncio.sleep(wait)
     began = time.monotonic()
     await client.send(v2_frames.encode({"type": "start", "resume_token": token, "last_seq": 0}))
@@ -71,24 +73,24 @@ async def _resumed(client: ClientConnection, token: str, text: str, wait: float)
     return time.monotonic() - began
 
 
-def resume(bench: Bench, count: int, rate: int) -> None:
+def measure_resumption(bench: Bench, count: int, rate: int) -> None:
     """Sessions of a replica that was killed, all back within seconds at another one."""
-    first, second = bench.gateway(), bench.gateway()
+    first, second = bench.start_gateway(), bench.start_gateway()
     answerer = Answerer(bench.access, bench.topics, answer_manually)
 
     async def everybody() -> list[float]:
         asked = []
         for start in range(0, count, 200):
             numbers = range(start, min(start + 200, count))
-            asked += await asyncio.gather(*(_asked(first, number) for number in numbers))
+            asked += await asyncio.gather(*(_ask(first, number) for number in numbers))
         first.crash()
         by_text = await asyncio.to_thread(_answer_all, answerer, [text for _, _, text in asked])
         assert by_text == count
         sockets = []
         for start in range(0, count, 200):
-            sockets += await asyncio.gather(*(_open(second) for _ in range(start, min(start + 200, count))))
+            sockets += await asyncio.gather(*(_connect(second) for _ in range(start, min(start + 200, count))))
         back = (
-            _resumed(socket, token, text, number / rate)
+            _resume(socket, token, text, number / rate)
             for number, (socket, (_, token, text)) in enumerate(zip(sockets, asked, strict=True))
         )
         return await asyncio.gather(*back)
@@ -124,11 +126,11 @@ def main() -> int:
         bench = Bench(Path(folder))
         try:
             if wanted.what == "index":
-                index(bench, wanted.count or 600_000)
+                measure_index(bench, wanted.count or 600_000)
             elif wanted.what == "busy":
-                busy(bench, wanted.seconds)
+                run_busy_gateway(bench, wanted.seconds)
             else:
-                resume(bench, wanted.count or 3_000, wanted.rate)
+                measure_resumption(bench, wanted.count or 3_000, wanted.rate)
         finally:
             bench.close()
     return 0

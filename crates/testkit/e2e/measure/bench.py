@@ -14,7 +14,7 @@ from harness.gateway import Gateway
 from harness.stack import Access, Stack
 from harness.topics import Topics, create_topics_with_schema
 
-KEY = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-run", "RUST_LOG": "info"}
+TOKEN_KEY_SETTINGS = {"GATEWAY__SESSION__TOKEN_KEY": "the-key-of-all-replicas-of-a-run", "RUST_LOG": "info"}
 
 
 class Bench:
@@ -27,10 +27,12 @@ class Bench:
         self.folder = folder
         self._gateways: list[Gateway] = []
 
-    def gateway(self, **settings: str) -> Gateway:
+    def start_gateway(self, **settings: str) -> Gateway:
         """A gateway that is ready."""
         log = self.folder / f"{len(self._gateways)}.log"
-        gateway = Gateway({**self.access.gateway_settings, **self.topics.gateway_settings(), **KEY, **settings}, log)
+        gateway = Gateway(
+            {**self.access.gateway_settings, **self.topics.gateway_settings(), **TOKEN_KEY_SETTINGS, **settings}, log
+        )
         self._gateways.append(gateway)
         return gateway.wait_ready()
 
@@ -39,7 +41,7 @@ class Bench:
         for gateway in self._gateways:
             gateway.kill()
 
-    def write_foreign(self, count: int) -> float:
+    def write_foreign_answers(self, count: int) -> float:
         """Writes so many answers to sessions that nobody has; how long that took."""
         write = AvroSerializer(SchemaRegistryClient(dict(self.access.registry)), ANSWER_SCHEMA)
         context = SerializationContext(self.topics.answers, MessageField.VALUE)
@@ -58,13 +60,13 @@ class Bench:
         return time.monotonic() - began
 
 
-def resident(gateway: Gateway) -> float:
+def resident_mib(gateway: Gateway) -> float:
     """Memory in MiB."""
     status = Path(f"/proc/{gateway.process.pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
-def cpu(gateway: Gateway) -> float:
+def cpu_seconds(gateway: Gateway) -> float:
     """Seconds of CPU used so far."""
     fields = Path(f"/proc/{gateway.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / 100
