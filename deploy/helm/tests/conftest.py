@@ -23,9 +23,9 @@ def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def template(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def template(*arguments: str | Path, chart: Path = CHART) -> subprocess.CompletedProcess[str]:
     """`helm template` of a release `chat` in the namespace `apps`."""
-    return helm("template", "chat", CHART, "--namespace", "apps", "--kube-version", "1.33.0", *arguments)
+    return helm("template", "chat", chart, "--namespace", "apps", "--kube-version", "1.33.0", *arguments)
 
 
 def rendered(*arguments: str | Path) -> str:

@@ -4,7 +4,9 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,9 +94,15 @@ def test_custom_resources_are_what_their_definitions_say():
         jsonschema.validate(broken, schemas["HTTPRoute"])
 
 
-def test_what_is_rendered_is_what_was_looked_at(values):
+def without_files(text: str) -> str:
+    """The rendered text with a line in place of each file of deploy/alerts and deploy/dashboards."""
+    text = re.sub(r"^  ([\w-]+\.json): \|\n(?:    .*\n)+", r"  \1: from deploy/dashboards\n", text, flags=re.MULTILINE)
+    return re.sub(r"^spec:\n  # Alert rules.*\n(?:  .*\n|\n)+", "spec: from deploy/alerts\n", text, flags=re.MULTILINE)
+
+
+def test_rendered_objects_equal_the_golden_files(values):
     golden = HERE / "golden" / values.name
-    text = rendered("--values", values)
+    text = without_files(rendered("--values", values))
     if os.environ.get("AG_UPDATE"):
         golden.write_text(text)
     assert text == golden.read_text(), "look at the change, then: scripts/chart --update"
@@ -297,24 +305,45 @@ def test_the_settings_files_are_taken_by_the_gateway(values, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_operators_rules_and_dashboards_are_those_of_the_repository():
-    files = CHART / "files"
-    assert (files / "alerts.yaml").read_text() == (REPOSITORY / "deploy/alerts/answer-gateway.yaml").read_text()
-    for source in (REPOSITORY / "deploy" / "dashboards").glob("*.json"):
-        assert (files / "dashboards" / source.name).read_text() == source.read_text()
+def test_alert_rules_and_dashboards_are_those_of_the_repository():
     text = rendered("--values", EVERYTHING)
-    alerts = [
-        rule
-        for group in of_kind(text, "PrometheusRule")["spec"]["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
-    ]
-    links = [rule["annotations"]["runbook_url"] for rule in alerts]
-    assert links
-    assert all(link.startswith("https://git.example.org/answer-gateway/blob/main/docs/") for link in links)
-    shown = [one for one in objects(text) if one["metadata"].get("labels", {}).get("grafana_dashboard") == "1"]
+    base = "https://git.example.org/answer-gateway/blob/main"
+    source = (REPOSITORY / "deploy" / "alerts" / "answer-gateway.yaml").read_text()
+    links = source.replace("runbook_url: docs/", f"runbook_url: {base}/docs/")
+    assert links != source
+    assert of_kind(text, "PrometheusRule")["spec"] == yaml.safe_load(links)
+    maps = [one for one in objects(text) if one["metadata"].get("labels", {}).get("grafana_dashboard") == "1"]
+    shown = {name: content for one in maps for name, content in one["data"].items()}
+    dashboards = (REPOSITORY / "deploy" / "dashboards").glob("*.json")
+    assert shown == {file.name: file.read_text() for file in dashboards}
     assert len(shown) == 3
-    assert all(json.loads(next(iter(one["data"].values()))) for one in shown)
+
+
+def test_a_packaged_chart_holds_the_alert_rules_and_dashboards_themselves(tmp_path):
+    done = helm("package", CHART, "--destination", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (package,) = tmp_path.glob("answer-gateway-*.tgz")
+    with tarfile.open(package) as archive:
+        packed = {file.name: archive.extractfile(file).read() for file in archive if "/files/" in file.name}
+    files = "answer-gateway/files"
+    expected = {f"{files}/alerts.yaml": (REPOSITORY / "deploy" / "alerts" / "answer-gateway.yaml").read_bytes()}
+    for file in (REPOSITORY / "deploy" / "dashboards").glob("*.json"):
+        expected[f"{files}/dashboards/{file.name}"] = file.read_bytes()
+    assert packed == expected
+
+
+@pytest.mark.parametrize("link", ["alerts.yaml", "dashboards"])
+@pytest.mark.parametrize("as_text", [False, True], ids=["absent", "checked out as text"])
+def test_a_chart_folder_without_its_symbolic_links_is_refused(tmp_path, link, as_text):
+    chart = tmp_path / "answer-gateway"
+    shutil.copytree(CHART, chart)
+    copied = chart / "files" / link
+    shutil.rmtree(copied) if copied.is_dir() else copied.unlink()
+    if as_text:
+        copied.write_text(f"../../../{link}")
+    done = template("--values", EVERYTHING, chart=chart)
+    assert done.returncode != 0
+    assert f"this copy of the chart lacks files/{link}" in done.stderr, done.stderr
 
 
 def test_everything_is_switched_on_where_everything_is():

@@ -150,3 +150,8 @@ volumeMounts:
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
+
+{{/* The error for a chart folder without its symbolic links to deploy/alerts and deploy/dashboards. */}}
+{{- define "answer-gateway.noFiles" -}}
+this copy of the chart lacks {{ . }}, a symbolic link in the repository: install a packaged chart (helm package), or from a checkout that keeps symbolic links
+{{- end }}
