@@ -1,4 +1,4 @@
-"""Fixtures of the outside tests. Without the stack they fail, and say how to start it; they never skip."""
+"""Fixtures of the end-to-end tests. Without a stack the tests fail and say how to start one; they are never skipped."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from harness.topics import Topics, create_topics_with_schema
 
 @pytest.fixture(scope="session")
 def stack() -> Stack:
-    """The running stack."""
+    """Returns addresses and credentials of the running stack."""
     try:
         return Stack.from_environment()
     except StackNotRunningError as away:
@@ -24,19 +24,19 @@ def stack() -> Stack:
 
 @pytest.fixture
 def access(stack: Stack) -> Access:
-    """How this test reaches Kafka and the registry; the plain way unless a module overrides it."""
+    """Returns the access to Kafka and registry: plaintext unless a module overrides this fixture."""
     return stack.plaintext_access()
 
 
 @pytest.fixture
 def topics(access: Access) -> Topics:
-    """Fresh topics with the minimal question schema."""
+    """Creates topics with random names and registers the minimal question schema."""
     return create_topics_with_schema(access)
 
 
 @pytest.fixture
 def new_log_path(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Path]:
-    """Names for log files, one a process."""
+    """Returns a function that names a new log file for each process."""
     name = re.sub(r"\W+", "-", request.node.name)[:60]
     numbers = iter(range(1000))
     return lambda: tmp_path / f"{name}-{next(numbers)}.log"
@@ -44,9 +44,10 @@ def new_log_path(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[],
 
 @pytest.fixture
 def start_gateway(access: Access, new_log_path: Callable[[], Path]) -> Iterator[Callable[..., Gateway]]:
-    """Starts processes under test: `start_gateway(topics, SETTING=value)`; None unsets; each is judged at its end.
+    """Returns a function that starts gateways: `start_gateway(topics, SETTING=value)`; None unsets a setting.
 
-    `open_files` is the soft and the hard limit of open files that the process is started with.
+    `open_files` is the soft and the hard limit of open files of the process. When the test ends, each gateway is
+    stopped and its exit status and log are checked.
     """
     with ExitStack() as ending:
 
@@ -63,12 +64,12 @@ def start_gateway(access: Access, new_log_path: Callable[[], Path]) -> Iterator[
 
 @pytest.fixture
 def gateway(start_gateway: Callable[..., Gateway], topics: Topics) -> Gateway:
-    """One gateway with the defaults, ready."""
+    """Starts one gateway with default settings and waits until it is ready."""
     return start_gateway(topics).wait_ready()
 
 
 @pytest.fixture
 def start_answerer(access: Access, topics: Topics) -> Iterator[Callable[..., Answerer]]:
-    """Starts answering sides: `start_answerer(held, keyed=True)`."""
+    """Returns a function that starts answering sides: `start_answerer(answer_manually, keyed=True)`."""
     with ExitStack() as ending:
         yield lambda *policy, **options: ending.enter_context(Answerer(access, topics, *policy, **options).running())

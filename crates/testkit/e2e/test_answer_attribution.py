@@ -1,4 +1,4 @@
-"""The first promise: never an answer under the wrong question, in the wrong session or on the wrong connection."""
+"""The first promise: no answer is shown under the wrong question, in the wrong session or on the wrong connection."""
 
 import uuid
 
@@ -20,7 +20,7 @@ def wire_id(request):
 
 
 def expect_wire_id(question, session, mode, *, ambiguous):
-    """The wire id is the session's own id, and has a fresh suffix when the mode or an ambiguity asks for one."""
+    """Fails unless the wire id is the session id, with a new suffix where the setting or an ambiguity requires one."""
     assert question.key == session.encode()
     if ambiguous or mode == "question":
         own, mark, suffix = question.wire_id.partition("~")

@@ -1,4 +1,4 @@
-"""Answers in parts are shown joined, once; headers or fields say which part is which."""
+"""Answers in parts are shown once, joined; headers or fields carry the part numbers."""
 
 import json
 
@@ -39,7 +39,7 @@ def answerer(start_answerer):
 
 @pytest.fixture
 def asked(gateway, answerer):
-    """A socket that waits, and its question as the answering side has it."""
+    """Yields a socket that waits for an answer, and the record of its question."""
     with v1_client.connect(gateway.url(canaries.session_id())) as socket:
         text = canaries.question()
         v1_client.send(socket, text)
@@ -60,7 +60,7 @@ def test_numbered_parts_come_joined_in_one_frame_whatever_their_order(asked, ans
 
 
 def write_in_order(answerer, question, parts, part_fields):
-    """Writes texts, with what is said of each, to one partition: only there is one before the other."""
+    """Writes answer parts to one partition, where their order is kept."""
     for text, said in parts:
         said = part_fields(**said)
         headers = said.pop("headers", None)

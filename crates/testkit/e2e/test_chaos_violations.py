@@ -1,4 +1,4 @@
-"""The fault suite's judge convicts what it has to, and acquits the rest; needs nothing running."""
+"""The fault suite finds every violation and reports no false one. Needs no stack."""
 
 import itertools
 

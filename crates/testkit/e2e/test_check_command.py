@@ -1,4 +1,4 @@
-"""`answer-gateway check`: each thing that can be wrong, made wrong for real."""
+"""`answer-gateway check` names each problem. Every problem here is a real one."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.stack
 
 
 class CheckRun:
-    """What one run said."""
+    """Exit code, output and findings of one `answer-gateway check`."""
 
     def __init__(self, settings: Mapping[str, str], *arguments: str):
         command = [gateway_binary(), "check", "--json", *arguments]
@@ -36,23 +36,23 @@ class CheckRun:
         self.findings = json.loads(done.stdout)["findings"] if done.stdout else []
 
     def verdicts(self, check: str) -> set[str]:
-        """How that thing stands."""
+        """Returns the verdicts of one check."""
         return {one["verdict"] for one in self.findings if one["check"] == check}
 
     def expect_finding(self, check: str, verdict: str, words: str) -> None:
-        """Fails unless that was found, with advice."""
+        """Fails unless there is such a finding, with advice."""
         found = [one for one in self.findings if (one["check"], one["verdict"]) == (check, verdict)]
         assert any(words in one["seen"] and one["advice"] for one in found), self.text
 
 
 @pytest.fixture
 def settings(access, topics: Topics) -> dict[str, str]:
-    """What would make a gateway ready."""
+    """Returns settings under which a gateway becomes ready."""
     return {**access.gateway_settings, **topics.gateway_settings(), "GATEWAY__SESSION__TOKEN_KEY": "k" * 32}
 
 
 def secured_settings(stack, topics) -> dict[str, str]:
-    """The same by the listener with TLS and login."""
+    """Returns settings for the listener with TLS and login."""
     return {**stack.secured_access().gateway_settings, **topics.gateway_settings()}
 
 

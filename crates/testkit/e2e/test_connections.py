@@ -1,4 +1,4 @@
-"""Who may connect, under which id, and how many."""
+"""Admission of connections: session ids, origins, limits, replaced connections and silent peers."""
 
 from contextlib import ExitStack
 

@@ -1,4 +1,4 @@
-"""Mode `group`: the seed's own way, for one replica."""
+"""Delivery mode `group`, for a single replica: the way of the service that the gateway replaces."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 def group(start_gateway, topics):
-    """Starts members of one group of this test's own."""
+    """Returns the name of a consumer group and a function that starts a gateway in it."""
     name = f"group-{topics.answers}"
     return name, lambda: start_gateway(topics, GATEWAY__DELIVERY__MODE="group", KAFKA_CONSUMER_GROUP_ID=name)
 

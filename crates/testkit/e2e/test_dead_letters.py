@@ -1,4 +1,4 @@
-"""What nobody can decode is kept, once over all replicas, and comes back after a repair."""
+"""Records that cannot be decoded become dead letters, one copy over all replicas, to be replayed after a repair."""
 
 import json
 import uuid
@@ -21,7 +21,7 @@ REASONS = {"field_type", "magic", "malformed", "missing_field", "schema_unusable
 
 @pytest.fixture
 def dead_letter_topic(access, topics) -> str:
-    """The dead letters' topic, which nobody but a person creates."""
+    """Creates the dead letters' topic, as an operator would: the gateway never creates it."""
     name = f"{topics.answers}.dlq"
     create_topics(access, name)
     return name
@@ -149,29 +149,32 @@ def test_a_repair_and_a_replay_bring_the_answer_to_the_waiting_session_once(
 
 
 def encode_with_schema_id(schema: int, answerer, session: str, text: str) -> bytes:
-    """An answer as written under that schema id, whether there is one or not."""
+    """Encodes an answer and puts that schema id in front, whether or not the registry knows it."""
     valid = answerer.serialize({"session_id": session, "resposta": text}, avro_schemas.ANSWER_SCHEMA)
     return b"\0" + schema.to_bytes(4) + valid[5:]
 
 
 def schema_variant(number: int) -> str:
-    """The answers' schema once more, as a registry that never saw it."""
+    """Returns the answers' schema under another `doc`, so that the registry gives it a new id."""
     return json.dumps({**json.loads(avro_schemas.ANSWER_SCHEMA), "doc": f"{uuid.uuid4()} {number}"})
 
 
 def free_schema_id(access, topics) -> int:
-    """An id that the registry will give out soon, and has not yet."""
+    """Returns a schema id that the registry has not given out and will give out soon."""
     return register_schema(access, f"{topics.answers}-last", schema_variant(0)) + 3
 
 
 def register_missing_schema(access, topics, missing: int) -> None:
-    """Registers the answers' schema until it has that id."""
+    """Registers variants of the answers' schema until one has that id."""
     given = [register_schema(access, f"{topics.answers}-{number}", schema_variant(number)) for number in range(1, 4)]
     assert missing in given, "the registry counts in another way"
 
 
 def wait_until_schema_is_known(gateway, answerer, schema: int) -> None:
-    """A schema that the registry denied is not asked for again for a minute; probes tell when it is."""
+    """Writes probe answers until the gateway has fetched the schema.
+
+    A schema that the registry denied is requested again only after a minute.
+    """
 
     def known() -> bool:
         before = gateway.metrics()

@@ -1,4 +1,4 @@
-"""The demo, as a newcomer meets it: one process, a page in a real browser, and the `ask` line it prints."""
+"""The demo from a newcomer's view: one process, its page in a real browser, and the `ask` command that it prints."""
 
 import shlex
 import socket
@@ -19,7 +19,7 @@ QUESTION = "Which topics does the gateway use?"
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A running demo."""
+    """Runs a demo for all tests of this module."""
     gateway = Gateway({"RUST_LOG": "info"}, tmp_path_factory.mktemp("demo") / "demo.log", command="demo")
     try:
         yield gateway.wait_ready()
@@ -30,7 +30,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture
 def chat(demo: Gateway) -> Iterator[chat_page.ChatPage]:
-    """The demo's page, open in a browser."""
+    """Opens the demo's page in a browser; fails when its console shows an error."""
     with chat_page.open_chat_page(f"http://127.0.0.1:{demo.port}/chat") as opened:
         yield opened
         assert opened.console_errors() == []
@@ -122,7 +122,7 @@ def test_it_starts_again_on_the_same_ports_right_after_its_end(run_demo: Callabl
 
 @pytest.fixture
 def run_demo(tmp_path: Path) -> Callable[[dict[str, str]], None]:
-    """Starts a demo on those ports, waits until it is ready, and ends it well."""
+    """Returns a function that starts a demo on given ports, waits until it is ready and stops it."""
 
     def start(ports: dict[str, str]) -> None:
         gateway = Gateway(ports, tmp_path / "demo.log", command="demo")

@@ -1,5 +1,7 @@
-"""What deploy/compose brings, without an engine: each file is taken by the program it is for, and the answering side
-answers."""
+"""The files of deploy/compose and the guides, without a container engine.
+
+Each program accepts its file, and the example answering side answers.
+"""
 
 import re
 import subprocess
@@ -19,7 +21,7 @@ COMPOSE = REPOSITORY / "deploy" / "compose"
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, dict]:
-    """The services of compose.yaml."""
+    """Returns the services of compose.yaml."""
     return yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
 
 

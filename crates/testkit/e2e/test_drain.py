@@ -1,4 +1,4 @@
-"""SIGTERM: nobody is left without a word, and the process ends in time."""
+"""The drain after SIGTERM: every waiting client gets an answer or an error, and the process ends in time."""
 
 import socket
 import time
@@ -24,7 +24,10 @@ DRAIN = {
 
 
 def refused_while_draining(gateway) -> bool:
-    """Whether new sessions are turned away: by HTTP 503, or by a port that is closed already."""
+    """Tells whether new sessions are refused with HTTP 503.
+
+    A closed port raises OSError, which the caller polls through.
+    """
     try:
         with v1_client.connect(gateway.url(canaries.session_id())):
             return False

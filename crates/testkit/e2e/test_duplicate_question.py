@@ -1,4 +1,4 @@
-"""A question that stands twice in Kafka: its second answer is nobody's."""
+"""A question that librdkafka writes to Kafka twice: its second answer is not shown under another question."""
 
 import pytest
 
@@ -14,7 +14,7 @@ PUBLISH_DEADLINE = 6.0
 
 @pytest.fixture
 def relay(stack):
-    """A cable between Kafka and the gateway."""
+    """Runs a relay between Kafka and the gateway."""
     with ReplyDroppingRelay(stack.relay_address, stack.relayed_listener).running() as running:
         yield running
 
@@ -31,7 +31,7 @@ def test_a_question_that_was_under_way_when_another_timed_out_is_written_twice_a
     name = canaries.session_id()
     given_up, doubled, after = (canaries.question(which) for which in ("given up", "doubled", "after"))
     with v1_client.connect(gateway.url(canaries.session_id())) as first, v1_client.connect(gateway.url(name)) as second:
-        # The producer is connected before Kafka cannot be heard any more.
+        # The producer connects before replies are dropped.
         before = canaries.question("before")
         v1_client.send(first, before)
         answerer.answer(answerer.wait_question(before), canaries.answer_to(before))
@@ -39,7 +39,7 @@ def test_a_question_that_was_under_way_when_another_timed_out_is_written_twice_a
         relay.drop_replies()
         v1_client.send(first, given_up)
         answerer.wait_question(given_up)
-        # Its time is not over with that of the first.
+        # The publish deadline of the second question is later than that of the first.
         with pytest.raises(TimeoutError):
             first.recv(timeout=PUBLISH_DEADLINE * 0.75)
         v1_client.send(second, doubled)

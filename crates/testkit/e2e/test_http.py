@@ -1,4 +1,4 @@
-"""The HTTP surface: what people, orchestrators and scrapers see."""
+"""The HTTP interface of both ports, for people, orchestrators and metric scrapers."""
 
 import pytest
 

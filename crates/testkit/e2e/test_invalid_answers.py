@@ -1,4 +1,4 @@
-"""Records that are no answers stand between those that are, and harm none of them."""
+"""Records that are not valid answers do not disturb the valid answers around them."""
 
 import json
 
@@ -22,7 +22,7 @@ UNKNOWN_ID = (2_000_000_000).to_bytes(4)
 
 
 def invalid_values(answerer, access, valid: bytes, session: str) -> dict[str, bytes]:
-    """Ten kinds of bytes that are no answer, most of them made from one that is."""
+    """Returns values that are not valid answers, by kind, most of them made from a valid one."""
     head, body = valid[:5], valid[5:]
     for_session = bytes([2 * len(session)]) + session.encode()
     bare_string = register_schema(access, f"{answerer.topics.answers}-other", '"string"').to_bytes(4)

@@ -1,4 +1,4 @@
-"""Clients of Kafka that librdkafka has left without a broker are replaced, and nothing is lost by that."""
+"""Kafka clients that librdkafka has left without a broker are replaced, and nothing is lost by that."""
 
 import time
 from contextlib import ExitStack, contextmanager
@@ -14,26 +14,27 @@ from harness.polling import eventually
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(400)]
 
 RECONNECT_TIMEOUT = 8.0
-# Longer than any client waits before it connects again by itself, shorter than the time until it is replaced.
+# Longer than librdkafka's longest back-off before it connects again, shorter than the time until the client is
+# replaced.
 MAX_CONNECT_BACKOFF = 3.0
 CLIENTS = ("consumer", "producer")
-# Longer than Kafka's `broker.session.timeout.ms`: the broker is fenced when it wakes up.
+# Longer than Kafka's `broker.session.timeout.ms`: the broker finds itself fenced when it continues.
 FREEZE_SECONDS = 12.0
 ROUNDS = 3
-# How long after a freeze every replica takes questions again, at the latest.
+# Seconds after a freeze within which every replica must answer questions again.
 MAX_RECOVERY_SECONDS = 30.0
 
 
 @pytest.fixture
 def relay(stack):
-    """A relay between Kafka and the gateway that can take brokers out of metadata replies."""
+    """Runs a relay between Kafka and the gateway that can remove brokers from metadata responses."""
     with MetadataRelay(stack.relay_address, stack.relayed_listener).running() as running:
         yield running
 
 
 @pytest.fixture
 def frozen(stack):
-    """`with frozen("kafka")`: the process is stopped inside the block and goes on after it."""
+    """Returns a context manager: `with frozen("kafka")` freezes the process for the block."""
 
     @contextmanager
     def freeze(service):
@@ -47,13 +48,13 @@ def frozen(stack):
 
 
 def connected_clients(gateway):
-    """Which clients say that they are connected."""
+    """Returns the Kafka clients that report a connection."""
     metrics = gateway.metrics()
     return {client for client in CLIENTS if metrics.value("answer_gateway_kafka_up", client=client)}
 
 
 def has_no_connection(gateway, seconds):
-    """Whether no client is connected, for as long as that."""
+    """Tells whether no Kafka client is connected during the next `seconds`."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if connected_clients(gateway):
@@ -63,7 +64,7 @@ def has_no_connection(gateway, seconds):
 
 
 def disconnect_clients(gateway, relay):
-    """Sees to it that both clients have lost every broker, for good: nothing keeps them from connecting."""
+    """Makes both Kafka clients lose every broker for good, although nothing prevents a connection."""
     for _ in range(20):
         relay.withhold_brokers()
         eventually(lambda: has_no_connection(gateway, 1.0), "no client is connected", timeout=60)
@@ -91,7 +92,7 @@ def test_clients_whose_metadata_named_no_brokers_are_replaced_and_answers_go_on_
         question = answerer.wait_question(before)
         gateway.wait_metric("answer_gateway_questions_accepted_total", 1)
         disconnect_clients(gateway, relay)
-        # Written while nobody reads: the new consumer has to begin where the old one stood.
+        # Written while no consumer reads: the new one has to continue at the position of the old one.
         answerer.answer(question, canaries.answer_to(before))
         assert v1_client.receive(waiting, timeout=RECONNECT_TIMEOUT * 2 + 10) == v1_client.answer_frame(
             canaries.answer_to(before)
@@ -143,10 +144,10 @@ def test_every_replica_recovers_by_itself_from_a_broker_that_was_frozen_until_it
 def test_a_process_ends_when_no_new_client_connects_although_a_broker_answers_it(stack, relay, start_gateway, topics):
     settings = {"KAFKA_BOOTSTRAP_SERVERS": stack.relay_address, "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "3s"}
     gateway = start_gateway(topics, **settings).wait_ready()
-    # The first statistics: from then on the process knows that its clients were connected.
+    # The first statistics tell the process that its clients were connected.
     eventually(lambda: gateway.metrics().has("answer_gateway_consumer_lag"), "the consumer has told of itself")
     relay.refuse_clients()
-    # Four clients: 3 s, 6 s, 12 s and 24 s, each up to a quarter more.
+    # Four clients in succession: 3 s, 6 s, 12 s and 24 s, each up to a quarter longer.
     assert gateway.wait_exit(90) != 0
     gateway.crashed = True
     log = gateway.log.read_text()

@@ -1,4 +1,4 @@
-"""What stands in the questions' topic, and which records of the answers' topic are understood."""
+"""The contents of question records, and the answer records that the gateway understands."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""The promise at size: nothing lost, nothing twice, nothing at the wrong place; judged by witnesses from outside."""
+"""Load: of many questions none is lost, answered twice or misplaced. Audited from both topics by kcat."""
 
 import pytest
 

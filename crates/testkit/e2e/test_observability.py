@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
 
 def run_observe(*arguments):
-    """What `scripts/observe` says of a running process."""
+    """Runs `scripts/observe` on a running process and returns its output."""
     command = [REPOSITORY / "scripts" / "observe", *arguments]
     watched = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert watched.returncode == 0, watched.stdout + watched.stderr
@@ -54,6 +54,6 @@ def test_the_dashboard_of_traces_shows_what_the_collector_makes_of_spans(
                 "--live", f"127.0.0.1:{gateway.admin_port}", "--spans", f"127.0.0.1:{collector.prometheus}"
             )
     empty = [line for line in seen.splitlines() if line.strip().startswith("tracing.json")]
-    # No span failed.
+    # Queries for failed spans are empty: no span failed.
     assert empty, "the list of what is empty has another form"
     assert not [line for line in empty if "STATUS_CODE_ERROR" not in line], seen

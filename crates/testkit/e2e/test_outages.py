@@ -1,4 +1,4 @@
-"""Parts of the stack go away under load and come back: nothing is lost, and everybody is told what he may know."""
+"""Kafka or the registry stops under load and starts again: nothing is lost, and failures are reported in time."""
 
 import time
 from contextlib import ExitStack, contextmanager
@@ -13,15 +13,15 @@ from harness.movable_clock import MovableClock
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(300)]
 
 PUBLISH_DEADLINE = 2.0
-# How much later than its deadline an error frame may be read on a busy machine.
+# Seconds after its deadline within which an error frame has to be read, also on a busy machine.
 SLACK = 3.0
-# Records of one partition that may wait for their schema; at that many it is paused.
+# Most records of one partition that wait for their schema; the partition is paused at that number.
 MAX_PARKED_RECORDS = 1_000
 
 
 @pytest.fixture
 def outage(stack):
-    """`with without("kafka")`: the part is away inside the block and back after it."""
+    """Returns a context manager: `with outage("kafka")` stops the service for the block."""
 
     @contextmanager
     def away(service):
@@ -102,7 +102,7 @@ def test_sessions_outlive_a_broker_that_goes_away_under_load(start_gateway, topi
 def test_a_wall_clock_that_jumps_back_holds_nothing_up(start_gateway, topics, tmp_path):
     clock = MovableClock(tmp_path / "clock")
     gateway = start_gateway(topics, RUST_LOG="info", **clock.environment).wait_ready()
-    for _ in range(5_000):  # Some of them while a thread is about to wait.
+    for _ in range(5_000):  # Some jumps fall into the moment in which a thread begins to wait.
         clock.move(3_600)
         clock.move(0)
     gateway.stop()

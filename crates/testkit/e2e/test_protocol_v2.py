@@ -1,4 +1,4 @@
-"""Version 2 on real Kafka: parts, the same question again, and sessions that go on elsewhere."""
+"""Version 2 on a real Kafka: answers in parts, repeated questions, and sessions resumed at another replica."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Connections and open files used up: probes are answered all the same, and the process recovers by itself."""
+"""Connections and open files are used up: probes are still answered, and the process recovers by itself."""
 
 import os
 import resource
@@ -11,18 +11,18 @@ from harness.polling import eventually
 
 pytestmark = pytest.mark.stack
 
-# What the chart's readiness probe waits; `/metrics` has as long.
+# The timeout of the chart's readiness probe; `/metrics` gets the same here.
 PROBE_TIMEOUT = 2.0
 
 
 def assert_probes_answer(gateway: Gateway) -> None:
-    """Fails unless the admin port answers within the time a probe has."""
+    """Fails unless the admin port answers within the timeout of a probe."""
     for path in ("/livez", "/readyz", "/startupz", "/metrics"):
         assert gateway.get_admin(path, timeout=PROBE_TIMEOUT).status == 200, path
 
 
 def sessions(count: int) -> list[str]:
-    """That many new session ids."""
+    """Returns that many new session ids."""
     return [canaries.session_id() for _ in range(count)]
 
 
@@ -88,7 +88,7 @@ def test_a_process_without_any_descriptor_left_answers_probes_and_recovers(start
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     with idle_connections.open_websockets(gateway.port, sessions(20)):
         gateway.wait_sessions(20)
-        # As if others had taken everything: no number is free below the limit.
+        # Simulates that all descriptors are taken: no number below the limit is free.
         used = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 1, before[1]))
         with idle_connections.open_websockets(gateway.port, sessions(30)) as tried:

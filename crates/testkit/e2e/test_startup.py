@@ -1,4 +1,4 @@
-"""Starting before everything else is there: not ready, saying what is missing, and ready when it comes."""
+"""A start before topics or schema exist: not ready, naming what is missing, and ready once it exists."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Clients and answering sides that nobody here wrote, doing what the old ones do."""
+"""Third-party WebSocket and Kafka clients that behave like the known clients and answering sides."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ E2E_FOLDER = Path(__file__).resolve().parent
 
 
 def ask_with_npm_ws(url: str, content: str) -> list[dict]:
-    """Runs the old client as it would be written with npm `ws`; every frame it was sent."""
+    """Runs the old client, written with npm `ws`, and returns every frame that it received."""
     assert (E2E_FOLDER / "node_modules" / "ws").is_dir(), (
         f"npm `ws` is not installed; run: npm ci --prefix {E2E_FOLDER}"
     )

@@ -1,4 +1,4 @@
-"""The judge of the large runs is itself judged: it must see what it is there to see."""
+"""The audit of load runs finds what it has to find. Needs no stack."""
 
 import io
 import json
@@ -20,7 +20,7 @@ def encode_record(schema, **fields):
 
 @pytest.fixture
 def run():
-    """A run in which all went well: the clients' log, the questions' topic, the answers' topic."""
+    """Returns a run without errors: the clients' log, the questions' topic, the answers' topic."""
     exchanges, questions, answers = [], [], []
     for _ in range(4):
         session, asked = canaries.session_id(), canaries.question()

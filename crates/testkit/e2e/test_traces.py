@@ -1,4 +1,4 @@
-"""One trace from the ask through Kafka to the delivery, read from a real OpenTelemetry Collector."""
+"""One trace from the question through Kafka to the delivery, read from a real OpenTelemetry Collector."""
 
 import subprocess
 
@@ -20,13 +20,13 @@ CLIENTS_SPAN = "b7ad6b7169203331"
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory):
-    """One collector for all tests here; each finds its spans by its session."""
+    """Runs one Collector for all tests of this module; each test finds its spans by session id."""
     with Collector(tmp_path_factory.mktemp("collector")).running() as running:
         yield running
 
 
 def wait_spans_of_session(collector, session, count):
-    """The spans of the traces that a session's questions began, once there are that many."""
+    """Waits until the traces of a session's questions have `count` spans, and returns these by name."""
 
     def found():
         spans = collector.spans()
@@ -38,7 +38,7 @@ def wait_spans_of_session(collector, session, count):
 
 
 def ask(gateway, session, headers=None):
-    """One question and its answer."""
+    """Asks one question and expects its answer."""
     with v1_client.connect(gateway.url(session), additional_headers=headers or {}) as socket:
         asked = canaries.question()
         assert v1_client.ask(socket, asked) == v1_client.answer_frame(canaries.answer_to(asked))
@@ -70,7 +70,7 @@ def test_a_question_is_one_trace_when_the_answering_side_carries_it_on(
 
 
 def wait_spans_of_trace(collector, trace, session):
-    """The four spans of a session's question in a trace that other sessions take part in too."""
+    """Waits for the four spans of a session's question in a trace that it shares with other sessions."""
 
     def found():
         every = {span.id: span for span in collector.spans() if span.trace == trace}
@@ -184,7 +184,7 @@ def test_a_collector_that_is_away_costs_nothing_and_is_counted(start_gateway, to
     gateway.wait_metric("answer_gateway_traces_spans_total", 4, result="failed")
     ask(gateway, canaries.session_id())
     gateway.stop()
-    # Said once; that the last of it did not leave either is another line, if the end cannot wait for that.
+    # Logged once. A failure of the last export has a log line of its own, if shutdown cannot wait for it.
     assert gateway.log.read_text().count('"message":"telemetry is not exported"') == 1
 
 

@@ -19,21 +19,21 @@ SKIPPED_BATCHES_METRIC = "answer_gateway_unreadable_batches_total"
 
 @pytest.fixture
 def dead_letter_topic(access, topics) -> str:
-    """The dead letters' topic, which nobody but a person creates."""
+    """Creates the dead letters' topic, as an operator would: the gateway never creates it."""
     name = f"{topics.answers}.dlq"
     create_topics(access, name)
     return name
 
 
 def answer_in_partition(answerer, partition: int, asked: str) -> None:
-    """Answers a question in that partition."""
+    """Writes the answer to a question to one partition."""
     question = answerer.wait_question(asked)
     answerer.write_record({"session_id": question.wire_id, "resposta": canaries.answer_to(asked)}, partition=partition)
     answerer.flush()
 
 
 def ask_and_answer_in_partitions(gateway, answerer, partitions) -> None:
-    """One session a partition, each answered in its own."""
+    """Asks one question for each partition, in a session of its own, and answers it in that partition."""
     for partition in partitions:
         with v1_client.connect(gateway.url(canaries.session_id())) as socket:
             asked = canaries.question()
@@ -43,7 +43,7 @@ def ask_and_answer_in_partitions(gateway, answerer, partitions) -> None:
 
 
 def ask_and_disconnect(gateway, asked: str) -> v2_client.V2Session:
-    """A session whose client is gone while its question waits."""
+    """Asks a question of version 2 and drops the connection while it waits."""
     with v2_client.connect(gateway) as session:
         session.start()
         session.ask("q-1", asked)
@@ -58,7 +58,7 @@ def test_answers_before_beside_and_behind_a_batch_that_cannot_be_unpacked_arrive
     gateways = [start_gateway(topics, **settings).wait_ready() for _ in range(2)]
     answerer = start_answerer(answer_manually)
     ask_and_answer_in_partitions(gateways[0], answerer, range(2))
-    # One record, many, two right behind each other, and two with something to read between them.
+    # Batches of one record and of many, two adjacent ones, and two with readable records between them.
     batches = [
         write_unreadable_batch(access.kafka, topics.answers, 0),
         write_unreadable_batch(access.kafka, topics.answers, 1, records=37),
@@ -100,7 +100,7 @@ def test_a_batch_that_is_the_last_of_its_partition_is_skipped_too(start_gateway,
 
 
 def write_aborted(access, topic: str, partition: int) -> None:
-    """Writes records of a transaction that is aborted."""
+    """Writes records in a transaction that is aborted."""
     producer = Producer({**access.kafka, "transactional.id": f"aborted-{topic}"})
     producer.init_transactions(WAIT_TIMEOUT)
     producer.begin_transaction()
@@ -114,7 +114,7 @@ def write_aborted(access, topic: str, partition: int) -> None:
 def test_a_batch_behind_records_of_an_aborted_transaction_is_skipped_too(start_gateway, start_answerer, access, topics):
     gateway = start_gateway(topics, **UNPACK_LIMIT_SETTINGS).wait_ready()
     answerer = start_answerer(answer_manually)
-    # In front of the first batch, and between two that stand behind each other.
+    # Before the first batch, and between two adjacent ones.
     for _ in range(2):
         write_aborted(access, topics.answers, 0)
         write_unreadable_batch(access.kafka, topics.answers, 0, records=2)

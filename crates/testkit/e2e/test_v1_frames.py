@@ -1,4 +1,4 @@
-"""Every row of version 1's table of frames, and what must not be a frame."""
+"""Every row of version 1's table of frames, and text that is not a frame."""
 
 import json
 from contextlib import suppress
@@ -96,7 +96,7 @@ def test_a_binary_frame_closes_1003(socket):
 
 
 def test_a_frame_over_the_size_limit_closes_1009(socket):
-    with suppress(ConnectionClosed):  # The gateway may close before the last byte of it is written.
+    with suppress(ConnectionClosed):  # The gateway may close before the whole frame is sent.
         socket.send("x" * (64 * 1024 + 1))
     assert v1_client.wait_close_code(socket) == 1009
 

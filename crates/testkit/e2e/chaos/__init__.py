@@ -1,1 +1,1 @@
-"""The fault suite: real brokers, gateways, clients and answering sides, and all that may go wrong between them."""
+"""The fault suite: runs real brokers, gateways, clients and an answering side, and injects faults between them."""

@@ -1,4 +1,4 @@
-"""One run of the fault suite against a cluster that is up. Started by scripts/chaos."""
+"""Executes one run of the fault suite against a cluster that is already up. Started by scripts/chaos."""
 
 import argparse
 import json
@@ -26,12 +26,12 @@ from harness.stack import Access
 from harness.topics import PARTITIONS, create_topics_with_schema
 
 SAMPLE_INTERVAL = 2.0
-# In how many questions clients leave in the middle, and come back elsewhere.
+# Probability per question that a client disconnects in the middle and connects to another replica.
 LEAVE_PROBABILITY = 0.03
 
 
 def parse_arguments() -> argparse.Namespace:
-    """What scripts/chaos says."""
+    """Parses the arguments that scripts/chaos passes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--rounds", type=int, required=True)
@@ -45,7 +45,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 class FaultRun:
-    """Everything of one run."""
+    """Holds the parts of one run: schedule, gateways, answering side, clients and report."""
 
     def __init__(self, arguments: argparse.Namespace):
         self.arguments = arguments
@@ -61,12 +61,12 @@ class FaultRun:
             "GATEWAY__SESSION__ANSWER_TIMEOUT": f"{arguments.answer_timeout}s",
             "GATEWAY__SESSION__PART_TIMEOUT": f"{arguments.answer_timeout}s",
             "GATEWAY__KAFKA__PUBLISH_TIMEOUT": "3s",
-            # With the longest freeze it is well below the time an answer may take.
+            # Together with the longest freeze this is well below the answer timeout.
             "GATEWAY__KAFKA__RECONNECT_TIMEOUT": "10s",
             **unreadable_batches.UNPACK_LIMIT_SETTINGS,
         }
         self.replicas = Replicas(self.ports, self.topics.gateway_settings(), arguments.folder, settings)
-        # Every mode has its turn a few times.
+        # Lets every mode be active a few times during the schedule.
         mode_seconds = min(10.0, max(2.0, self._planned_seconds() / (3 * len(ANSWER_MODES))))
         self.answering = AnsweringSide(
             self.bootstrap, registry_url, self.topics, PARTITIONS, arguments.seed, mode_seconds
@@ -95,7 +95,7 @@ class FaultRun:
         return self.plan[-1].at + self.plan[-1].lasts
 
     def __call__(self) -> int:
-        """Runs it; its exit code."""
+        """Executes the run and returns the exit code: 1 when a promise was broken, else 0."""
         began = time.monotonic()
         registry = RegistryProxy(self.ports["registry_faults"], self.ports["registry"])
         injector = FaultInjector(
@@ -121,7 +121,7 @@ class FaultRun:
                 injector.close_stalled_clients()
                 self.replicas.stop_all()
         finally:
-            # Also when something failed: nobody asks or watches for ever.
+            # Stops clients and sampling also when the run failed; the process could not exit otherwise.
             self.v1_clients.ending.set()
             sampling_ended.set()
             registry.close()
@@ -129,7 +129,7 @@ class FaultRun:
         return self._write_report()
 
     def _inject_faults(self, injector: FaultInjector, began: float) -> None:
-        """The schedule, and then as many questions as were wanted."""
+        """Injects the planned faults, then waits until as many questions are answered as the run asks for."""
         start = time.monotonic()
         for one in self.plan:
             self._wait_until(lambda planned=one: time.monotonic() - start >= planned.at, began, one)
@@ -210,7 +210,7 @@ class FaultRun:
 
 
 def main() -> int:
-    """One run."""
+    """Executes one run and returns its exit code."""
     return FaultRun(parse_arguments())()
 
 

@@ -1,11 +1,14 @@
-"""The ways an answering side may behave, and what is promised under each. Pure."""
+"""The ways in which the answering side behaves, and the promise that holds under each. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class AnswerMode:
-    """One way. What is not said is as the simplest answerer does it: it copies `session_id` and nothing else."""
+    """Describes one behaviour of the answering side.
+
+    The defaults are those of the simplest answering side, which copies `session_id` and nothing else.
+    """
 
     name: str
     echoes_headers: bool = False
@@ -19,7 +22,7 @@ class AnswerMode:
     silent_one_in: int = 0
     parts: bool = False
     transactions: bool = False
-    # In how many questions the suffix is cut off the wire id.
+    # One question in so many is answered with the suffix cut off its wire id; 0: none.
     strips_one_in: int = 0
 
 
@@ -41,5 +44,8 @@ ANSWER_MODES = (
 
 
 def promises_the_right_question(mode: AnswerMode, wire_id: str) -> bool:
-    """Whether the right question is promised for a wire id that is `plain` or `question`."""
+    """Tells whether version 1 promises that an answer is shown under its own question.
+
+    `wire_id` is the setting: `plain` or `question`.
+    """
     return wire_id == "question" or mode.echoes_headers or not mode.repeats

@@ -1,4 +1,4 @@
-"""The answering side: one after the other in each of its modes."""
+"""The answering side of the fault suite: switches from one answer mode to the next."""
 
 import heapq
 import json
@@ -26,7 +26,7 @@ Headers = list[tuple[str, bytes]]
 
 @dataclass(order=True)
 class ScheduledRecord:
-    """A record to be written at its time."""
+    """An answer record and the time at which it is to be written."""
 
     at: float
     number: int
@@ -39,29 +39,30 @@ class ScheduledRecord:
 
 
 def alternative_answer(text: str) -> str:
-    """Another right answer."""
+    """Returns a second text that is also a right answer to a question."""
     return f"{answer_to(text)} (outra)"
 
 
 class AnsweringSide:
-    """Reads every question once and answers as the mode of the moment says."""
+    """Reads every question once and answers it in the mode that is active at that moment."""
 
     def __init__(
         self, bootstrap: str, registry_url: str, topics: Topics, partitions: int, seed: int, mode_seconds: float
     ):
         self.topics = topics
         self.mode_seconds = mode_seconds
-        # How each question was answered, by its text, and under which wire ids it never was.
+        # The mode in which each question was answered, by its text, and the wire ids under which it was never answered.
         self.modes: dict[str, AnswerMode] = {}
         self._unanswered: dict[str, set[str]] = defaultdict(set)
-        # Where each was read, and where the records of its answers are: partition, offset, seconds since the start.
+        # Positions of each question's record and of the records of its answers: partition, offset, seconds since the
+        # start.
         self.question_positions: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
         self.answer_positions: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
         self._random = random.Random(seed)
         registry = SchemaRegistryClient({"url": registry_url})
         self._deserialize = AvroDeserializer(registry)
         self._serialize = AvroSerializer(registry, ANSWER_SCHEMA)
-        # Brokers that are away are part of the run, and no news.
+        # Unreachable brokers are part of the run, so librdkafka does not log them.
         quiet = {"log_level": 0}
         kafka = {"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True, **quiet}
         self._producers = {
@@ -82,7 +83,7 @@ class AnsweringSide:
 
     @contextmanager
     def running(self) -> Iterator["AnsweringSide"]:
-        """Answers until the block ends."""
+        """Answers questions until the block ends."""
         self._thread.start()
         try:
             yield self
@@ -95,17 +96,17 @@ class AnsweringSide:
 
     @property
     def unanswered(self) -> set[str]:
-        """Questions that were asked at least once without ever being answered."""
+        """Returns the questions that were published under at least one wire id and never answered under it."""
         return {text for text, wire_ids in self._unanswered.items() if wire_ids}
 
     @property
     def read_repeatedly(self) -> set[str]:
-        """Questions that were read more than once, and so answered more than once."""
+        """Returns the questions that were read more than once, and so answered more than once."""
         return {text for text, places in self.question_positions.items() if len(places) > 1}
 
     @property
     def current_mode(self) -> AnswerMode:
-        """The mode of the moment."""
+        """Returns the mode that is active now."""
         return ANSWER_MODES[int((time.monotonic() - self._began) / self.mode_seconds) % len(ANSWER_MODES)]
 
     def _run(self) -> None:
@@ -131,11 +132,11 @@ class AnsweringSide:
         if mode.silent_one_in and self._random.randrange(mode.silent_one_in) == 0:
             self._unanswered[text].add(wire_id)
             return
-        # Answered in another asking is not answered in this one.
+        # A question that is asked again under another wire id has to be answered under that one too.
         self._unanswered[text].discard(wire_id)
         written_id = wire_id
         if mode.strips_one_in and "~" in wire_id and self._random.randrange(mode.strips_one_in) == 0:
-            # Nobody can tell which question such an answer is for.
+            # Without its suffix the answer cannot be matched to its question.
             self._unanswered[text].add(wire_id)
             written_id = wire_id.partition("~")[0]
         headers = list(record.headers() or []) if mode.echoes_headers else []
@@ -200,7 +201,7 @@ class AnsweringSide:
         return round(time.monotonic() - self._began, 2)
 
     def describe_question(self, question: str) -> str:
-        """What became of it here."""
+        """Describes where a question was read and where its answers were written, for the report."""
         places = {"read": self.question_positions.get(question, []), "answers": self.answer_positions.get(question, [])}
         where = [
             f"{what} at {', '.join(f'{partition}/{offset} ({at} s)' for partition, offset, at in places[what])}"
@@ -212,7 +213,7 @@ class AnsweringSide:
     def _begin_transaction(self) -> None:
         if self._open_since is None:
             self._transactional.begin_transaction()
-            # Some stay open for a while: what is behind them waits.
+            # One transaction in five stays open for 2 s longer: records behind it are not visible until then.
             self._open_since = time.monotonic() + (2.0 if self._random.randrange(5) == 0 else 0.0)
 
     def _commit_transaction(self, open_for: float) -> None:

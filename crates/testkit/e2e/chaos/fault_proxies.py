@@ -1,4 +1,4 @@
-"""The links between the parts, and what can be done to them."""
+"""Proxies that break, slow down or falsify the connections between the parts of the cluster."""
 
 import http.client
 import json
@@ -14,14 +14,14 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Toxiproxy:
-    """Toxiproxy's API."""
+    """A client of Toxiproxy's API, which breaks and slows down TCP connections."""
 
     def __init__(self, port: int):
         self._url = f"http://127.0.0.1:{port}"
 
     @contextmanager
     def cut(self, *links: str) -> Iterator[None]:
-        """Nobody gets through, and who is connected is not any more."""
+        """Closes all connections of these links and refuses new ones until the block ends."""
         for link in links:
             self._request("POST", f"/proxies/{link}", {"enabled": False})
         try:
@@ -32,7 +32,10 @@ class Toxiproxy:
 
     @contextmanager
     def throttle(self, *links: str, kilobytes: int, latency: int) -> Iterator[None]:
-        """So many kilobytes a second get through in each direction, and each so many milliseconds later."""
+        """Limits the bandwidth of these links and delays their replies until the block ends.
+
+        `kilobytes` a second pass in each direction; replies are `latency` milliseconds late, give or take half of that.
+        """
         for link in links:
             for stream in ("upstream", "downstream"):
                 self._add_toxic(link, f"narrow-{stream}", "bandwidth", stream, {"rate": kilobytes})
@@ -57,7 +60,7 @@ class Toxiproxy:
 
 
 class RegistryProxy:
-    """A proxy before the real registry that answers as told: what the registry itself cannot be made to."""
+    """An HTTP proxy in front of the schema registry that can delay replies or replace them by an error status."""
 
     def __init__(self, port: int, registry_port: int):
         self.forced_status: int | None = None
@@ -77,7 +80,7 @@ class RegistryProxy:
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, *_: object) -> None:
-                """A gateway that did not wait, or was killed: part of the run."""
+                """Ignores a broken connection: a gateway that timed out or was killed is part of the run."""
 
         self._server = Server(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="registry faults", daemon=True)
@@ -85,7 +88,7 @@ class RegistryProxy:
 
     @contextmanager
     def reply_with_status(self, status: int) -> Iterator[None]:
-        """Whatever is asked, this is the answer."""
+        """Replies to every request with this status until the block ends."""
         self.forced_status = status
         try:
             yield
@@ -94,7 +97,7 @@ class RegistryProxy:
 
     @contextmanager
     def delay_replies(self, seconds: float) -> Iterator[None]:
-        """Every answer takes so long."""
+        """Delays every reply by so many seconds until the block ends."""
         self.delay = seconds
         try:
             yield
@@ -102,7 +105,7 @@ class RegistryProxy:
             self.delay = 0.0
 
     def close(self) -> None:
-        """Ends it."""
+        """Stops the proxy."""
         self._server.shutdown()
         self._server.server_close()
 

@@ -1,4 +1,4 @@
-"""Makes the faults of a schedule happen."""
+"""Injects the faults of a schedule into the cluster."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ CLIENTS_PER_FAULT = 20
 
 
 class FaultInjector:
-    """All parts that something can be done to."""
+    """Injects faults into gateways, brokers, registry, links, clients and topics."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class FaultInjector:
         self._admin = admin
         self._topics = topics
         self._stalled_clients: list[socket.socket] = []
-        # Brokers are stopped and started by the stack's own tool, one call at a time.
+        # scripts/stack stops and starts brokers; only one call of it may run at a time.
         self._stack = threading.Lock()
         self._faults = {
             "kill a gateway": lambda fault: self._run_once(self._replicas.kill, fault.target),
@@ -72,12 +72,12 @@ class FaultInjector:
         }
 
     def inject(self, fault: PlannedFault) -> None:
-        """One fault, from its beginning to its end."""
+        """Injects one fault and ends it after its duration."""
         with self._faults[fault.fault](fault):
             time.sleep(fault.lasts)
 
     def close_stalled_clients(self) -> None:
-        """Lets go of who stopped reading."""
+        """Closes the sockets of the clients that stopped reading."""
         for client in self._stalled_clients:
             client.close()
 
@@ -122,13 +122,13 @@ class FaultInjector:
             added.result(30)
 
     def _write_unreadable(self) -> None:
-        """One to each partition, between the answers."""
+        """Writes one batch that cannot be unpacked to each partition, between the answers."""
         topic = self._admin.list_topics(self._topics.answers, timeout=20).topics[self._topics.answers]
         for partition in topic.partitions:
             unreadable_batches.write_unreadable_batch(self._kafka, self._topics.answers, partition)
 
     def _reset_clients(self, target: int) -> None:
-        """Clients ask and are gone, without a word of goodbye."""
+        """Connects clients that ask a question and then reset the connection (RST, no close frame)."""
         for _ in range(CLIENTS_PER_FAULT):
             with contextlib.suppress(OSError, TimeoutError, v1_client.InvalidStatus, AssertionError):
                 client = self._connect_and_ask(target)
@@ -136,7 +136,7 @@ class FaultInjector:
                 client.close()
 
     def _stop_reading(self, target: int) -> None:
-        """Clients ask, and never read again."""
+        """Connects clients that ask a question and never read again."""
         for _ in range(CLIENTS_PER_FAULT):
             with contextlib.suppress(OSError, TimeoutError, v1_client.InvalidStatus, AssertionError):
                 client = self._connect_and_ask(target)
@@ -144,7 +144,7 @@ class FaultInjector:
                 self._stalled_clients.append(client)
 
     def _connect_and_ask(self, target: int) -> socket.socket:
-        """The bare socket of a client that has asked."""
+        """Connects a client of version 2, sends one question and returns the raw socket."""
         port = self._replicas.client_ports[target - 1]
         client = socket.create_connection(("127.0.0.1", port), timeout=5)
         key = "dGhlIHNhbXBsZSBub25jZQ=="

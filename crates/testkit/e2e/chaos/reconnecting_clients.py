@@ -1,4 +1,4 @@
-"""Clients of version 1: one question, one frame. Whoever loses his socket comes back under another id."""
+"""Clients of version 1 for the fault suite. A client that loses its socket connects again under another session id."""
 
 import asyncio
 import json
@@ -19,19 +19,19 @@ from harness.v1_client import PUBLISH_ERROR, TIMEOUT_ERROR, question_frame
 
 @dataclass
 class ShownAnswer:
-    """A frame that was shown under a question, in a session that has asked these before."""
+    """An answer frame that was shown under a question, and the questions its session had asked before."""
 
     session: str
     question: str
     earlier: list[str]
     data: str
-    # In seconds after the clients began.
+    # Seconds since the clients started.
     at: float = 0.0
 
 
 @dataclass
 class V1Observations:
-    """What the clients saw."""
+    """Collects the frames and close codes that the clients received."""
 
     shown: list[ShownAnswer] = field(default_factory=list)
     timed_out: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class V1Observations:
 
 
 class ReconnectingClients:
-    """Many of them, on a thread of their own."""
+    """Runs many clients of version 1 on a thread of its own."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class ReconnectingClients:
         self.thread = threading.Thread(target=self._run, name="old clients")
 
     def join(self) -> None:
-        """Waits until every open question has its end."""
+        """Waits until every open question has its answer or its error."""
         self.thread.join()
         if self._failure:
             raise self._failure
@@ -105,7 +105,7 @@ class ReconnectingClients:
             if frame == PUBLISH_ERROR:
                 self.observations.failed["not sent"] += 1
             elif frame == TIMEOUT_ERROR and time.monotonic() - asked_at < self._answer_timeout:
-                # The end of a drain, which version 1 can be told in no other way.
+                # Before the answer timeout this is the end of a drain: version 1 has no other frame for it.
                 self.observations.failed["given up by a replica that ended"] += 1
             elif frame == TIMEOUT_ERROR:
                 self.observations.timed_out.append(question)
@@ -121,6 +121,6 @@ class ReconnectingClients:
 
 
 def start_clients(clients: ReconnectingClients) -> float:
-    """Starts them; since when they run."""
+    """Starts the clients and returns the time of the start, on the monotonic clock."""
     clients.thread.start()
     return time.monotonic()

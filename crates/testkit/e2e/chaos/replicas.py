@@ -1,4 +1,4 @@
-"""Three gateways behind their proxies: started, killed, restarted, watched."""
+"""Starts, kills, restarts and samples the three gateways of the fault suite, which run behind proxies."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ NUMBERS = (1, 2, 3)
 
 @dataclass
 class ReplicaProcess:
-    """One process: its memory over time, and its account when it was last looked at."""
+    """One gateway process: its memory over time, and its ledger when it was last sampled."""
 
     number: int
     pid: int
@@ -27,13 +27,13 @@ class ReplicaProcess:
 
     @property
     def growth(self) -> float:
-        """How much memory it has at the end for each byte it had after its first third; 1 is flat."""
+        """Returns memory at the end divided by memory after the first third; 1 means no growth."""
         settled = [used for _, used in self.memory[len(self.memory) // 3 :]]
         return settled[-1] / settled[0] if len(settled) > 1 else 1.0
 
 
 class Replicas:
-    """The gateways of a run."""
+    """The gateway processes of a run, one current process per replica number."""
 
     def __init__(self, ports: dict[str, int], topics: dict[str, str], folder: Path, settings: dict[str, str]):
         self._ports = ports
@@ -57,12 +57,12 @@ class Replicas:
 
     @property
     def client_ports(self) -> list[int]:
-        """Where clients connect."""
+        """Returns the ports of the proxies that clients connect to."""
         return [self._ports[f"front_{number}"] for number in NUMBERS]
 
     @contextmanager
     def running(self) -> Iterator["Replicas"]:
-        """All of them, until the block ends."""
+        """Runs all replicas until the block ends."""
         try:
             for number in NUMBERS:
                 self._start(number)
@@ -74,17 +74,18 @@ class Replicas:
                 gateway.kill()
 
     def kill(self, number: int) -> None:
-        """SIGKILL, and a new one in its place."""
+        """Kills a replica with SIGKILL and starts a new process in its place."""
         self._gateways[number].crash()
         self._gateways[number].check_canaries()
         self._current[number].end = "killed"
         self._start(number)
 
     def restart_one_by_one(self) -> None:
-        """SIGTERM to one after the other, the next once the new one is ready."""
+        """Restarts every replica with SIGTERM, the next one after the new process is ready."""
         for number in NUMBERS:
             gateway = self._gateways[number]
-            # One that was killed a moment ago: before it listens to signals, SIGTERM ends it as it ends any process.
+            # A process that replaced a killed one may be seconds old. Before it handles signals, SIGTERM would end it
+            # without a drain.
             eventually(lambda one=gateway: "answer-gateway starts" in one.log.read_text(), "it has begun")
             gateway.terminate()
             status = gateway.wait_exit(GRACE_PERIOD + 5)
@@ -96,7 +97,7 @@ class Replicas:
 
     @contextmanager
     def move_clock(self, number: int, seconds: int) -> Iterator[None]:
-        """The wall clock of one of them is wrong; its monotonic clock is not."""
+        """Sets the wall clock of one replica wrong until the block ends; its monotonic clock stays right."""
         clock = self._clocks[number]
         clock.move(seconds)
         try:
@@ -105,7 +106,7 @@ class Replicas:
             clock.move(0)
 
     def sample_processes(self) -> None:
-        """Notes memory and accounts."""
+        """Samples memory and ledger of every running process."""
         for number, process in self._current.items():
             with suppress(OSError, AssertionError, ValueError, StopIteration):
                 status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
@@ -114,7 +115,10 @@ class Replicas:
                 process.account = read_ledger(self._gateways[number])
 
     def stop_all(self) -> None:
-        """Ends all of them as an orchestrator does; each account has to balance when nobody asks any more."""
+        """Stops all replicas as an orchestrator does.
+
+        Keeps the ledger of each after its last client has disconnected, when it has to balance.
+        """
         for number, gateway in self._gateways.items():
             eventually(lambda one=gateway: one.metrics().value("answer_gateway_sessions") == 0, "nobody is connected")
             self._current[number].account = read_ledger(gateway)

@@ -1,4 +1,4 @@
-"""What happened in a run, for people (Markdown) and for machines (JSON)."""
+"""The report of a run, written as Markdown for people and as JSON for machines."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class RunReport:
-    """All of a run."""
+    """The contents of the report. Field names are the keys of report.json."""
 
     seed: int
     seconds: float = 0.0
@@ -21,7 +21,7 @@ class RunReport:
     violations: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> Path:
-        """Writes both forms; the one for people."""
+        """Writes report.md and report.json, and returns the path of report.md."""
         (folder / "report.json").write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
         page = folder / "report.md"
         page.write_text("\n".join(self._lines()) + "\n")

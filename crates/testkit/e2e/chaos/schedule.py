@@ -1,13 +1,13 @@
-"""Which fault happens when: decided by a seed. Pure."""
+"""Plans the faults of a run: order, times and targets follow from a seed alone. Pure."""
 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Half of it, the shortest that a schedule draws, is longer than `broker.session.timeout.ms` of the cluster: the broker
-# is fenced when it goes on.
+# Duration of a freeze. The shortest one drawn is half of it, which is still longer than the cluster's
+# `broker.session.timeout.ms`: the broker finds itself fenced when it continues.
 FREEZE_SECONDS = 8.0
-# Everything that can go wrong, and for how long, in seconds; 0: what happens happens at once.
+# Every fault and its mean duration in seconds; 0: the fault is a single event.
 FAULTS = {
     "kill a gateway": 0.0,
     "restart every gateway, one after the other": 0.0,
@@ -33,17 +33,17 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class PlannedFault:
-    """One fault."""
+    """One fault of the schedule, with its start and duration in seconds."""
 
     at: float
     fault: str
     lasts: float
-    # Which gateway or broker, from 1 on.
+    # Number of the gateway or broker, from 1.
     target: int
 
 
 def plan_faults(seed: int, rounds: int, gap: float, chosen: tuple[str, ...] = tuple(FAULTS)) -> list[PlannedFault]:
-    """Every chosen fault once a round, in an order of its own, never two at a time."""
+    """Plans every chosen fault once a round, each round in a new order, never two at a time."""
     return list(_draw_faults(random.Random(seed), rounds, gap, chosen))
 
 

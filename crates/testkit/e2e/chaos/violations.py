@@ -1,4 +1,4 @@
-"""Holds what clients saw against what was promised. Pure."""
+"""Compares the clients' observations, the ledgers and the memory of a run with what is promised. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -10,24 +10,26 @@ from harness.canaries import answer_to
 from harness.resuming_clients import V2Observations
 from harness.unreadable_batches import MAX_UNPACKED_BYTES
 
-# A process may have so much more memory at its end than after its first third, beside what is measured in noise and
-# the buffers that an unreadable batch is unpacked into: one each for the consumer, for the look into the past and for
-# the two clients that search for the batch's end, however many such batches there are.
+# Memory at the end may be MAX_MEMORY_GROWTH times the memory after the first third, plus noise, plus the buffers that
+# an unreadable batch is unpacked into. There are four of these, however many such batches there are: for the consumer,
+# for the recovery of older answers, and for the two clients that search for the end of the batch.
 MAX_MEMORY_GROWTH = 1.5
 MEMORY_NOISE_KIB = 32 * 1024
 UNPACK_BUFFERS_KIB = 4 * MAX_UNPACKED_BYTES // 1024
 
 
 def answers_to(question: str) -> set[str]:
-    """Every right answer to a question."""
+    """Returns every right answer to a question."""
     return {answer_to(question), alternative_answer(question)}
 
 
 def find_v2_violations(
     observations: V2Observations, unanswered: set[str], describe_question: Callable[[str], str] = str
 ) -> Iterator[str]:
-    """Version 2: right always, and nothing that was answered is missing. `story` tells of a question what the answering
-    side did with it."""
+    """Yields the broken promises of version 2: every answer shown is right, and no answer is lost.
+
+    `describe_question` says what the answering side did with a question.
+    """
     yield from (f"version 2: {what}" for what in observations.protocol_violations)
     yield from (f"version 2, lost: {what}" for what in observations.lost)
     yield from (f"version 2, {what}" for what in _find_lost(observations.timed_out, unanswered, describe_question))
@@ -41,8 +43,12 @@ def find_v1_violations(
     wire_id: str,
     describe_question: Callable[[str], str] = str,
 ) -> Iterator[str]:
-    """Version 1: the right session always; the right question as far as the answering side allows, which has read the
-    questions `again` more than once."""
+    """Yields the broken promises of version 1.
+
+    An answer is never shown in another session. It is shown under its own question as far as the answering side allows:
+    that is not promised after a question that was answered twice, or one of `read_repeatedly`, which the answering side
+    has read more than once.
+    """
     yield from (f"version 1: {what}" for what in observations.protocol_violations)
     for one in observations.shown:
         if one.data not in answers_to(one.question):
@@ -67,8 +73,8 @@ def _find_misplaced(
     owners = [earlier for earlier in one.earlier if one.data in answers_to(earlier)]
     if not owners:
         yield f"version 1: session {one.session} was shown an answer that is not its own"
-    # One answer too many puts every later one under the next question, until one comes to a session that waits for
-    # none: what was answered twice may be any of the questions before.
+    # One duplicate answer shifts every later answer to the next question, until an answer arrives while the session
+    # waits for none. So a duplicate of any earlier question explains this answer.
     elif not read_repeatedly.intersection(one.earlier) and all(
         promises_the_right_question(modes[earlier], wire_id) for earlier in one.earlier if earlier in modes
     ):
@@ -76,7 +82,7 @@ def _find_misplaced(
 
 
 def _describe_session(observations: V1Observations, one: ShownAnswer, modes: Mapping[str, AnswerMode]) -> str:
-    """What the session saw up to then: for each of its latest questions how it was answered, and what was shown."""
+    """Describes the session's latest questions: how each was answered, and which answer was shown under it."""
     shown = {other.question: other.data for other in observations.shown if other.session == one.session}
     asked = [*one.earlier, one.question]
     lines = []
@@ -90,12 +96,12 @@ def _describe_session(observations: V1Observations, one: ShownAnswer, modes: Map
 
 
 def count_misplaced(observations: V1Observations) -> int:
-    """How many answers stood under another question of their session, whether that was promised not to be or not."""
+    """Counts answers shown under another question of their session, whether or not that breaks a promise."""
     return sum(one.data not in answers_to(one.question) for one in observations.shown)
 
 
 def find_ledger_violations(process: ReplicaProcess) -> Iterator[str]:
-    """Every accepted question is accounted for once."""
+    """Yields a violation when the ledger of a replica that was stopped cleanly does not balance."""
     account = dict(process.account)
     came = account.pop("accepted", 0) + account.pop("adopted", 0)
     if process.end == "ended" and came != sum(account.values()):
@@ -103,7 +109,7 @@ def find_ledger_violations(process: ReplicaProcess) -> Iterator[str]:
 
 
 def find_memory_violations(process: ReplicaProcess) -> Iterator[str]:
-    """Memory is flat."""
+    """Yields a violation when the memory of a process grew more than is allowed."""
     settled = [used for _, used in process.memory[len(process.memory) // 3 :]]
     if len(settled) > 5 and settled[-1] > MAX_MEMORY_GROWTH * settled[0] + MEMORY_NOISE_KIB + UNPACK_BUFFERS_KIB:
         yield f"replica {process.number}: memory grew from {settled[0]} to {settled[-1]} KiB"

@@ -1,1 +1,1 @@
-"""What the outside tests share: the stack, the process under test, the answering side, clients, witnesses."""
+"""Helpers of the end-to-end tests: stack, gateway process, answering side, clients and audits."""

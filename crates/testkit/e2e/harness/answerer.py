@@ -1,4 +1,7 @@
-"""The answering side: confluent-kafka with its own Avro (de)serializers. It knows the topics and nothing else."""
+"""An answering side built on confluent-kafka and its Avro (de)serializers.
+
+It depends on the topics only, not on the gateway.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -32,42 +35,42 @@ class QuestionRecord:
 
     @property
     def wire_id(self) -> str:
-        """What to echo as `session_id`."""
+        """Returns the wire id, which an answer has to carry as `session_id`."""
         return self.fields["session_id"]
 
     @property
     def text(self) -> str:
-        """The question itself."""
+        """Returns the text of the question."""
         return self.fields["pergunta"]
 
     def header(self, name: str) -> str | None:
-        """A header's value; fails when it is there more than once."""
+        """Returns the value of a header, None without one; fails when the header occurs more than once."""
         values = [value.decode() for key, value in self.headers if key == name]
         assert len(values) <= 1, f"header {name} is there {len(values)} times"
         return values[0] if values else None
 
 
-# What is said to a question: some texts, or none for silence. Called in the answerer's thread.
+# Returns the answer texts for a question, an empty list for none. Called in the answerer's thread.
 AnswerPolicy = Callable[[QuestionRecord], list[str]]
 
 
 def answer_once(question: QuestionRecord) -> list[str]:
-    """The right answer, once."""
+    """Answers with the right text, once."""
     return [answer_to(question.text)]
 
 
 def answer_twice(question: QuestionRecord) -> list[str]:
-    """The right answer, twice."""
+    """Answers with the right text, twice."""
     return [answer_to(question.text)] * 2
 
 
 def answer_manually(_: QuestionRecord) -> list[str]:
-    """Nothing, until the test says so."""
+    """Answers nothing by itself: the test calls `Answerer.answer`."""
     return []
 
 
 class Answerer:
-    """Reads every question, remembers it, and answers as `reply` says."""
+    """Reads and keeps every question, and answers as `policy` says."""
 
     def __init__(
         self,
@@ -104,7 +107,7 @@ class Answerer:
 
     @contextmanager
     def running(self) -> Iterator["Answerer"]:
-        """Reads and answers until the block ends, then fails if anything went wrong meanwhile."""
+        """Reads and answers until the block ends, then fails if an error occurred meanwhile."""
         self._thread.start()
         try:
             yield self
@@ -117,11 +120,11 @@ class Answerer:
 
     @property
     def questions(self) -> list[QuestionRecord]:
-        """Every question read so far."""
+        """Returns every question read so far."""
         return list(self._questions)
 
     def wait_question(self, text: str) -> QuestionRecord:
-        """Waits for the one record that carries this text."""
+        """Waits for the question with this text; fails when it was published more than once."""
         found = eventually(
             lambda: [question for question in self.questions if question.text == text],
             f"the question reaches {self.topics.questions}",
@@ -130,7 +133,7 @@ class Answerer:
         return found[0]
 
     def answer(self, question: QuestionRecord, text: str, *, headers: Headers | None = None, **fields: Any) -> None:
-        """Writes an answer now; `fields` change or add to the record's fields."""
+        """Writes an answer now; `fields` change or add to the fields of the record."""
         record = {"session_id": question.wire_id, "resposta": text, **fields}
         key = self.key_of(question)
         self.write_record(record, key=key, headers=headers if headers is not None else self.headers_of(question))
@@ -145,13 +148,13 @@ class Answerer:
         partition: int | None = None,
         schema: str | None = None,
     ) -> None:
-        """Writes any record of the answers' topic, serialized by confluent-kafka."""
+        """Writes any record to the answers' topic, serialized by confluent-kafka."""
         write = AvroSerializer(self._registry, schema) if schema else self._serialize
         value = write(record, SerializationContext(self.topics.answers, MessageField.VALUE))
         self.write_value(value, key=key, headers=headers, partition=partition)
 
     def serialize(self, record: dict[str, Any], schema: str) -> bytes:
-        """The bytes `write` would send."""
+        """Returns the bytes that `write_record` would write."""
         write = AvroSerializer(self._registry, schema)
         return write(record, SerializationContext(self.topics.answers, MessageField.VALUE))
 
@@ -163,14 +166,14 @@ class Answerer:
         headers: Headers | None = None,
         partition: int | None = None,
     ) -> None:
-        """Writes those very bytes."""
+        """Writes these bytes unchanged as the value of a record."""
         options = {} if partition is None else {"partition": partition}
         self._producer.produce(
             self.topics.answers, value=value, key=key, headers=headers, on_delivery=self._on_delivery_report, **options
         )
 
     def flush(self) -> None:
-        """Waits until Kafka has everything written so far."""
+        """Waits until Kafka has confirmed everything written so far."""
         left = self._producer.flush(60)
         assert left == 0, f"{left} answers are not in Kafka"
 
@@ -190,7 +193,7 @@ class Answerer:
 
     def _on_question(self, record: Message) -> None:
         if record.error():
-            return  # A broker that is away; librdkafka connects again by itself.
+            return  # A broker is unreachable; librdkafka reconnects by itself.
         context = SerializationContext(self.topics.questions, MessageField.VALUE)
         question = QuestionRecord(
             key=record.key(),

@@ -1,4 +1,4 @@
-"""An answering side that sends spans of its own, by OpenTelemetry's own library for Python."""
+"""Adds spans of the answering side to a trace, with OpenTelemetry's own Python library."""
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -14,9 +14,9 @@ TRACE_HEADERS = ("traceparent", "tracestate")
 
 
 class AnswererTracing:
-    """Makes a trace go on through the answering side: one span for the question taken, one for the answer written.
+    """Continues a trace through the answering side: one span for receiving the question, one for sending the answer.
 
-    `headers_of` is for `Answerer`; spans go to an OTLP port of a Collector.
+    Pass `trace_question` to `Answerer` as `headers_of`. Spans are sent to an OTLP port of a Collector.
     """
 
     def __init__(self, collector_port: int) -> None:
@@ -27,7 +27,7 @@ class AnswererTracing:
         self._context = TraceContextTextMapPropagator()
 
     def trace_question(self, question: QuestionRecord) -> Headers:
-        """The question's headers, with the context of the span that writes the answer."""
+        """Records both spans and returns the question's headers with the context of the span that sends the answer."""
         kept = [(name, value) for name, value in question.headers if name not in TRACE_HEADERS]
         carried = {name: value.decode() for name, value in question.headers if name in TRACE_HEADERS}
         parent = self._context.extract(carried)
@@ -40,5 +40,5 @@ class AnswererTracing:
         return kept + [(name, value.encode()) for name, value in carrier.items()]
 
     def close(self) -> None:
-        """Sends what is left."""
+        """Exports the remaining spans."""
         self._provider.shutdown()

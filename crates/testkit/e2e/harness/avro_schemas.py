@@ -1,4 +1,4 @@
-"""The records of both topics, as the teams around the gateway may have registered them."""
+"""Avro schemas of questions and answers, in the variants that other teams may register."""
 
 import json
 
@@ -77,7 +77,7 @@ ANSWER_WITH_MORE_FIELDS_SCHEMA = json.dumps(
     }
 )
 
-# What Flink SQL registers: a generated name, every column nullable.
+# As registered by Flink SQL: a generated name, every column nullable.
 FLINK_ANSWER_SCHEMA = json.dumps(
     {
         "type": "record",

@@ -1,4 +1,4 @@
-"""Texts that must never be seen in a log or a metric: each carries a canary."""
+"""Test texts with a canary: a word that must never appear in a log, a metric or a span."""
 
 import hashlib
 import uuid
@@ -10,20 +10,23 @@ TEXT_CANARIES = (QUESTION_CANARY, ANSWER_CANARY, NAME_CANARY)
 
 
 def question(note: str = "") -> str:
-    """A question nobody has asked before."""
+    """Returns a question text that is unique."""
     return f"{QUESTION_CANARY} onde fica a estação? {note} {uuid.uuid4().hex}"
 
 
 def answer_to(asked: str) -> str:
-    """The one right answer to a question: anyone can compute it, nobody can guess it."""
+    """Returns the one right answer to a question.
+
+    It contains a hash of the question: any party can compute it and none can guess it.
+    """
     return f"{ANSWER_CANARY} não é longe: {hashlib.sha256(asked.encode()).hexdigest()}"
 
 
 def user_name() -> str:
-    """A name nobody has used before."""
+    """Returns a user name that is unique."""
     return f"{NAME_CANARY} Inês {uuid.uuid4().hex}"
 
 
 def session_id() -> str:
-    """What the known clients use as their session id."""
+    """Returns a session id in the form that the known clients use."""
     return str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""The chat page in a real Chromium, used the way a person uses it."""
+"""Drives the chat page in a real Chromium the way a person does."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disabl
 
 
 class ChatPage:
-    """The chat page, open."""
+    """The chat page, open and connected."""
 
     def __init__(self, browser: Chrome, url: str) -> None:
         self._browser = browser
@@ -21,7 +21,7 @@ class ChatPage:
         eventually(lambda: self.status() == "Connected", "the page is connected")
 
     def status(self) -> str:
-        """What the page says of its connection."""
+        """Returns the connection status that the page shows."""
         return self._browser.find_element(By.ID, "status-text").text
 
     def ask(self, question: str) -> None:
@@ -29,7 +29,7 @@ class ChatPage:
         self._browser.find_element(By.ID, "question").send_keys(question, Keys.ENTER)
 
     def ask_without_waiting(self, *questions: str) -> list[str]:
-        """Sends several questions faster than anybody types, and returns the kinds of messages then shown."""
+        """Sends several questions faster than a person can type, and returns the kinds of messages then shown."""
         script = """
             const [field, form] = [document.getElementById("question"), document.getElementById("form")];
             for (const text of arguments[0]) { field.value = text; form.requestSubmit(); }
@@ -38,22 +38,22 @@ class ChatPage:
         return self._browser.execute_script(script, list(questions))
 
     def messages(self, kind: str) -> list[str]:
-        """The texts of the messages of one kind: question, waiting, answer, error."""
+        """Returns the texts of the messages of one kind: question, waiting, answer or error."""
         found = self._browser.find_elements(By.CSS_SELECTOR, f'#log .msg[data-kind="{kind}"]')
         return [message.text for message in found]
 
     def wait_message(self, kind: str) -> str:
-        """The first message of that kind, once it is there."""
+        """Waits for a message of that kind and returns the first one."""
         return eventually(lambda: self.messages(kind), f"the page shows a message of kind {kind}")[0]
 
     def console_errors(self) -> list[str]:
-        """What the browser's console says is wrong."""
+        """Returns the errors in the browser's console."""
         return [entry["message"] for entry in self._browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 @contextmanager
 def open_chat_page(url: str) -> Iterator[ChatPage]:
-    """Opens the page in a browser of its own."""
+    """Opens the page in a new browser, which is closed with the block."""
     options = ChromeOptions()
     options.binary_location = _program("chromium")
     for flag in _FLAGS:

@@ -1,4 +1,4 @@
-"""A real OpenTelemetry Collector: what it received, read from the files it writes."""
+"""Runs a real OpenTelemetry Collector and reads the files into which it writes what it received."""
 
 import json
 import os
@@ -42,7 +42,7 @@ service:
 
 @dataclass(frozen=True)
 class Span:
-    """One span as it was received."""
+    """One span as the Collector received it."""
 
     name: str
     trace: str
@@ -56,7 +56,7 @@ class Span:
 
 
 def collector_binary() -> str:
-    """Where the Collector's program is, as whoever starts the tests says."""
+    """Returns the path of the Collector's binary, from AG_COLLECTOR."""
     return os.environ["AG_COLLECTOR"]
 
 
@@ -82,7 +82,7 @@ class Collector:
 
     @contextmanager
     def running(self) -> Iterator["Collector"]:
-        """Until the block ends."""
+        """Waits until the Collector is ready and runs it until the block ends."""
         try:
             eventually(self._is_ready, "the collector is ready")
             yield self
@@ -95,7 +95,7 @@ class Collector:
         return "Everything is ready" in self.log.read_text(errors="replace")
 
     def exporter_settings(self, protocol: str) -> dict[str, str]:
-        """What sends a gateway's telemetry here, by `grpc` or `http/protobuf`."""
+        """Returns the settings that export a gateway's telemetry to this Collector by `grpc` or `http/protobuf`."""
         port = self.grpc if protocol == "grpc" else self.http
         return {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
@@ -104,7 +104,7 @@ class Collector:
         }
 
     def spans(self) -> list[Span]:
-        """Every span received so far."""
+        """Returns every span received so far."""
         return [
             _span(span, _attributes(of_resource["resource"]))
             for received in self._read_exported("traces")
@@ -114,7 +114,7 @@ class Collector:
         ]
 
     def metrics(self) -> set[str]:
-        """The names of every metric received so far."""
+        """Returns the names of all metrics received so far."""
         return {
             metric["name"]
             for received in self._read_exported("metrics")
@@ -124,13 +124,13 @@ class Collector:
         }
 
     def span_metrics(self) -> str:
-        """The page of metrics made of spans."""
+        """Returns the page of metrics that the Collector derives from spans."""
         return http.get(self.prometheus, "/metrics", {"Accept": "application/openmetrics-text"}).body
 
     def _read_exported(self, signal: str) -> Iterator[dict[str, Any]]:
         file = self.folder / f"{signal}.jsonl"
         lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-        # The last line may be half written.
+        # The last line may be incomplete.
         return (json.loads(line) for line in lines if line.endswith("\n"))
 
 

@@ -1,4 +1,4 @@
-"""The dead letters' topic as another client sees it, and `answer-gateway replay` as a person runs it."""
+"""Reads the dead letters' topic with another client, and runs `answer-gateway replay`."""
 
 import subprocess
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ DEAD_LETTER_HEADERS = ("dlq-reason", "dlq-topic", "dlq-partition", "dlq-offset")
 
 @dataclass(frozen=True)
 class TopicRecord:
-    """One record, whole."""
+    """One record with its position and headers."""
 
     partition: int
     offset: int
@@ -25,22 +25,22 @@ class TopicRecord:
     headers: tuple[tuple[str, bytes | None], ...]
 
     def header(self, name: str) -> str | None:
-        """The last header of that name."""
+        """Returns the value of the last header of that name, None without one."""
         values = [value for known, value in self.headers if known == name]
         return values[-1].decode() if values else None
 
     @property
     def origin(self) -> tuple[str, int, int]:
-        """Where the record stood, if this is its copy."""
+        """Returns topic, partition and offset of the original record; only a dead letter has them."""
         return self.header("dlq-topic"), int(self.header("dlq-partition")), int(self.header("dlq-offset"))
 
     def original_content(self) -> tuple[bytes | None, bytes | None, tuple[tuple[str, bytes | None], ...]]:
-        """Key, bytes and headers without those that only a copy has."""
+        """Returns key, value and headers without the headers that only a dead letter has."""
         return self.key, self.value, tuple(pair for pair in self.headers if pair[0] not in DEAD_LETTER_HEADERS)
 
 
 def read_records(access: Access, topic: str) -> list[TopicRecord]:
-    """Every record of a topic as it is now."""
+    """Reads every record of a topic up to its present end."""
     settings = {"group.id": "witness", "enable.partition.eof": True, "enable.auto.commit": False}
     consumer = Consumer({**access.kafka, **settings})
     try:
@@ -61,21 +61,21 @@ def read_records(access: Access, topic: str) -> list[TopicRecord]:
 
 @dataclass(frozen=True)
 class ReplayRun:
-    """How a run ended."""
+    """Exit status and output of one `answer-gateway replay`."""
 
     status: int
     out: str
     err: str
 
     def count(self, words: str) -> int:
-        """The number in the one line that has those words."""
+        """Returns the number in the only line of output that contains these words."""
         lines = [line for line in self.out.splitlines() if words in line]
         assert len(lines) == 1, f"{words!r} in {self.out!r} {self.err!r}"
         return next(int(word) for word in lines[0].replace(",", " ").split() if word.isdigit())
 
 
 def run_replay(settings: Mapping[str, str], *arguments: str) -> ReplayRun:
-    """Runs `answer-gateway replay`, and checks that it shows nothing of a record."""
+    """Runs `answer-gateway replay` and checks that no text of a record is in its output."""
     command = [str(gateway_binary()), "replay", *arguments]
     done = subprocess.run(command, env=bare_environment(settings), capture_output=True, text=True, timeout=120)
     for canary in TEXT_CANARIES:

@@ -1,4 +1,4 @@
-"""The process under test, started and judged from outside."""
+"""Starts the gateway under test as a process and checks it from outside."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ from harness.metrics import Metrics
 from harness.polling import WAIT_TIMEOUT, eventually
 from harness.stack import REPOSITORY
 
-# Debug lines of our own crates, so that the canary check sees what an operator could switch on.
+# Trace lines of the project's crates, so that the canary check covers every line an operator can enable.
 LOG_LEVEL = "info," + ",".join(
     f"{crate}=trace"
     for crate in ("answer_gateway", "gateway", "ws_gateway", "kafka_ingest", "session_core", "avro_codec", "telemetry")
@@ -29,7 +29,7 @@ GRACE_PERIOD = 10.0
 
 
 def gateway_binary() -> Path:
-    """The binary under test: AG_GATEWAY_BIN, else the dev build."""
+    """Returns the path of the binary under test: AG_GATEWAY_BIN, else the dev build."""
     named = os.environ.get("AG_GATEWAY_BIN")
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     path = Path(named) if named else target / "debug" / "answer-gateway"
@@ -38,20 +38,20 @@ def gateway_binary() -> Path:
 
 
 def free_port() -> int:
-    """A port that nobody holds on any address: clients on other loopback addresses keep theirs for a minute."""
+    """Returns a port that is free on every address: clients on other loopback addresses keep theirs for a minute."""
     with socket.socket() as probe:
         probe.bind(("0.0.0.0", 0))
         return probe.getsockname()[1]
 
 
 def bare_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Those settings and nothing of the caller's but what any process needs."""
+    """Returns an environment of these settings and the few variables that every process needs."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | dict(settings)
 
 
 def limit_open_files(limits: tuple[int, int] | None) -> None:
-    """Gives this process a soft and a hard limit of open files."""
+    """Sets the soft and the hard limit of open files of this process."""
     if limits:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
@@ -93,32 +93,32 @@ class Gateway:
             )
 
     def url(self, session: str) -> str:
-        """Where that session connects."""
+        """Returns the WebSocket URL of a session."""
         return f"ws://127.0.0.1:{self.port}/ws/{session}"
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> http.HttpReply:
-        """GET on the public port."""
+        """Sends a GET request to the public port."""
         return http.get(self.port, path, headers)
 
     def get_admin(self, path: str, headers: dict[str, str] | None = None, timeout: float = 10) -> http.HttpReply:
-        """GET on the admin port."""
+        """Sends a GET request to the admin port."""
         return http.request(self.admin_port, "GET", path, headers=headers, timeout=timeout)
 
     def request_admin(
         self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
     ) -> http.HttpReply:
-        """A change by the admin port."""
+        """Sends any request to the admin port."""
         return http.request(self.admin_port, method, path, body, headers)
 
     def metrics(self) -> Metrics:
-        """What `/metrics` says now."""
+        """Fetches and parses `/metrics`."""
         reply = self.get_admin("/metrics")
         assert reply.status == 200, reply
         self.last_metrics = reply.body
         return Metrics.parse(reply.body)
 
     def wait_metric(self, name: str, at_least: float, timeout: float = WAIT_TIMEOUT, **labels: str) -> float:
-        """Waits until a metric has reached a value."""
+        """Waits until a metric has reached a value, and returns the value."""
         return eventually(
             lambda: (found := self.metrics().value(name, **labels)) >= at_least and max(found, 1e-9),
             f"{name}{labels} >= {at_least}",
@@ -133,12 +133,12 @@ class Gateway:
         )
 
     def wait_ready(self) -> "Gateway":
-        """Waits for `/readyz` to answer 200; fails at once, with its log, when the process has ended."""
+        """Waits until `/readyz` answers 200; fails at once, with the log, when the process has ended."""
         self.wait_readyz(200)
         return self
 
     def wait_readyz(self, status: int, naming: str = "") -> http.HttpReply:
-        """Waits for `/readyz` to answer that status with `naming` in its body."""
+        """Waits until `/readyz` answers that status with `naming` in its body."""
 
         def check() -> http.HttpReply:
             if self.process.poll() is not None:
@@ -155,16 +155,16 @@ class Gateway:
         self.process.send_signal(signal.SIGTERM)
 
     def wait_exit(self, seconds: float) -> int:
-        """The exit status; fails when the process is still there after that time."""
+        """Waits for the end of the process and returns its exit status; fails when it still runs after that time."""
         return self.process.wait(seconds)
 
     def stop(self) -> None:
-        """Ends the process the way an orchestrator does, and checks that it ended well and kept its secrets."""
+        """Stops the process as an orchestrator does, and checks exit status and canaries."""
         if self.crashed:
             self.check_canaries()
             return
         if self.process.poll() is None:
-            with suppress(OSError):  # It may have no admin port yet; its end is judged below.
+            with suppress(OSError):  # The admin port may not be open yet; the exit status is checked below.
                 self.metrics()
             self.terminate()
         try:
@@ -178,25 +178,25 @@ class Gateway:
         assert status == 0, f"ended with {status}\n{self.log_tail()}"
 
     def crash(self) -> None:
-        """Kills the process, as part of the test."""
+        """Kills the process as part of the test: `stop` then expects no clean exit."""
         self.kill()
         self.crashed = True
 
     def kill(self) -> None:
-        """Ends the process without asking."""
+        """Kills the process if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
 
     def check_canaries(self) -> None:
-        """No question, answer, name or secret may stand in the log or in the metrics."""
+        """Fails if a question, an answer, a name or a secret appears in the log or in the metrics."""
         shown = self.log.read_text(errors="replace") + self.last_metrics
         for canary in (*TEXT_CANARIES, *self.secrets):
             place = shown.find(canary)
             assert place < 0, f"{canary!r} has leaked: …{shown[max(0, place - 300) : place + 60]}…"
 
     def describe_threads(self) -> str:
-        """What each of its threads does at the moment, as the kernel has it."""
+        """Describes state and wait channel of each thread, as /proc shows them."""
         shown = []
         for thread in sorted(Path(f"/proc/{self.process.pid}/task").iterdir()):
             with suppress(OSError):
@@ -206,5 +206,5 @@ class Gateway:
         return "\n".join(shown)
 
     def log_tail(self, lines: int = 25) -> str:
-        """The end of its log."""
+        """Returns the last lines of the log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

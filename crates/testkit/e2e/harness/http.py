@@ -1,4 +1,4 @@
-"""HTTP requests without proxies, redirects or retries."""
+"""Sends HTTP requests to loopback, without proxies, redirects or retries."""
 
 import http.client
 import json
@@ -8,19 +8,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class HttpReply:
-    """What came back."""
+    """Status, headers and body of an HTTP response."""
 
     status: int
     headers: dict[str, str]
     body: str
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Parses the body as JSON."""
         return json.loads(self.body)
 
 
 def get(port: int, path: str, headers: dict[str, str] | None = None) -> HttpReply:
-    """GET on loopback."""
+    """Sends a GET request to a port on loopback."""
     return request(port, "GET", path, headers=headers)
 
 
@@ -32,7 +32,7 @@ def request(
     headers: dict[str, str] | None = None,
     timeout: float = 10,
 ) -> HttpReply:
-    """Any request on loopback."""
+    """Sends any request to a port on loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request(method, path, body or None, headers or {})

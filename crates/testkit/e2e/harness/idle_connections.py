@@ -1,4 +1,4 @@
-"""TCP clients that hold connections and give little for them, and WebSockets that are only counted."""
+"""TCP connections that stay idle, and WebSocket handshakes in numbers, to exhaust a gateway's limits."""
 
 import resource
 import socket
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.polling import WAIT_TIMEOUT
 
-# What a client sends before it falls silent.
+# The bytes that a client sends before it stops.
 NO_REQUEST = b""
 PARTIAL_REQUEST_HEAD = b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half:"
 PUT_WITHOUT_BODY = b"PUT /log-level HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n"
@@ -21,38 +21,38 @@ UPGRADE_REQUEST = (
 
 @dataclass(frozen=True)
 class UpgradeAttempt:
-    """A request for a WebSocket, its connection and what it was told."""
+    """A WebSocket handshake: its connection and the head of the response."""
 
     connection: socket.socket
     head: str
 
     @property
     def status(self) -> int:
-        """The HTTP status; 0 when the connection ended without one."""
+        """Returns the HTTP status; 0 when the connection ended without one."""
         words = self.head.split(" ", 2)
         return int(words[1]) if len(words) > 1 else 0
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a WebSocket now."""
+        """Tells whether the handshake succeeded."""
         return self.status == 101
 
 
 def allow_many_sockets() -> None:
-    """Raises this process's own limit of open files as far as it goes."""
+    """Raises the soft limit of open files of the test process to its hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextmanager
 def hold_connections(port: int, count: int, first_bytes: bytes = NO_REQUEST) -> Iterator[list[socket.socket]]:
-    """That many connections, each having sent these bytes and nothing since."""
+    """Opens that many connections, sends these bytes on each, and holds them until the block ends."""
     allow_many_sockets()
     held = []
     try:
         for _ in range(count):
             held.append(connection := socket.create_connection(("127.0.0.1", port), timeout=WAIT_TIMEOUT))
-            # The other side may have closed an older one, or this one already.
+            # The gateway may have closed an older connection, or this one already.
             with suppress(ConnectionError):
                 connection.sendall(first_bytes)
         yield held
@@ -63,7 +63,7 @@ def hold_connections(port: int, count: int, first_bytes: bytes = NO_REQUEST) -> 
 
 @contextmanager
 def open_websockets(port: int, sessions: list[str]) -> Iterator[list[UpgradeAttempt]]:
-    """A handshake for each of these sessions, one after the other; those that succeed stay open."""
+    """Tries a handshake for each of these sessions, one after the other; those that succeed stay open."""
     allow_many_sockets()
     tried = []
     try:
@@ -76,7 +76,7 @@ def open_websockets(port: int, sessions: list[str]) -> Iterator[list[UpgradeAtte
 
 
 def request_upgrade(port: int, session: str) -> UpgradeAttempt:
-    """Asks for a WebSocket and reads the head of the reply."""
+    """Sends a WebSocket handshake and reads the head of the response."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=WAIT_TIMEOUT)
     head = b""
     with suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""kcat as a witness: what really stands in a topic, read by a program that knows nothing of the gateway."""
+"""Reads topics with kcat, a program that is independent of the gateway."""
 
 import io
 import json
@@ -13,7 +13,7 @@ NULL_LENGTH = -1
 
 @dataclass(frozen=True)
 class KcatRecord:
-    """One record as it stands in the topic."""
+    """One record as kcat has read it."""
 
     partition: int
     offset: int
@@ -21,15 +21,15 @@ class KcatRecord:
     value: bytes | None
 
     def decode_value(self, schema: str) -> dict:
-        """The value read with `schema`, by a decoder that is not the gateway's."""
+        """Decodes the value under `schema` with fastavro, which the gateway does not use."""
         return fastavro.schemaless_reader(io.BytesIO(self.value[5:]), fastavro.parse_schema(json.loads(schema)))
 
 
 def read_topic(bootstrap: str, topic: str) -> list[KcatRecord]:
-    """Every record of a topic, from the beginning to the end as it is now."""
+    """Reads every record of a topic from the beginning to its present end."""
     program = shutil.which("kcat")
     assert program, "kcat is not installed; scripts/setup installs it"
-    # Lengths come first, so that any byte may stand in a key or a value.
+    # Lengths come first, so that keys and values may contain any byte.
     command = [program, "-C", "-b", bootstrap, "-t", topic, "-o", "beginning", "-e", "-q"]
     done = subprocess.run([*command, "-f", "%p %o %K %S|%k%s\n"], capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr.decode()

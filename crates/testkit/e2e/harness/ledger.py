@@ -1,10 +1,10 @@
-"""The account that each process keeps of its questions."""
+"""Reads the ledger of a gateway from its metrics: the account of all accepted questions."""
 
 from harness.gateway import Gateway
 
 
 def read_ledger(gateway: Gateway) -> dict[str, float]:
-    """The account of a process."""
+    """Returns the ledger of a process."""
     metrics = gateway.metrics()
     outcomes = ("answered", "expired", "cancelled", "failed", "undeliverable", "handed_off")
     account = {name: metrics.value("answer_gateway_questions_total", outcome=name) for name in outcomes}
@@ -15,7 +15,7 @@ def read_ledger(gateway: Gateway) -> dict[str, float]:
 
 
 def assert_ledger_balanced(gateway: Gateway) -> None:
-    """Every accepted question is accounted for once."""
+    """Fails unless every accepted or adopted question is accounted for once."""
     account = read_ledger(gateway)
     came = account.pop("accepted") + account.pop("adopted")
     assert came == sum(account.values()), account

@@ -1,4 +1,4 @@
-"""Many sessions at once, each asking one question after the other, and the log they keep themselves."""
+"""Runs many sessions of version 1 concurrently, and logs every question with its outcome."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ MAX_CONCURRENT_CONNECTS = 50
 
 @dataclass
 class Exchange:
-    """One question of one session, and what it was sent for it."""
+    """One question of one session, and the frame or close code that came back."""
 
     session: str
     question: str
@@ -33,17 +33,20 @@ class Exchange:
 
     @property
     def answered(self) -> bool:
-        """Whether the frame is the right answer."""
+        """Tells whether the frame is the right answer."""
         return self.frame == {"type": "response", "data": canaries.answer_to(self.question)}
 
     @property
     def failed(self) -> bool:
-        """Whether the frame says that Kafka did not take the question."""
+        """Tells whether the frame says that Kafka did not take the question."""
         return self.frame == PUBLISH_ERROR
 
 
 class LoadClients:
-    """Sessions, new or given by id, spread over gateways; each asks `questions_each` times, or until told to end."""
+    """Runs sessions, new ones or given by id, spread over gateways.
+
+    Each asks `questions_each` questions, or asks until the block of `running` ends.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class LoadClients:
         self._urls = [gateways[number % len(gateways)].url(name) for number, name in enumerate(self.sessions)]
         self._questions_each = questions_each
         self._pause = pause
-        # When each session that waits asked.
+        # The time at which each session that waits now has asked.
         self._waiting_since: dict[str, float] = {}
         self._finishing = threading.Event()
         self._failure: BaseException | None = None
@@ -72,7 +75,7 @@ class LoadClients:
 
     @contextmanager
     def running(self) -> Iterator["LoadClients"]:
-        """Asks until the block ends; what waits then gets its frame first."""
+        """Asks until the block ends; then waits for the frames of the open questions."""
         self._thread.start()
         try:
             yield self
@@ -84,7 +87,7 @@ class LoadClients:
         assert not self.unexpected_frames, f"frames nobody asked for: {self.unexpected_frames[:3]}"
 
     def wait_all_sessions(self, outcome: str, since: float = 0.0) -> None:
-        """Waits until every session has an exchange begun after `since` that is `answered`, or `failed`."""
+        """Waits until every session has an exchange begun after `since` whose outcome is `answered` or `failed`."""
 
         def reached() -> bool:
             log = list(self.exchanges)
@@ -99,7 +102,10 @@ class LoadClients:
         eventually(reached, f"every session has a question {outcome}", timeout=2 * WAIT_TIMEOUT)
 
     def wait_all_failed_or_waiting(self, since: float) -> None:
-        """Waits until every session was told after `since` that a question failed, or still waits for an older one."""
+        """Waits until every session has a failed question or an unanswered one.
+
+        The failed question was asked after `since`; the unanswered one was asked before it and still waits.
+        """
 
         def reached() -> bool:
             failed = {one.session for one in list(self.exchanges) if one.failed and one.asked_at >= since}

@@ -1,4 +1,4 @@
-"""A relay that reads Kafka's protocol, so that metadata replies can be made to name no brokers."""
+"""A relay that parses Kafka's protocol and can remove the brokers from metadata responses."""
 
 import socket
 import threading
@@ -10,16 +10,16 @@ from harness.tcp_relay import TcpRelay
 
 METADATA_API_KEY = 3
 API_VERSIONS_API_KEY = 18
-# The last version of Metadata without compact arrays, whose replies are simple to rewrite.
+# The last version of Metadata without compact arrays; its responses are simple to rewrite.
 MAX_METADATA_VERSION = 8
 
 
 class MetadataRelay(TcpRelay):
-    """Takes connections at one address and leads each to the other, frame by frame.
+    """Relays Kafka connections message by message.
 
-    Between `withhold_brokers` and `name_brokers` every second metadata reply names topics and no brokers, as that of a
-    broker that was stopped and fenced itself does. librdkafka forgets the brokers it knows by such a reply, and mostly
-    asks nobody again.
+    Between `withhold_brokers` and `restore_brokers` every second metadata response names topics and no brokers, like
+    that of a broker that was frozen and finds itself fenced. librdkafka then forgets the brokers it knows, and mostly
+    sends no further metadata request.
     """
 
     def __init__(self, address: str, target: str) -> None:
@@ -29,15 +29,18 @@ class MetadataRelay(TcpRelay):
         self._metadata_replies = 0
 
     def withhold_brokers(self) -> None:
-        """From now on every second metadata reply names no brokers."""
+        """Removes the brokers from every second metadata response from now on."""
         self._withholding.set()
 
     def restore_brokers(self) -> None:
-        """From now on metadata replies are as Kafka sends them."""
+        """Relays metadata responses unchanged from now on."""
         self._withholding.clear()
 
     def refuse_clients(self) -> None:
-        """From now on whoever names himself as a client of Kafka loses his connection; others are answered."""
+        """Closes all connections, and from now on every one that sends a request with a Kafka client id.
+
+        Requests without a client id are still answered.
+        """
         self._refusing.set()
         with self._lock:
             connected = set(self._open)
@@ -55,7 +58,7 @@ class MetadataRelay(TcpRelay):
         with suppress(OSError, EOFError):
             while True:
                 request = _read_message(client)
-                # Behind key, version and correlation id: the client's id, whose length is -1 where there is none.
+                # After API key, version and correlation id: the client id, with length -1 for none.
                 if self._refusing.is_set() and _int16(request, 8) >= 0:
                     break
                 key, version = _int16(request, 0), _int16(request, 2)
@@ -85,8 +88,8 @@ class MetadataRelay(TcpRelay):
 
 
 def _with_capped_metadata_version(reply: bytes, version: int) -> bytes:
-    """An ApiVersions reply after which a client asks for metadata in a version that can be rewritten."""
-    # Behind correlation id and error code: an array of key, lowest and highest version; compact from version 3 on.
+    """Caps the Metadata version in an ApiVersions response, so that the client uses one that can be rewritten."""
+    # After correlation id and error code: an array of API key, lowest and highest version; compact from version 3 on.
     compact = version >= 3
     at, step = (7, 7) if compact else (10, 6)
     count = reply[6] - 1 if compact else _int32(reply, 6)
@@ -100,21 +103,21 @@ def _with_capped_metadata_version(reply: bytes, version: int) -> bytes:
 
 
 def _without_brokers(reply: bytes, version: int) -> bytes:
-    """A metadata reply of a version up to 8 with an empty list of brokers."""
+    """Empties the list of brokers in a metadata response of version 8 or older."""
     assert version <= MAX_METADATA_VERSION, version
-    begin = 8 if version >= 3 else 4  # Behind correlation id, and the throttle time of version 3.
+    begin = 8 if version >= 3 else 4  # After the correlation id, and the throttle time from version 3 on.
     at = begin + 4
     for _ in range(_int32(reply, begin)):
-        at += 4  # The broker's id.
-        at += 2 + _int16(reply, at)  # Its host.
-        at += 4  # Its port.
+        at += 4  # Broker id.
+        at += 2 + _int16(reply, at)  # Host.
+        at += 4  # Port.
         if version >= 1:
-            at += 2 + max(0, _int16(reply, at))  # Its rack, whose length is -1 where it has none.
+            at += 2 + max(0, _int16(reply, at))  # Rack, with length -1 for none.
     return reply[:begin] + bytes(4) + reply[at:]
 
 
 def _read_message(source: socket.socket) -> bytes:
-    """What stands behind the next length."""
+    """Reads one length-prefixed message."""
     return _read_exactly(source, int.from_bytes(_read_exactly(source, 4), "big"))
 
 

@@ -1,4 +1,4 @@
-"""Prometheus text as `/metrics` gives it."""
+"""Parses the Prometheus text format of `/metrics`."""
 
 import re
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True)
 class Metrics:
-    """One reading."""
+    """The samples of one scrape."""
 
     samples: tuple[tuple[str, dict[str, str], float], ...]
 
     @classmethod
     def parse(cls, text: str) -> "Metrics":
-        """Reads the text format; comments are left aside."""
+        """Parses the text format and skips comments."""
         samples = []
         for line in text.splitlines():
             found = SAMPLE.match(line)
@@ -25,9 +25,9 @@ class Metrics:
         return cls(tuple(samples))
 
     def has(self, name: str) -> bool:
-        """Whether there is a sample of that name at all."""
+        """Tells whether there is a sample of that name."""
         return any(sample == name for sample, _, _ in self.samples)
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of the samples with that name and those labels; 0 when there is none."""
+        """Returns the sum of the samples with that name and those labels; 0 without any."""
         return sum(value for sample, own, value in self.samples if sample == name and labels.items() <= own.items())

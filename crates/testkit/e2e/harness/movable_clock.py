@@ -1,4 +1,4 @@
-"""A wall clock that can be moved while a process runs; its monotonic clock goes on as ever."""
+"""Moves the wall clock of a running process with libfaketime; its monotonic clock is unaffected."""
 
 import os
 from collections.abc import Mapping
@@ -6,19 +6,19 @@ from pathlib import Path
 
 
 class MovableClock:
-    """What a process is started with, and the file that moves its clock."""
+    """Holds the environment that a process is started with, and the file that moves its wall clock."""
 
     def __init__(self, file: Path):
         self._file = file
         self.move(0)
 
     def move(self, seconds: int) -> None:
-        """Lets the clock be wrong by that much from now on; 0: right again."""
+        """Sets the wall clock wrong by so many seconds from now on; 0 sets it right again."""
         self._file.write_text(f"{seconds:+d}")
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """For the process."""
+        """Returns the environment variables for the process."""
         return {
             "LD_PRELOAD": os.environ["AG_FAKETIME"],
             "FAKETIME_TIMESTAMP_FILE": str(self._file),

@@ -1,4 +1,4 @@
-"""Waiting for something to become true: polled, with a deadline, never a bare sleep."""
+"""Waits for a condition by polling it until a deadline. Tests never sleep for a fixed time."""
 
 import os
 import time
@@ -7,14 +7,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# How long a thing that should happen may take, in seconds. Slow machines raise it.
+# Seconds within which a condition has to hold. Raise AG_TEST_PATIENCE on slow machines.
 WAIT_TIMEOUT = float(os.environ.get("AG_TEST_PATIENCE", "30"))
 
 
 def eventually(check: Callable[[], T], description: str, timeout: float = WAIT_TIMEOUT) -> T:
     """Polls `check` until it returns something true, and returns that.
 
-    An AssertionError or OSError inside `check` means "not yet"; the last one is shown when time runs out.
+    An AssertionError or OSError inside `check` means "not yet"; the last one is shown when the time is over.
     """
     deadline = time.monotonic() + timeout
     pause = 0.01

@@ -1,4 +1,4 @@
-"""A cable between Kafka and a gateway: what Kafka says can be made to be lost, while what it is told arrives."""
+"""A relay between Kafka and a gateway that can drop Kafka's replies while requests still arrive."""
 
 import socket
 import threading
@@ -12,20 +12,20 @@ CHUNK = 1 << 16
 
 
 class ReplyDroppingRelay(TcpRelay):
-    """Takes connections at one address and leads each to the other."""
+    """Relays connections byte by byte and drops Kafka's replies on demand."""
 
     def __init__(self, address: str, target: str) -> None:
         super().__init__(address, target)
         self._dropping = threading.Event()
-        # Connections that have lost bytes, and can only be closed.
+        # Connections that have lost bytes and can only be closed.
         self._broken: set[socket.socket] = set()
 
     def drop_replies(self) -> None:
-        """From now on nothing that Kafka says arrives."""
+        """Drops everything that Kafka sends from now on."""
         self._dropping.set()
 
     def pass_replies(self) -> None:
-        """It does again, on new connections: those that have lost something are closed."""
+        """Relays replies again, on new connections: those that have lost bytes are closed."""
         self._dropping.clear()
         self._close(self._broken)
 

@@ -1,6 +1,6 @@
-"""Clients of version 2 that lose nothing: whatever ends a socket, they go on at any replica, as the protocol asks.
+"""Clients of version 2 that resume: whatever ends the socket, they continue at any replica as the protocol asks.
 
-Each judges what it is shown, frame by frame; `Verdict` holds what was wrong.
+Each client checks every frame it is sent; `V2Observations` collects what was wrong.
 """
 
 import asyncio
@@ -19,39 +19,39 @@ from harness import canaries, v2_frames
 from harness.polling import WAIT_TIMEOUT
 from harness.v2_client import SUBPROTOCOL
 
-# The longest a client waits for any one frame before it takes the connection for dead.
+# Seconds without a frame after which a client regards the connection as dead.
 FRAME_TIMEOUT = 40.0
-# The longest pause before another connection.
+# Longest pause before another connection, in seconds.
 MAX_RECONNECT_PAUSE = 2.0
 
 
 @dataclass
 class V2Observations:
-    """What the clients saw."""
+    """Collects the results of all clients."""
 
     answered: int = 0
     failed: Counter = field(default_factory=Counter)
     resumed: int = 0
     not_resumed: int = 0
     closed: Counter = field(default_factory=Counter)
-    # What must never be.
+    # Broken promises, as text: wrong answers and frames, and questions without an end.
     protocol_violations: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    # Questions that got no answer in time.
+    # Questions that ended with `timeout`.
     timed_out: list[str] = field(default_factory=list)
     slowest_resume: float = 0.0
-    # How often a client left by itself.
+    # Number of times a client disconnected on purpose in the middle of a question.
     left_midway: int = 0
-    # How often a page was loaded again: it keeps its session id, and numbers its questions from 1.
+    # Number of simulated page reloads: the client keeps its session id and counts its questions from 1 again.
     reloaded: int = 0
 
 
-# Every right answer to a question.
+# Returns every right answer to a question.
 RightAnswers = Callable[[str], set[str]]
 
 
 class SocketLostError(Exception):
-    """The socket is of no use any more."""
+    """The socket cannot be used any more."""
 
     def __init__(self, retry_after: float = 0.0):
         super().__init__("gone")
@@ -59,7 +59,7 @@ class SocketLostError(Exception):
 
 
 class ResumingClient:
-    """One session: asks one question after the other, wherever it finds a replica."""
+    """One session that asks one question after the other, at any replica it can connect to."""
 
     def __init__(
         self,
@@ -81,17 +81,17 @@ class ResumingClient:
         self.session = ""
         self.seq = 0
         self.asked_count = 0
-        # The number of the page's last question, and the session id that it asks for.
+        # Number of the page's last question, and the session id that it requests.
         self.last_number = 0
         self.requested_id = ""
-        # The open question: its name and text, and what came of its answer.
+        # The open question, as its id and text, and the state of its answer.
         self.open_question: tuple[str, str] | None = None
         self.accepted = False
         self.parts: list[str] = []
         self.asked_at = 0.0
 
     async def run(self, questions: int | None, ending: threading.Event, pause: float) -> None:
-        """Asks so many questions, or until it is to end; the last one gets its end first."""
+        """Asks so many questions, or until `ending` is set; waits for the end of the last one."""
         wait = 0.0
         while self.open_question or not self._is_done(questions, ending):
             await asyncio.sleep(wait * self.random.random())
@@ -167,7 +167,7 @@ class ResumingClient:
             await self._send(client, "start", resume_token=self.token, last_seq=self.seq)
         hello = await self._receive(client)
         if hello["type"] == "closing":
-            # The replica ends while it still looks for what was written: another one resumes.
+            # The replica shuts down while it still looks for older answers; another replica resumes.
             raise SocketLostError(hello["retry_after_ms"] / 1000)
         if hello["type"] != "hello":
             self._report_violation(f"{hello['type']} before hello")
@@ -177,7 +177,8 @@ class ResumingClient:
             self.observations.slowest_resume = max(self.observations.slowest_resume, time.monotonic() - began)
             if hello["session_id"] != self.session:
                 self._report_violation("resumed under another id")
-            # What was accepted and is not pending has nothing more to show; what was not is asked again.
+            # An accepted question that is not pending has nothing more to show; one that was not accepted is asked
+            # again.
             if self.open_question and hello["pending"] is None:
                 if self.accepted and not self.parts:
                     self.observations.lost.append(f"{self.session}: {self.open_question[0]} was accepted and is gone")
@@ -259,7 +260,7 @@ class ResumingClient:
 
 
 class ResumingClients:
-    """Many of them, on a thread of their own."""
+    """Runs many clients on a thread of its own."""
 
     def __init__(
         self,
@@ -273,7 +274,10 @@ class ResumingClients:
         answers_to: RightAnswers = lambda question: {canaries.answer_to(question)},
         leave_probability: float = 0.0,
     ):
-        """`restless`: in how many questions a client leaves in the middle, and comes back elsewhere."""
+        """Prepares the clients.
+
+        `leave_probability`: in which share of questions a client disconnects in the middle and connects elsewhere.
+        """
         self.observations = V2Observations()
         options = {"answer_timeout": answer_timeout, "answers_to": answers_to, "restless": leave_probability}
         seeds = [seed * 100_003 + number for number in range(sessions)]
@@ -286,7 +290,7 @@ class ResumingClients:
 
     @contextmanager
     def running(self) -> Iterator["ResumingClients"]:
-        """They ask until the block ends; every open question gets its end first."""
+        """Asks until the block ends, then waits for the end of every open question."""
         self._thread.start()
         try:
             yield self
@@ -297,7 +301,7 @@ class ResumingClients:
             raise self._failure
 
     def run(self) -> V2Observations:
-        """They ask all their questions."""
+        """Asks all questions and returns the results."""
         self._thread.start()
         self._thread.join()
         if self._failure:
@@ -306,7 +310,7 @@ class ResumingClients:
 
     @property
     def is_finished(self) -> bool:
-        """Whether everybody has asked all his questions, or has given up."""
+        """Tells whether every client has asked all its questions or has given up."""
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""The running stack as `scripts/stack env` describes it, and how clients reach it."""
+"""Addresses of the running stack, as `scripts/stack env` prints them, and control over its services."""
 
 import os
 import subprocess
@@ -25,12 +25,12 @@ ENVIRONMENT_VARIABLES = {
 
 
 class StackNotRunningError(Exception):
-    """The stack is not described in the environment."""
+    """The environment does not describe a stack."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """One way into Kafka and the registry: for librdkafka, for the registry client, for the gateway."""
+    """One way to reach Kafka and the registry: settings for librdkafka, for the registry client and for the gateway."""
 
     bootstrap: str
     kafka: Mapping[str, str]
@@ -48,7 +48,7 @@ class Stack:
     sasl_bootstrap: str
     sasl_user: str
     sasl_password: str
-    # Clients of the first are sent on to the second, where a test has to hand on what they say.
+    # Kafka's listener for relayed clients advertises `relay_address`, so that a relay there sees every connection.
     relayed_listener: str
     relay_address: str
     ca: str
@@ -59,7 +59,7 @@ class Stack:
 
     @classmethod
     def from_environment(cls) -> "Stack":
-        """Reads AG_STACK_*; raises StackAwayError naming every variable that is not set."""
+        """Reads AG_STACK_*; raises StackNotRunningError naming every variable that is not set."""
         missing = [name for name in ENVIRONMENT_VARIABLES.values() if not os.environ.get(name)]
         if missing:
             raise StackNotRunningError(
@@ -70,7 +70,7 @@ class Stack:
         return cls(**{key: os.environ[name] for key, name in ENVIRONMENT_VARIABLES.items()})
 
     def plaintext_access(self) -> Access:
-        """The plaintext listener and the registry without a password."""
+        """Returns the access by the plaintext listener and to the registry without a password."""
         return Access(
             bootstrap=self.bootstrap,
             kafka={"bootstrap.servers": self.bootstrap},
@@ -82,7 +82,7 @@ class Stack:
         )
 
     def secured_access(self) -> Access:
-        """SASL_SSL with PLAIN, and the registry behind basic authentication."""
+        """Returns the access by SASL_SSL with PLAIN and to the registry behind basic authentication."""
         return Access(
             bootstrap=self.sasl_bootstrap,
             kafka={
@@ -116,15 +116,15 @@ class Stack:
         self._run_stack_tool("stop", service)
 
     def start(self, service: str) -> None:
-        """Starts `kafka` or `registry` again, and returns when it answers."""
+        """Starts `kafka` or `registry` again and returns when it answers."""
         self._run_stack_tool("start", service)
 
     def freeze(self, service: str) -> None:
-        """Stops the process of `kafka` or `registry` (SIGSTOP): it keeps its connections and says nothing."""
+        """Stops the process of `kafka` or `registry` with SIGSTOP: it keeps its connections and sends nothing."""
         self._run_stack_tool("freeze", service)
 
     def thaw(self, service: str) -> None:
-        """Lets a frozen process go on (SIGCONT), and returns at once."""
+        """Continues a frozen process (SIGCONT) and returns at once."""
         self._run_stack_tool("thaw", service)
 
     def _run_stack_tool(self, action: str, service: str) -> None:

@@ -1,4 +1,4 @@
-"""Judges a run from outside: the clients' own log, joined with both topics as kcat read them."""
+"""Audits a load run from outside: joins the clients' log with both topics as kcat has read them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from harness.load_clients import Exchange
 def assert_each_question_answered_once(
     exchanges: Sequence[Exchange], questions: Sequence[KcatRecord], answers: Sequence[KcatRecord]
 ) -> None:
-    """Fails unless every question went out once and came back once, at its own session and under its own question."""
+    """Fails unless each question was published once and answered once, in its session and under that question."""
     asked = {(one.session, one.question) for one in exchanges}
-    assert len(asked) == len(exchanges), "the crowd asked one question twice; the test is broken"
+    assert len(asked) == len(exchanges), "the clients asked one question twice; the test is broken"
     published = Counter(_decode_question(record) for record in questions)
     written = Counter(_decode_answer(record) for record in answers)
     shown = Counter((one.session, one.frame.get("data")) for one in exchanges if one.frame)

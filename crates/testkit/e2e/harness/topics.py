@@ -1,4 +1,4 @@
-"""Topics of one test: random names, so that tests never meet."""
+"""Topics with random names, so that tests do not share any."""
 
 import uuid
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ PARTITIONS = 6
 
 @dataclass(frozen=True)
 class Topics:
-    """The questions' and the answers' topic of one test."""
+    """Names of the questions' and the answers' topic of one test."""
 
     questions: str
     answers: str
 
     @classmethod
     def with_random_names(cls) -> "Topics":
-        """Names nobody uses."""
+        """Returns names that no other test uses."""
         mark = uuid.uuid4().hex[:10]
         return cls(questions=f"perguntas-{mark}", answers=f"respostas-{mark}")
 
     def gateway_settings(self) -> dict[str, str]:
-        """The gateway's settings for them."""
+        """Returns the gateway's settings for these topics."""
         return {
             "GATEWAY__KAFKA__QUESTIONS_TOPIC": self.questions,
             "GATEWAY__KAFKA__ANSWERS_TOPIC": self.answers,
@@ -49,7 +49,7 @@ def register_schema(access: Access, subject: str, schema: str) -> int:
 def create_topics_with_schema(
     access: Access, question_schema: str = QUESTION_SCHEMA, *, replication: int = 1
 ) -> Topics:
-    """Fresh topics that exist, with the question schema registered: what the gateway expects to find."""
+    """Creates topics with random names and registers the question schema: the state that the gateway expects."""
     topics = Topics.with_random_names()
     create_topics(access, topics.questions, topics.answers, replication=replication)
     register_schema(access, f"{topics.questions}-value", question_schema)

@@ -1,18 +1,21 @@
-"""Batches of records that the gateway's Kafka client cannot unpack: small in Kafka, larger than it allows unpacked."""
+"""Writes record batches that the gateway's Kafka client cannot unpack.
+
+They are small in Kafka, and larger than the client allows once unpacked.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, Message, Producer
 
-# The gateway is told to unpack no more than this, so that a test needs little memory; its fetches are smaller.
+# Most bytes that the gateway may unpack in the tests, so that they need little memory; its fetches are smaller.
 MAX_UNPACKED_BYTES = 17 << 20
 UNPACK_LIMIT_SETTINGS = {"GATEWAY__KAFKA__PROPERTIES": f"receive.message.max.bytes={MAX_UNPACKED_BYTES}"}
 
 
 @dataclass(frozen=True)
 class UnreadableBatch:
-    """Where one stands."""
+    """Position of a batch that cannot be unpacked."""
 
     topic: str
     partition: int
@@ -28,7 +31,7 @@ def write_unreadable_batch(
     unpacked: int = MAX_UNPACKED_BYTES + (1 << 20),
 ) -> UnreadableBatch:
     """Writes one batch of that many records, compressed by zstd to a few kilobytes."""
-    # One batch, whatever it takes; and one that a record of nothing but zeros is compressed in.
+    # Forces one batch however large it is, and allows the size of a record of zeros before its compression.
     settings = {
         "compression.type": "zstd",
         "message.max.bytes": 2 * unpacked,

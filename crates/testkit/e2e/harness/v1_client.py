@@ -1,4 +1,4 @@
-"""WebSocket clients: PyPI `websockets`, used the way the known version-1 clients use theirs."""
+"""A WebSocket client of version 1, built on PyPI `websockets` and used as the known clients use it."""
 
 import json
 import socket
@@ -25,7 +25,7 @@ def connect(url: str, **options: Any) -> ClientConnection:
 
 
 def question_frame(content: str, user_name: str | None = None) -> str:
-    """The one frame a version-1 client sends."""
+    """Returns the only frame that a version-1 client sends, as text."""
     frame = {"type": "message", "content": content}
     if user_name is not None:
         frame["user_name"] = user_name
@@ -33,34 +33,37 @@ def question_frame(content: str, user_name: str | None = None) -> str:
 
 
 def answer_frame(text: str) -> dict[str, str]:
-    """The frame that carries an answer."""
+    """Returns the frame that carries an answer."""
     return {"type": "response", "data": text}
 
 
 def send(client: ClientConnection, content: str, user_name: str | None = None) -> None:
-    """Asks."""
+    """Sends a question."""
     client.send(question_frame(content, user_name))
 
 
 def receive(client: ClientConnection, timeout: float = WAIT_TIMEOUT) -> Any:
-    """The next frame."""
+    """Receives the next frame."""
     return json.loads(client.recv(timeout=timeout))
 
 
 def ask(client: ClientConnection, content: str, timeout: float = WAIT_TIMEOUT) -> Any:
-    """Sends one frame and reads exactly one."""
+    """Sends a question and receives exactly one frame."""
     send(client, content)
     return receive(client, timeout)
 
 
 def ask_once(url: str, content: str) -> Any:
-    """What the old client does: connect, send one frame, read exactly one, leave."""
+    """Acts like the old client: connects, sends one question, receives exactly one frame, disconnects."""
     with connect(url) as client:
         return ask(client, content)
 
 
 def assert_nothing_more(client: ClientConnection) -> None:
-    """Frames come in order: had the gateway sent one, it would stand before the pong of this ping."""
+    """Fails if the gateway has sent a further frame.
+
+    Frames keep their order, so it would arrive before the pong of this ping.
+    """
     assert client.ping().wait(WAIT_TIMEOUT), "no pong"
     try:
         unexpected = client.recv(timeout=0)
@@ -70,7 +73,7 @@ def assert_nothing_more(client: ClientConnection) -> None:
 
 
 def wait_close_code(client: ClientConnection, timeout: float = WAIT_TIMEOUT) -> int | None:
-    """Reads until the gateway closes; the close code. Fails on any further frame."""
+    """Waits until the gateway closes and returns the close code; fails on any further frame."""
     try:
         unexpected = client.recv(timeout=timeout)
     except ConnectionClosed as closed:
@@ -79,7 +82,7 @@ def wait_close_code(client: ClientConnection, timeout: float = WAIT_TIMEOUT) -> 
 
 
 def expect_refused_upgrade(url: str, **options: Any) -> InvalidStatus:
-    """The HTTP refusal of an upgrade; fails when it is not refused."""
+    """Returns the HTTP response that refuses the upgrade; fails when the upgrade succeeds."""
     with pytest.raises(InvalidStatus) as refusal:
         connect(url, **options).close()
     return refusal.value
@@ -87,7 +90,7 @@ def expect_refused_upgrade(url: str, **options: Any) -> InvalidStatus:
 
 @contextmanager
 def connect_silent_peer(port: int, session: str) -> Iterator[socket.socket]:
-    """A peer that connected and went silent: it never answers a ping."""
+    """Connects a peer that sends nothing after the handshake and never answers a ping."""
     with socket.create_connection(("127.0.0.1", port), timeout=WAIT_TIMEOUT) as peer:
         request = (
             f"GET /ws/{session} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -102,7 +105,7 @@ def connect_silent_peer(port: int, session: str) -> Iterator[socket.socket]:
 
 
 def silent_peer_close_code(peer: socket.socket) -> int:
-    """The code of the close frame that ends what a deaf peer is sent; only pings may stand before it."""
+    """Returns the code of the close frame that a silent peer is sent; fails when anything but pings precedes it."""
     received = b""
     while chunk := peer.recv(4096):
         received += chunk

@@ -1,4 +1,4 @@
-"""A client of version 2: PyPI `websockets`, following the protocol by hand, one step a call."""
+"""A client of version 2, built on PyPI `websockets`: each call is one step of the protocol."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ SUBPROTOCOL = "answer-gateway.v2.json"
 
 
 class V2Session:
-    """One socket of a session, and what the client keeps beyond it."""
+    """One socket of a session, with the resume token and `seq` that the client keeps beyond it."""
 
     def __init__(self, socket: ClientConnection):
         self.socket = socket
@@ -27,7 +27,7 @@ class V2Session:
         self.socket.send(v2_frames.encode({"type": kind, **fields}))
 
     def receive(self, timeout: float = WAIT_TIMEOUT) -> Frame:
-        """The next frame; keeps the newest token and the largest seq, as the protocol asks."""
+        """Receives the next frame; keeps the newest token and the largest `seq`, as the protocol asks."""
         frame = v2_frames.decode(self.socket.recv(timeout=timeout))
         self.token = frame.get("resume_token", self.token)
         if frame["type"] == "answer":
@@ -36,19 +36,19 @@ class V2Session:
         return frame
 
     def expect(self, kind: str, **fields: Any) -> Frame:
-        """The next frame, which has to be of that kind and have those fields."""
+        """Receives the next frame; fails unless it is of that type and has those fields."""
         frame = self.receive()
         assert frame["type"] == kind, frame
         assert {name: frame.get(name) for name in fields} == fields
         return frame
 
     def start(self) -> Frame:
-        """Begins anew."""
+        """Starts a new session."""
         self.send("start")
         return self.expect("hello", resumed=False)
 
     def resume(self, before: "V2Session") -> Frame:
-        """Goes on where another socket of the session has ended."""
+        """Resumes the session of another socket."""
         self.token, self.seq = before.token, before.seq
         self.send("start", resume_token=before.token, last_seq=before.seq)
         hello = self.expect("hello")
@@ -57,12 +57,12 @@ class V2Session:
         return hello
 
     def ask(self, name: str, content: str) -> None:
-        """Asks, and waits until Kafka has the question."""
+        """Asks a question and waits until Kafka has it."""
         self.send("ask", id=name, content=content)
         self.expect("accepted", id=name)
 
     def receive_answer(self, name: str) -> str:
-        """All parts of an answer."""
+        """Receives all parts of an answer and returns the joined text."""
         text, part = "", None
         while part is None or not part["final"]:
             part = self.expect("answer", id=name)
@@ -70,11 +70,11 @@ class V2Session:
         return text
 
     def wait_close_code(self) -> int | None:
-        """Reads until the gateway closes; the close code. Fails on any further frame."""
+        """Waits until the gateway closes and returns the close code; fails on any further frame."""
         return v1_client.wait_close_code(self.socket)
 
     def drop_connection(self) -> None:
-        """The network is gone, as far as this client can tell."""
+        """Closes the TCP connection without a close frame, as when the network fails."""
         self.socket.socket.close()
 
 

@@ -1,4 +1,4 @@
-"""The frames of version 2, each held against the schema that the documentation has of it."""
+"""Encodes and decodes the frames of version 2, and validates each against its documented schema."""
 
 import functools
 import json
@@ -23,14 +23,14 @@ def _validator(kind: str) -> Draft202012Validator:
 
 
 def encode(frame: Frame) -> str:
-    """A client's frame as text."""
+    """Validates a client's frame and returns it as text."""
     assert frame["type"] in CLIENT_FRAME_TYPES
     _validator(frame["type"]).validate(frame)
     return json.dumps(frame, ensure_ascii=False)
 
 
 def decode(text: str) -> Frame:
-    """The gateway's frame."""
+    """Parses and validates a frame of the gateway."""
     frame = json.loads(text)
     assert frame["type"] in SERVER_FRAME_TYPES, frame["type"]
     _validator(frame["type"]).validate(frame)

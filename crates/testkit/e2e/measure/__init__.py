@@ -1,1 +1,1 @@
-"""Figures, measured against a running stack: nothing here passes or fails."""
+"""Measurements against a running stack: they print figures, and nothing passes or fails."""

@@ -1,5 +1,6 @@
-"""What a start among many answers, a million foreign answers, and a thousand resumptions a second cost; and a busy
-gateway to look at.
+"""Measures what a gateway costs, or keeps one busy for observation.
+
+Measured are a start among many answers, a million foreign answers, and a thousand resumptions a second.
 
 `scripts/measure` runs it on the optimised binary.
 """
@@ -25,7 +26,7 @@ from measure.busy_gateway import run_busy_gateway
 
 
 def measure_index(bench: Bench, count: int) -> None:
-    """A start among many recent answers, and as many foreign ones while it runs."""
+    """Measures a start among many recent answers, then as many foreign answers while the gateway runs."""
     written = bench.write_foreign_answers(count)
     print(f"{count} answers of 1 KiB written in {written:.1f} s")
     gateway = bench.start_gateway()
@@ -74,7 +75,7 @@ async def _resume(client: ClientConnection, token: str, text: str, wait: float) 
 
 
 def measure_resumption(bench: Bench, count: int, rate: int) -> None:
-    """Sessions of a replica that was killed, all back within seconds at another one."""
+    """Measures the resumption of all sessions of a killed replica at another one within seconds."""
     first, second = bench.start_gateway(), bench.start_gateway()
     answerer = Answerer(bench.access, bench.topics, answer_manually)
 
@@ -115,7 +116,7 @@ def _answer_all(answerer: Answerer, asked: list[str]) -> int:
 
 
 def main() -> int:
-    """Measures what was named."""
+    """Runs the measurement that is named."""
     parser = argparse.ArgumentParser(prog="scripts/measure", description=__doc__)
     parser.add_argument("what", choices=("index", "resume", "busy"))
     parser.add_argument("--count", type=int)

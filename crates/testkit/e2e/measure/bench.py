@@ -1,4 +1,4 @@
-"""What every measurement starts from: a stack, topics, gateways, and how much one of them uses."""
+"""The set-up of every measurement: stack, topics and gateways, and the resources that a gateway uses."""
 
 import re
 import time
@@ -28,7 +28,7 @@ class Bench:
         self._gateways: list[Gateway] = []
 
     def start_gateway(self, **settings: str) -> Gateway:
-        """A gateway that is ready."""
+        """Starts a gateway and waits until it is ready."""
         log = self.folder / f"{len(self._gateways)}.log"
         gateway = Gateway(
             {**self.access.gateway_settings, **self.topics.gateway_settings(), **TOKEN_KEY_SETTINGS, **settings}, log
@@ -37,12 +37,12 @@ class Bench:
         return gateway.wait_ready()
 
     def close(self) -> None:
-        """Ends every gateway."""
+        """Kills every gateway."""
         for gateway in self._gateways:
             gateway.kill()
 
     def write_foreign_answers(self, count: int) -> float:
-        """Writes so many answers to sessions that nobody has; how long that took."""
+        """Writes so many answers for sessions that no gateway has, and returns the seconds it took."""
         write = AvroSerializer(SchemaRegistryClient(dict(self.access.registry)), ANSWER_SCHEMA)
         context = SerializationContext(self.topics.answers, MessageField.VALUE)
         producer = Producer({**self.access.kafka, "linger.ms": 50, "queue.buffering.max.messages": 500_000})
@@ -61,12 +61,12 @@ class Bench:
 
 
 def resident_mib(gateway: Gateway) -> float:
-    """Memory in MiB."""
+    """Returns the resident memory of a gateway in MiB."""
     status = Path(f"/proc/{gateway.process.pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
 def cpu_seconds(gateway: Gateway) -> float:
-    """Seconds of CPU used so far."""
+    """Returns the CPU seconds that a gateway has used so far."""
     fields = Path(f"/proc/{gateway.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / 100

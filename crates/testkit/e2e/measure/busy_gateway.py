@@ -1,4 +1,4 @@
-"""A gateway under load, to be looked at: by a Prometheus, by `scripts/observe`, by a person."""
+"""Keeps a gateway under load for an observer: a Prometheus, `scripts/observe` or a person."""
 
 import json
 import time
@@ -11,16 +11,16 @@ from harness.load_clients import LoadClients
 from harness.resuming_clients import ResumingClients
 from measure.bench import Bench
 
-# Kafka goes away when this share of the time is over, and comes back after that many seconds.
+# Share of the time after which Kafka is stopped, and seconds until it is started again.
 _OUTAGE_AT = 0.6
 _OUTAGE_SECONDS = 5.0
 
 
 def run_busy_gateway(bench: Bench, seconds: float) -> None:
-    """Clients of both versions ask for so long; Kafka is away for a while in the second half.
+    """Runs clients of both versions for so many seconds; Kafka is stopped for a while in the second half.
 
-    First a line of JSON says where metrics are: `live`, the gateway's own, and `spans`, those that a Collector makes of
-    its spans and of the answering side's.
+    The first line printed is JSON with the addresses of metrics: `live`, the gateway's own, and `spans`, those that a
+    Collector derives from the spans of the gateway and of the answering side.
     """
     with ExitStack() as ending:
         collector = ending.enter_context(Collector(bench.folder).running())
@@ -33,7 +33,7 @@ def run_busy_gateway(bench: Bench, seconds: float) -> None:
         ending.enter_context(ResumingClients([gateway.port], sessions=80, pause=0.3).running())
         metrics = {"live": gateway.admin_port, "spans": collector.prometheus}
         print(json.dumps({name: f"127.0.0.1:{port}" for name, port in metrics.items()}), flush=True)
-        # Whoever has seen enough interrupts it.
+        # An observer that has finished interrupts it.
         with suppress(KeyboardInterrupt):
             time.sleep(seconds * _OUTAGE_AT)
             bench.stack.stop("kafka")
