@@ -1,12 +1,12 @@
-//! The example programs of a crate, run as a reader of the documentation would run them.
+//! Runs the example programs of a crate as a reader of the documentation would run them.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
-/// A running example; ended with the test, however that ends.
+/// A running example program; killed when the value is dropped, however the test ends.
 ///
-/// Every method panics when the program does not do what it is asked for: that fails the test.
+/// Every method panics, and so fails the test, when the program does not do its part.
 #[derive(Debug)]
 pub struct Example {
     program: Child,
@@ -14,12 +14,13 @@ pub struct Example {
 }
 
 impl Example {
-    /// Starts the example of that name of the crate whose test calls this, with these variables in
-    /// its environment beside the test's own.
+    /// Starts the example of that name, of the crate whose test calls this.
+    ///
+    /// Its environment is the test's own and these variables.
     ///
     /// # Panics
     ///
-    /// When it is not built or does not start.
+    /// When the example is not built or does not start.
     pub fn start(name: &str, variables: &[(&str, &str)]) -> Self {
         let mut program = Command::new(binary(name))
             .envs(variables.iter().copied())
@@ -31,17 +32,17 @@ impl Example {
         Self { program, output }
     }
 
-    /// The next line it prints.
+    /// Returns the next line that the program prints.
     ///
     /// # Panics
     ///
-    /// When it ends without one.
+    /// When the program ends without printing one.
     pub fn line(&mut self) -> String {
         let line = self.output.next().expect("one more line");
         line.expect("a line of text")
     }
 
-    /// What Ctrl-C does.
+    /// Sends SIGINT, as Ctrl-C does.
     ///
     /// # Panics
     ///
@@ -52,11 +53,11 @@ impl Example {
         assert!(kill.expect("`kill` runs").success());
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the program and returns its exit status.
     ///
     /// # Panics
     ///
-    /// When the system does not say how it ended.
+    /// When the system does not report how the program ended.
     pub fn wait(&mut self) -> ExitStatus {
         self.program
             .wait()
@@ -66,13 +67,13 @@ impl Example {
 
 impl Drop for Example {
     fn drop(&mut self) {
-        // Fails when it has ended already.
+        // Fails when the program has ended already.
         drop(self.program.kill());
         drop(self.program.wait());
     }
 }
 
-/// Where Cargo puts examples, which it builds with all tests of a package.
+/// Returns the path of an example. Cargo builds examples together with the tests of a package.
 fn binary(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("the test's own path");
     let profile = this.parent().and_then(|deps| deps.parent());

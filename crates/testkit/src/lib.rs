@@ -1,4 +1,4 @@
-//! What the tests of several crates share. The outside tests are beside it, in `e2e`.
+//! Helpers shared by the tests of several crates. The end-to-end tests are beside it, in `e2e`.
 
 mod example;
 
