@@ -1,4 +1,4 @@
-"""Tools installed once per version under the user's cache folder, for every checkout; several runs at once are safe."""
+"""Installs tools once per version under the user's cache folder, for every checkout; several runs at once are safe."""
 
 import contextlib
 import fcntl
@@ -14,20 +14,19 @@ _COMPLETE = ".complete"
 
 
 def root() -> Path:
-    """The folder of everything downloaded or built: `$XDG_CACHE_HOME/answer-gateway`."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "answer-gateway"
+    """Returns the folder of everything downloaded or built: `$XDG_CACHE_HOME/answer-gateway`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "answer-gateway"
 
 
 def is_installed(name: str) -> bool:
-    """Whether that tool, version included, was installed to its end."""
+    """Whether that tool, version included, was installed completely."""
     return (root() / name / _COMPLETE).exists()
 
 
 def install(name: str, build: Callable[[Path], None], expected: str = "") -> Path:
-    """The folder of a tool, built first if it is not there.
+    """Returns the folder of a tool, built first if it is missing or its last installation was interrupted.
 
-    `name` carries the version. What an interrupted run left behind has no mark of completeness and is built anew.
+    `name` includes the version.
     """
     folder = root() / name
     if is_installed(name):
@@ -47,10 +46,10 @@ def install(name: str, build: Callable[[Path], None], expected: str = "") -> Pat
 
 @contextlib.contextmanager
 def locked(path: Path, holder: str, patience: float = 1200) -> Iterator[None]:
-    """Holds a lock file for as long as the block runs; the kernel lets go of it whatever ends the process."""
+    """Holds a lock file while the block runs; the kernel releases it however the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
-    told = False
+    is_reported = False
     with path.open("w") as handle:
         while True:
             try:
@@ -58,9 +57,9 @@ def locked(path: Path, holder: str, patience: float = 1200) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise Failure(f"waited {patience:.0f} s for {holder} (lock {path}); see what it does") from None
-                if not told:
+                    raise Failure(f"waited {patience:.0f} s for {holder} (lock {path}); look at that run") from None
+                if not is_reported:
                     say(f"  waiting for {holder}")
-                    told = True
+                    is_reported = True
                 time.sleep(0.2)
         yield

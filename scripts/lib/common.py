@@ -1,5 +1,6 @@
-"""What every script shares: where things are, how to speak, how to fail."""
+"""Shared by every script: paths, messages, failures with an exit code, and running of commands."""
 
+import argparse
 import contextlib
 import os
 import shlex
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-if sys.version_info < (3, 11):  # noqa: UP036 -- this is where an older Python is told
+if sys.version_info < (3, 11):  # noqa: UP036 -- an older Python ends here with a message
     sys.exit("these scripts need Python 3.11 or newer: on Debian 12 or later, apt-get install python3")
 
 import tomllib
@@ -21,16 +22,15 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "scripts"
 E2E = REPOSITORY / "crates" / "testkit" / "e2e"
 
-# Whatever proxy the shell names: what is asked through this is on loopback.
+# Opens URLs on loopback without the proxy that the environment may name.
 LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 EXIT_FAILED = 1
-EXIT_USAGE = 2
 EXIT_SETUP = 3
 
 
 class Failure(Exception):
-    """Something a person has to look at: what is wrong, and in the next sentence what to do about it."""
+    """An error for a person: what is wrong, and in the next sentence what to do about it."""
 
     def __init__(self, message: str, exit_code: int = EXIT_FAILED) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class Failure(Exception):
 
 
 class CommandFailed(Failure):
-    """A command ran to its end and says that it failed, with that code."""
+    """A command ended with the exit code `code`, which is not 0."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -46,20 +46,38 @@ class CommandFailed(Failure):
 
 
 def say(message: str) -> None:
-    """Progress, for people: on standard error, so that output can be evaluated or piped."""
+    """Prints a progress message on standard error, so that output can be evaluated or piped."""
     print(message, file=sys.stderr, flush=True)
 
 
+def fail_with(problems: Sequence[str], headline: str = "{} problems") -> None:
+    """Raises a `Failure` that lists the problems, if there are any."""
+    if problems:
+        raise Failure("\n".join([headline.format(len(problems)), *problems]))
+
+
+def parser(description: str | None, examples: str, **options: Any) -> argparse.ArgumentParser:
+    """Creates the argument parser of a script, with examples at the end of its help."""
+    return argparse.ArgumentParser(
+        prog=f"scripts/{Path(sys.argv[0]).name}",
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **options,
+    )
+
+
 def main_of(main: Callable[[Sequence[str]], int]) -> NoReturn:
-    """Runs a script's `main` and turns what went wrong into one clear line and an exit code."""
+    """Runs a script's `main` and turns failures and interrupts into one message and an exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    name = Path(sys.argv[0]).name
     try:
         code = main(sys.argv[1:])
     except Failure as failure:
-        say(f"{Path(sys.argv[0]).name}: {failure}")
+        say(f"{name}: {failure}")
         code = failure.exit_code
     except KeyboardInterrupt:
-        say(f"{Path(sys.argv[0]).name}: interrupted; it can be started again at any time")
+        say(f"{name}: interrupted; it can be started again at any time")
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,9 +96,11 @@ def run(
 ) -> None:
     """Runs a command to its end; a failure names it, shows the end of its log if it has one, and gives the hint.
 
-    Whatever ends this call early, an interrupt or the limit in seconds, ends the command's whole process group too.
+    An interrupt, or a run longer than `limit` seconds, ends the command's whole process group.
     """
     words = [str(word) for word in command]
+    shown = shlex.join(words)
+    shown = shown if len(shown) < 160 else f"{shown[:150]} …"
     with contextlib.ExitStack() as files:
         out = files.enter_context(log.open("ab")) if log else None
         try:
@@ -89,28 +109,23 @@ def run(
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
         except FileNotFoundError as missing:
-            raise Failure(f"`{words[0]}` is not there; run scripts/setup", EXIT_SETUP) from missing
+            raise Failure(f"`{words[0]}` is not installed; run scripts/setup", EXIT_SETUP) from missing
         try:
             code = child.wait(limit)
         except subprocess.TimeoutExpired as late:
-            raise Failure(f"`{_short(words)}` was stopped: it took more than {limit:.0f} s") from late
+            raise Failure(f"`{shown}` was stopped after {limit:.0f} s") from late
         finally:
-            _end_group(child)
+            _end_process_group(child)
     if code != 0:
         tail = f"\n{tail_of(log)}" if log else ""
-        raise CommandFailed(f"`{_short(words)}` failed with exit code {code}. {hint}".rstrip() + tail, code)
+        raise CommandFailed(f"`{shown}` failed with exit code {code}. {hint}".rstrip() + tail, code)
 
 
-def _short(words: Sequence[str]) -> str:
-    text = shlex.join(words)
-    return text if len(text) < 160 else f"{text[:150]} …"
-
-
-def _end_group(leader: subprocess.Popen) -> None:
-    """Ends what is left of a command's process group: nothing after a normal end."""
-    for what, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
+def _end_process_group(leader: subprocess.Popen) -> None:
+    """Ends the processes of a command's group that are left; after a normal end there are none."""
+    for signal_sent, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
         try:
-            os.killpg(leader.pid, what if leader.poll() is None else signal.SIGKILL)
+            os.killpg(leader.pid, signal_sent if leader.poll() is None else signal.SIGKILL)
             leader.wait(patience)
         except (ProcessLookupError, PermissionError):
             return
@@ -121,16 +136,11 @@ def _end_group(leader: subprocess.Popen) -> None:
 def output_of(
     command: Sequence[str | Path], *, cwd: Path = REPOSITORY, env: Mapping[str, str] | None = None
 ) -> str | None:
-    """What a command prints on standard output, or None when it is not there or fails."""
+    """Returns the standard output of a command, or None when it is not installed or fails."""
+    words, variables = [str(word) for word in command], {**os.environ, **(env or {})}
     try:
         done = subprocess.run(
-            [str(word) for word in command],
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
+            words, cwd=cwd, env=variables, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
     except (FileNotFoundError, PermissionError):
         return None
@@ -138,21 +148,18 @@ def output_of(
 
 
 def free_port() -> int:
-    """A TCP port of loopback on which nobody listens now."""
+    """Returns a TCP port of loopback on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def toml(file: Path) -> dict[str, Any]:
-    """What a TOML file says."""
+    """Reads a TOML file."""
     return tomllib.loads(file.read_text())
 
 
 def tail_of(log: Path, lines: int = 25) -> str:
-    """The end of a log, headed by its name."""
-    try:
-        text = log.read_text(errors="replace").splitlines()[-lines:]
-    except FileNotFoundError:
-        text = ["(not written)"]
+    """Returns the last lines of a log, headed by its name."""
+    text = log.read_text(errors="replace").splitlines()[-lines:] if log.is_file() else ["(not written)"]
     return "\n".join([f"--- the end of {log}", *text, "---"])

@@ -1,15 +1,15 @@
-"""Runs of the fault suite: a cluster of their own, and the suite in the outside tests' Python."""
+"""Runs the fault suite on a cluster of its own."""
 
 import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import outside
+import end_to_end
 import tools
 from common import E2E, Failure, say, tail_of
 from requirements import faketime
@@ -18,24 +18,21 @@ from stack import control
 
 @dataclass(frozen=True)
 class Length:
-    """How long a run is."""
+    """The length of a run: how often each fault occurs, and how many answers it lasts for."""
 
     rounds: int
-    # Seconds between two faults.
-    gap: float
-    # Answers that it goes on for.
+    gap_seconds: float
     questions: int
     sessions: int
-    # Seconds.
-    answer_timeout: int
+    answer_timeout_seconds: int
 
 
-SHORT = Length(rounds=1, gap=0.5, questions=0, sessions=60, answer_timeout=45)
-LONG = Length(rounds=6, gap=3.0, questions=100_000, sessions=240, answer_timeout=60)
+SHORT = Length(rounds=1, gap_seconds=0.5, questions=0, sessions=60, answer_timeout_seconds=45)
+LONG = Length(rounds=6, gap_seconds=3.0, questions=100_000, sessions=240, answer_timeout_seconds=60)
 
 
 def faults() -> list[str]:
-    """Their names."""
+    """Returns the names of the faults."""
     sys.path.insert(0, str(E2E))
     from chaos.schedule import FAULTS
 
@@ -43,20 +40,21 @@ def faults() -> list[str]:
 
 
 def run_once(binary: Path, stack: Path, folder: Path, seed: int, length: Length, chosen: Sequence[str] = ()) -> int:
-    """One run; its exit code is 0 when nothing was lost or misplaced. What is in `folder` afterwards is its report."""
+    """Runs the suite once, with its report in `folder`; the exit code is 0 when nothing was lost or misplaced."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    own = folder / "answer-gateway"
-    shutil.copy2(binary, own)
+    tested = folder / "answer-gateway"
+    shutil.copy2(binary, tested)
+    sizes = (
+        f"--rounds={length.rounds} --gap={length.gap_seconds} --questions={length.questions}"
+        f" --sessions={length.sessions} --answer-timeout={length.answer_timeout_seconds}"
+    )
+    words = [*sizes.split(), f"--seed={seed}", f"--folder={folder}", *(f"--fault={one}" for one in chosen)]
     try:
         state = control.up(stack, {}, cluster=True)
-        environment = outside.with_binary(own, {**state.environment(), "AG_FAKETIME": str(faketime())})
-        words = ["--seed", seed, "--rounds", length.rounds, "--gap", length.gap, "--questions", length.questions]
-        words += ["--sessions", length.sessions, "--answer-timeout", length.answer_timeout, "--folder", folder]
-        for one in chosen:
-            words += ["--fault", one]
-        command = [str(word) for word in (tools.e2e_python(), "-m", "chaos", *words)]
-        return subprocess.run(command, cwd=E2E, env=_with(environment), check=False).returncode
+        variables = end_to_end.with_binary(tested, {**state.environment(), "AG_FAKETIME": str(faketime())})
+        command = [tools.e2e_python(), "-m", "chaos", *words]
+        return subprocess.run(command, cwd=E2E, env={**os.environ, **variables}, check=False).returncode
     except Failure:
         for log in sorted(stack.glob("*.log")):
             say(tail_of(log, 15))
@@ -64,16 +62,12 @@ def run_once(binary: Path, stack: Path, folder: Path, seed: int, length: Length,
     finally:
         with contextlib.suppress(Failure):
             control.down(stack)
-        own.unlink(missing_ok=True)
+        tested.unlink(missing_ok=True)
 
 
 def test(binary: Path, stack: Path, folder: Path, seed: int, length: Length) -> None:
-    """One run as a test: when it fails, its report is shown."""
+    """Runs the suite once as a test: a failure prints the report."""
     if run_once(binary, stack, folder, seed, length) != 0:
         report = folder / "report.md"
         say(report.read_text() if report.is_file() else tail_of(next(iter(sorted(folder.glob("*.log")))), 40))
         raise Failure(f"something was lost or misplaced; again: scripts/chaos --seed {seed}")
-
-
-def _with(environment: Mapping[str, str]) -> dict[str, str]:
-    return {**os.environ, **environment}

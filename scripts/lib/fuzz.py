@@ -1,4 +1,4 @@
-"""Runs the fuzz targets of every crate that has some, for a bounded time, starting from their committed seeds."""
+"""Runs the fuzz targets of every crate for a limited time, starting from their committed seeds."""
 
 from pathlib import Path
 
@@ -7,34 +7,39 @@ from common import REPOSITORY, Failure, run, say, toml
 
 
 def manifests() -> list[Path]:
-    """The manifests of the fuzz targets, each a workspace of its own."""
+    """Returns the manifests of the fuzz targets, each a workspace of its own."""
     return sorted(REPOSITORY.glob("crates/*/fuzz/Cargo.toml"))
 
 
+def fmt_all(*options: str) -> None:
+    """Runs rustfmt on the workspace and on the fuzz targets."""
+    for workspace in ["--all"], *(["--manifest-path", manifest] for manifest in manifests()):
+        run(["cargo", "fmt", *workspace, *options], hint="scripts/fix formats.")
+
+
 def run_all(seconds_each: int, corpus: Path) -> None:
-    """Fuzzes every target; what is found in new inputs is kept in `corpus`, a crash stays beside the target's seeds."""
+    """Fuzzes every target; new inputs are kept in `corpus`, a crash in the crate's `fuzz/artifacts`."""
     targets = [
-        (folder, target.stem)
-        for folder in (manifest.parent for manifest in manifests())
-        for target in sorted((folder / "fuzz_targets").glob("*.rs"))
+        (manifest.parent, target.stem)
+        for manifest in manifests()
+        for target in sorted((manifest.parent / "fuzz_targets").glob("*.rs"))
     ]
     if not targets:
         raise Failure("no crate has fuzz targets: crates/*/fuzz/fuzz_targets/*.rs")
     for folder in sorted({folder for folder, _ in targets}):
-        _same_libraries(folder)
+        _check_lock_file(folder)
     for folder, target in targets:
         say(f"   {folder.parent.name}: {target} for {seconds_each} s")
         _run(folder, target, seconds_each, corpus / target)
 
 
-def _same_libraries(folder: Path) -> None:
-    """What is fuzzed is what is shipped: both lock files have the same versions of the libraries that both have."""
+def _check_lock_file(folder: Path) -> None:
+    """Checks that libraries in both lock files have the same versions, so that what is fuzzed is what is shipped."""
     shipped, fuzzed = _versions(REPOSITORY), _versions(folder)
-    different = sorted(name for name in shipped.keys() & fuzzed.keys() if not fuzzed[name] <= shipped[name])
-    if different:
+    if different := sorted(name for name in shipped.keys() & fuzzed.keys() if not fuzzed[name] <= shipped[name]):
         lock = (folder / "Cargo.lock").relative_to(REPOSITORY)
         line = f"cp Cargo.lock {lock} && cargo metadata --format-version 1 --manifest-path {lock.with_suffix('.toml')}"
-        raise Failure(f"{lock} has other versions than Cargo.lock of {', '.join(different)}; mend it: {line}")
+        raise Failure(f"{lock} has other versions than Cargo.lock of {', '.join(different)}; run: {line}")
 
 
 def _versions(folder: Path) -> dict[str, set[str]]:
@@ -45,21 +50,19 @@ def _versions(folder: Path) -> dict[str, set[str]]:
 
 
 def _run(folder: Path, target: str, seconds: int, corpus: Path) -> None:
-    corpus.mkdir(parents=True, exist_ok=True)
-    seeds = folder / "seeds" / target
+    seeds, words = folder / "seeds" / target, folder / "dictionaries" / f"{target}.dict"
     found = folder / "artifacts" / target
+    corpus.mkdir(parents=True, exist_ok=True)
     found.mkdir(parents=True, exist_ok=True)
-    # The stable toolchain has no sanitizers; a panic, a hang or too much memory is what is looked for.
+    # The stable toolchain has no sanitizers: a panic, a hang or too much memory is what fuzzing can find.
     command = ["cargo", "fuzz", "run", "--sanitizer", "none", "--fuzz-dir", folder, target, corpus]
-    words = folder / "dictionaries" / f"{target}.dict"
     limits = [f"-max_total_time={seconds}", "-rss_limit_mb=1024", "-timeout=5", "-print_final_stats=1", "-verbosity=0"]
-    if words.is_file():
-        limits.append(f"-dict={words}")
+    limits += [f"-dict={words}"] if words.is_file() else []
     own_target = {"RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_DIR": str(tools.cargo_target() / "fuzz")}
     run(
         [*command, *([seeds] if seeds.is_dir() else []), "--", *limits, f"-artifact_prefix={found}/"],
         cwd=folder.parent,
-        env={**own_target, **tools.on_path("cargo-fuzz")},
+        env={**own_target, **tools.path_with("cargo-fuzz")},
         limit=seconds + 900,
-        hint=f"What it found is in {found}; make it a test before it is mended.",
+        hint=f"The input is in {found}; make it a test before the fix.",
     )

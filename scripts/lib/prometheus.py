@@ -1,4 +1,4 @@
-"""A Prometheus of one's own for as long as a block runs, and what it answers."""
+"""Runs a Prometheus server during a block, and queries it."""
 
 import contextlib
 import json
@@ -7,87 +7,82 @@ import tempfile
 import time
 import urllib.error
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from common import LOOPBACK, Failure, free_port, tail_of
 
-_READY_WITHIN = 30.0
-_STEP = 0.1
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A running one, by its address."""
+    """A running server."""
 
     address: str
 
-    def query(self, expression: str) -> list[dict[str, object]]:
-        """The series an expression gives now; a `Failure` when it is none."""
-        return self._get("query", {"query": expression})["result"]
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Returns the series of an expression now; raises a `Failure` when it is not valid."""
+        return self._get("query", query=expression)["result"]
 
-    def over(self, expression: str, start: float, end: float, step: float) -> list[dict[str, object]]:
-        """The series an expression gave in that time, in seconds since 1970, at every step."""
-        return self._get("query_range", {"query": expression, "start": start, "end": end, "step": step})["result"]
+    def query_range(self, expression: str, start: float, end: float, step: float) -> list[dict[str, Any]]:
+        """Returns the series of an expression from `start` to `end`, in seconds since 1970, at every step."""
+        return self._get("query_range", query=expression, start=start, end=end, step=step)["result"]
 
-    def rules(self) -> list[dict[str, object]]:
-        """Every rule it has loaded."""
-        return [rule for group in self._get("rules", {})["groups"] for rule in group["rules"]]
+    def rules(self) -> list[dict[str, Any]]:
+        """Returns every rule it has loaded."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
-    def _get(self, what: str, arguments: dict[str, object]) -> dict[str, object]:
-        url = f"http://{self.address}/api/v1/{what}?{urllib.parse.urlencode(arguments)}"
+    def _get(self, path: str, **arguments: str | float) -> dict[str, Any]:
+        url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"
         try:
             with LOOPBACK.open(url, timeout=30) as answer:
                 return json.load(answer)["data"]
-        except urllib.error.HTTPError as refused:
-            raise Failure(json.load(refused).get("error", str(refused))) from refused
+        except urllib.error.HTTPError as refusal:
+            raise Failure(json.load(refusal).get("error", str(refusal))) from refusal
 
 
 @contextlib.contextmanager
 def running(rules: Path, *scraped: str) -> Iterator[Prometheus]:
-    """One with these rules; it scrapes these addresses every second."""
+    """Runs a server with these rules that scrapes these addresses every second."""
+    configuration = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(rules)],
+        "scrape_configs": [{"job_name": "answer-gateway", "static_configs": [{"targets": scraped}]}],
+    }
     with tempfile.TemporaryDirectory(prefix="answer-gateway-prometheus-") as name:
         folder, address = Path(name), f"127.0.0.1:{free_port()}"
-        (folder / "prometheus.yml").write_text(_configuration(rules, scraped))
-        log = folder / "prometheus.log"
-        command = [
-            "prometheus",
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={address}",
-            "--log.level=warn",
-        ]
-        with (
-            log.open("wb") as out,
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as child,
-        ):
+        log, file = folder / "prometheus.log", folder / "prometheus.yml"
+        # JSON is YAML.
+        file.write_text(json.dumps(configuration))
+        options = (f"--config.file={file}", f"--storage.tsdb.path={folder / 'data'}", "--log.level=warn")
+        command = ["prometheus", *options, f"--web.listen-address={address}"]
+        with log.open("wb") as out, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as one:
             try:
-                _await(address, child, log)
+                await_true(lambda: _is_ready(address, one), lambda: f"Prometheus does not become ready\n{tail_of(log)}")
                 yield Prometheus(address)
             finally:
-                child.terminate()
+                one.terminate()
                 try:
-                    child.wait(10)
+                    one.wait(10)
                 except subprocess.TimeoutExpired:
-                    child.kill()
+                    one.kill()
 
 
-def _await(address: str, child: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + _READY_WITHIN
-    while time.monotonic() < deadline and child.poll() is None:
-        with contextlib.suppress(OSError), LOOPBACK.open(f"http://{address}/-/ready", timeout=5):
-            return
-        time.sleep(_STEP)
-    raise Failure(f"Prometheus is not ready after {_READY_WITHIN:.0f} s, or has ended\n{tail_of(log)}")
+def _is_ready(address: str, process: subprocess.Popen) -> bool:
+    if process.poll() is not None:
+        raise Failure("Prometheus has ended; is another version installed than Debian's?")
+    with contextlib.suppress(OSError), LOOPBACK.open(f"http://{address}/-/ready", timeout=5):
+        return True
+    return False
 
 
-def _configuration(rules: Path, scraped: tuple[str, ...]) -> str:
-    # JSON is YAML.
-    return json.dumps(
-        {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(rules)],
-            "scrape_configs": [{"job_name": "answer-gateway", "static_configs": [{"targets": scraped}]}],
-        }
-    )
+def await_true(condition: Callable[[], bool], problem: Callable[[], str]) -> None:
+    """Waits until the condition holds; raises a `Failure` with the problem when it does not in time."""
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Failure(f"{problem()} within {_PATIENCE:.0f} s")
+        time.sleep(0.1)

@@ -1,11 +1,11 @@
-"""What docs/runbooks.md promises: a section and a line in the index for each alert, and words that the product says."""
+"""Checks docs/runbooks.md: a section and an index row for each alert, and quotations that the product has."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-import instruments
+import product_metrics
 from common import REPOSITORY
-from expressions import Query
+from promql import Query
 
 PAGE = REPOSITORY / "docs" / "runbooks.md"
 _SETTINGS = REPOSITORY / "docs" / "configuration.md"
@@ -16,8 +16,8 @@ _LOG = re.compile(r"\bLog(?: before the end)?: ((?:`[^`]*`|[^`.])+)")
 _SETTING = re.compile(r"[a-z]+(?:\.[a-z_]+)+(?:\.\*)?")
 
 
-def careless(rules: Iterable[Mapping[str, object]]) -> Iterator[str]:
-    """What an alert lacks for those whom it wakes."""
+def incomplete_alerts(rules: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    """Yields each severity, annotation, section and index row that an alert lacks."""
     page = PAGE.read_text()
     sections = {_anchor(title) for title in re.findall(r"^### (.+)$", page, re.MULTILINE)}
     index = dict(re.findall(r"^\| \[\w+\]\(#(\w+)\) \| (\w+) \|", page, re.MULTILINE))
@@ -32,7 +32,7 @@ def careless(rules: Iterable[Mapping[str, object]]) -> Iterator[str]:
                 yield f"{name} has no {wanted}"
         link = f"{PAGE.relative_to(REPOSITORY)}#{anchor}"
         if annotations.get("runbook_url") != link:
-            yield f"{name} has not the runbook_url {link}"
+            yield f"{name} lacks the runbook_url {link}"
         if anchor not in sections:
             yield f"{name} has no section in {PAGE.name}"
         if index.get(anchor) != severity:
@@ -41,17 +41,17 @@ def careless(rules: Iterable[Mapping[str, object]]) -> Iterator[str]:
         yield f"{PAGE.name} speaks of {stranger}, and no alert has that name"
 
 
-def outdated(recordings: set[str]) -> Iterator[str]:
-    """What the page quotes and the product does not have: metrics, settings, log lines."""
-    literals, code, settings = instruments.label_values(), _code(), _SETTINGS.read_text()
-    histograms = {metric.name for metric in instruments.defined().values()}
+def wrong_quotations(recordings: set[str]) -> Iterator[str]:
+    """Yields each metric, setting and log line that the page quotes and the product does not have."""
+    literals, code, settings = product_metrics.string_literals(), _code(), _SETTINGS.read_text()
+    histograms = {metric.name for metric in product_metrics.by_series().values()}
     sections = set(re.findall(r"^## (\w+)", settings, re.MULTILINE))
     for number, line in enumerate(PAGE.read_text().splitlines(), 1):
         where = f"{PAGE.name}:{number}"
         for quoted in _QUOTED.findall(line):
             query = Query(where, quoted)
             # A histogram is spoken of without its endings.
-            yield from query.unknown(literals) if quoted not in histograms else ()
+            yield from query.unknown_names(literals) if quoted not in histograms else ()
             yield from (f"{where} names {name}, which no rule records" for name in query.recordings() - recordings)
             known = f"`{quoted}`" in settings or (quoted.endswith("*") and f"`{quoted[:-1]}" in settings)
             if _SETTING.fullmatch(quoted) and quoted.split(".")[0] in sections and not known:

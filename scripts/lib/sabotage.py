@@ -1,4 +1,4 @@
-"""Sabotage: a promise is broken on purpose in a copy of the tree, and the test that guards it must fail."""
+"""Runs the sabotages: each patch breaks a promise in a copy of the tree, and the test that guards it must fail."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,17 +7,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import cache
-import outside
+import end_to_end
 import tools
 from checks.selftest import copy_tree
-from common import E2E, REPOSITORY, SCRIPTS, CommandFailed, Failure, output_of, run, say, toml
+from common import E2E, REPOSITORY, SCRIPTS, CommandFailed, Failure, fail_with, output_of, run, say, toml
 
 FOLDER = SCRIPTS / "sabotage"
 _E2E_PREFIX = E2E.relative_to(REPOSITORY).as_posix() + "/"
-# Pytest's exit code for "tests ran and some failed"; any other says that the test did not run as it should.
+# Pytest's exit code for "tests ran and some failed"; any other means that the test did not run as it should.
 _PYTEST_FAILED = 1
-# A place of its own: a crate is the same to cargo in every checkout and taken for fresh by its files' times, so in the
-# folder that all checkouts share what is broken here would end up in somebody's build.
+# A target folder of its own: cargo tells checkouts apart by file times only, so in the folder that all checkouts share
+# a broken crate could end up in another build.
 _TARGET = cache.root() / "sabotage" / "target"
 _CARGO = {"CARGO_TARGET_DIR": str(_TARGET)}
 _LIMIT = 900
@@ -25,112 +25,103 @@ _LIMIT = 900
 
 @dataclass(frozen=True)
 class Sabotage:
-    """A patch, what it breaks in words, and the test that must notice."""
+    """A patch, the promise it breaks, and the test that must fail."""
 
     patch: str
     what: str
     test: str
 
     @property
-    def is_outside(self) -> bool:
+    def is_end_to_end(self) -> bool:
         """Whether the test drives the binary on the real stack."""
         return self.test.startswith(_E2E_PREFIX)
 
+    def applies(self, tree: Path, *options: str) -> bool:
+        """Applies the patch to a tree, and returns whether that succeeded."""
+        command = ["git", "apply", "--whitespace=nowarn", *options, FOLDER / self.patch]
+        return output_of(command, cwd=tree) is not None
+
+    def refusal(self) -> str:
+        """Returns the message about a patch that does not apply."""
+        return f"{self.patch} does not apply to this tree any more; write it again: {self.what}"
+
 
 def table() -> list[Sabotage]:
-    """Every sabotage; the table and the patches beside it must name each other."""
+    """Reads table.toml, which must name exactly the patches beside it."""
     entries = [Sabotage(**entry) for entry in toml(FOLDER / "table.toml").get("sabotage", [])]
-    named = {entry.patch for entry in entries}
-    there = {file.name for file in FOLDER.glob("*.patch")}
-    if named != there:
-        raise Failure(f"{FOLDER / 'table.toml'} and the patches beside it differ: {', '.join(sorted(named ^ there))}")
+    difference = {entry.patch for entry in entries} ^ {file.name for file in FOLDER.glob("*.patch")}
+    if difference:
+        raise Failure(f"{FOLDER / 'table.toml'} and the patches beside it differ: {', '.join(sorted(difference))}")
     if not entries:
         raise Failure(f"{FOLDER / 'table.toml'} names no sabotage")
     return entries
 
 
 def problems(tree: Path) -> Iterator[str]:
-    """Each patch that does not apply to the tree, as a sentence."""
+    """Yields each patch that does not apply to the tree, as a sentence."""
     for entry in table():
-        if not _applies(entry, tree, "--check"):
-            yield _stale(entry)
+        if not entry.applies(tree, "--check"):
+            yield entry.refusal()
 
 
 def run_all(folder: Path, only: str = "") -> None:
-    """Runs every sabotage; fails naming those that were not caught."""
+    """Runs every sabotage whose patch contains `only`; fails naming those that no test noticed."""
     chosen = [entry for entry in table() if only in entry.patch]
     if not chosen:
-        raise Failure(f"no sabotage is called like {only!r}")
+        raise Failure(f"no sabotage has {only!r} in its name")
     with cache.locked(cache.root() / "locks" / "sabotage.lock", "another run of the sabotages"):
-        if any(entry.is_outside for entry in chosen):
-            with outside.fresh_stack(folder / "stack") as env:
-                _judge(chosen, env)
+        if any(entry.is_end_to_end for entry in chosen):
+            with end_to_end.fresh_stack(folder / "stack") as env:
+                _run_with(chosen, env)
         else:
-            _judge(chosen, {})
+            _run_with(chosen, {})
 
 
-def _judge(chosen: Sequence[Sabotage], env: Mapping[str, str]) -> None:
+def _run_with(chosen: Sequence[Sabotage], env: Mapping[str, str]) -> None:
     tree = _TARGET.with_name("tree")
     clean = _fresh_copy(tree)
-    problems = []
-    for entry in chosen:
-        if not _passes(entry, clean, env):
-            problems.append(f"{entry.test} fails without any sabotage, so it shows nothing")
+    gaps = [
+        f"{entry.test} fails without any sabotage, so it proves nothing"
+        for entry in chosen
+        if not _passes(entry, clean, env)
+    ]
     for entry in chosen:
         say(f"   {entry.patch}: {entry.what}")
         copy = _fresh_copy(tree)
-        _apply(entry, copy)
+        if not entry.applies(copy):
+            raise Failure(entry.refusal())
         if _passes(entry, copy, env):
-            problems.append(f"{entry.patch} was not caught: {entry.test} passes")
+            gaps.append(f"{entry.patch} was not noticed: {entry.test} passes")
         else:
-            say(f"   caught by {entry.test}")
-    if problems:
-        raise Failure("\n".join([f"{len(problems)} of {len(chosen)} sabotages show a gap", *problems]))
+            say(f"   noticed by {entry.test}")
+    fail_with(gaps, f"{{}} gaps in {len(chosen)} sabotages")
 
 
 def _fresh_copy(tree: Path) -> Path:
     shutil.rmtree(tree, ignore_errors=True)
     copy_tree(REPOSITORY, tree)
-    modules = tree / E2E.relative_to(REPOSITORY) / "node_modules"
-    modules.symlink_to(tools.e2e_node_modules())
+    (tree / E2E.relative_to(REPOSITORY) / "node_modules").symlink_to(tools.e2e_node_modules())
     return tree
-
-
-def _apply(entry: Sabotage, tree: Path) -> None:
-    if not _applies(entry, tree):
-        raise Failure(_stale(entry))
-
-
-def _applies(entry: Sabotage, tree: Path, *options: str) -> bool:
-    command = ["git", "apply", "--whitespace=nowarn", *options, FOLDER / entry.patch]
-    return output_of(command, cwd=tree) is not None
-
-
-def _stale(entry: Sabotage) -> str:
-    return f"{entry.patch} does not apply to this tree any more; make it anew: {entry.what}"
 
 
 def _passes(entry: Sabotage, tree: Path, env: Mapping[str, str]) -> bool:
     """Whether the test passes in that tree; anything but a clean pass or a failed test is an error."""
-    return _outside_test_passes(entry, tree, env) if entry.is_outside else _unit_test_passes(entry, tree)
+    return _end_to_end_test_passes(entry, tree, env) if entry.is_end_to_end else _unit_test_passes(entry, tree)
 
 
-def _outside_test_passes(entry: Sabotage, tree: Path, env: Mapping[str, str]) -> bool:
+def _end_to_end_test_passes(entry: Sabotage, tree: Path, env: Mapping[str, str]) -> bool:
     run(["cargo", "build", "--quiet", "--workspace", "--bins"], cwd=tree, env=_CARGO, limit=_LIMIT)
     report = tree / "report.xml"
     arguments = [entry.test.removeprefix(_E2E_PREFIX), f"--junitxml={report}"]
     try:
-        outside.pytest(_TARGET / "debug" / "answer-gateway", arguments, env, tree=tree, limit=_LIMIT)
+        end_to_end.pytest(_TARGET / "debug" / "answer-gateway", arguments, env, tree=tree, limit=_LIMIT)
     except CommandFailed as failure:
-        if failure.code != _PYTEST_FAILED or not _failed_itself(report):
+        # An error before or after the test, such as a start that fails, is not a failure of the test.
+        suites = ElementTree.parse(report).iter("testsuite") if failure.code == _PYTEST_FAILED else ()
+        if not any(int(suite.get("failures", "0")) for suite in suites):
             raise
         return False
     return True
-
-
-def _failed_itself(report: Path) -> bool:
-    """Whether pytest says so of the test; what is wrong before or after it, such as a start that fails, is an error."""
-    return any(int(suite.get("failures", "0")) for suite in ElementTree.parse(report).iter("testsuite"))
 
 
 def _unit_test_passes(entry: Sabotage, tree: Path) -> bool:
@@ -140,7 +131,7 @@ def _unit_test_passes(entry: Sabotage, tree: Path) -> bool:
     run([*command, "--no-run"], cwd=tree, env=_CARGO, limit=_LIMIT)
     listed = output_of([*command, "--", "--list"], cwd=tree, env=_CARGO) or ""
     if f"{name}: test" not in listed.splitlines():
-        raise Failure(f"there is no test {entry.test}; mend {FOLDER / 'table.toml'}")
+        raise Failure(f"there is no test {entry.test}; correct {FOLDER / 'table.toml'}")
     try:
         run([*command, "--", "--exact", name], cwd=tree, env=_CARGO, limit=_LIMIT)
     except CommandFailed:

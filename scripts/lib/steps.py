@@ -1,5 +1,6 @@
-"""Named steps run one after the other: each with its time, its budget and its outcome, and a table at the end."""
+"""Runs named steps one after the other, and prints a table of their times, budgets and outcomes."""
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from common import EXIT_FAILED, Failure, say
 
 @dataclass(frozen=True)
 class Step:
-    """Something to do by name. `budget` is what it may take, in seconds; `needs` are steps it cannot do without."""
+    """A named action, with its budget in seconds and the steps that must succeed before it."""
 
     name: str
     purpose: str
@@ -20,27 +21,32 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a step."""
+    """The result of a step; `problem` is empty when it succeeded."""
 
     step: Step
     seconds: float
     problem: str
 
-    def line(self) -> str:
-        """One row of the table."""
-        word = "ok" if not self.problem else "FAILED"
-        over = f", over its budget of {self.step.budget:.0f} s" if self.seconds > self.step.budget else ""
-        return f"{self.step.name:8} {word:7} {self.seconds:7.1f} s of {self.step.budget:5.0f} s{over}"
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that `run_chosen` reads."""
+    parser.add_argument("--only", action="append", default=[], metavar="STEP", help="run this step; may be repeated")
+    parser.add_argument("--list", action="store_true", help="print the steps and exit")
 
 
-def run_all(steps: Sequence[Step]) -> int:
-    """Runs every step whose needs were met, says which failed and why, and returns the exit code."""
+def run_chosen(steps: Sequence[Step], options: argparse.Namespace) -> int:
+    """Runs or lists the steps as the command line says, and returns the exit code."""
+    if options.list:
+        for step in steps:
+            print(f"{step.name:8} {step.purpose} (budget {step.budget:.0f} s)")
+        return 0
     outcomes: list[Outcome] = []
-    for step in steps:
+    for step in chosen(steps, options.only):
         outcomes.append(_run(step, {outcome.step.name for outcome in outcomes if outcome.problem}))
     say("")
-    for outcome in outcomes:
-        say(outcome.line())
+    for step, seconds, problem in ((one.step, one.seconds, one.problem) for one in outcomes):
+        over = f", over its budget of {step.budget:.0f} s" if seconds > step.budget else ""
+        say(f"{step.name:8} {'FAILED' if problem else 'ok':7} {seconds:7.1f} s of {step.budget:5.0f} s{over}")
     failed = [outcome for outcome in outcomes if outcome.problem]
     for outcome in failed:
         say(f"{outcome.step.name}: {outcome.problem}")
@@ -49,27 +55,19 @@ def run_all(steps: Sequence[Step]) -> int:
 
 
 def chosen(steps: Sequence[Step], only: Sequence[str]) -> list[Step]:
-    """The named steps and what they need, in the usual order; all of them when none is named."""
-    wanted = set(only or [step.name for step in steps])
-    unknown = wanted - {step.name for step in steps}
-    if unknown:
-        raise Failure(f"no step {', '.join(sorted(unknown))}; there are {', '.join(step.name for step in steps)}")
+    """Returns the named steps and those they need, in order; all steps when none is named."""
+    names = [step.name for step in steps]
+    wanted = set(only or names)
+    if unknown := sorted(wanted - set(names)):
+        raise Failure(f"no step {', '.join(unknown)}; there are {', '.join(names)}")
     for step in reversed(steps):
         if step.name in wanted:
             wanted.update(step.needs)
     return [step for step in steps if step.name in wanted]
 
 
-def show(steps: Sequence[Step]) -> int:
-    """Prints the names, for `--list`."""
-    for step in steps:
-        print(f"{step.name:8} {step.purpose} (budget {step.budget:.0f} s)")
-    return 0
-
-
 def _run(step: Step, failed: set[str]) -> Outcome:
-    missing = [need for need in step.needs if need in failed]
-    if missing:
+    if missing := [need for need in step.needs if need in failed]:
         return Outcome(step, 0, f"not run, it needs {', '.join(missing)}")
     say(f"== {step.name}: {step.purpose}")
     began = time.monotonic()
@@ -81,4 +79,4 @@ def _run(step: Step, failed: set[str]) -> Outcome:
         say(problem)
     seconds = time.monotonic() - began
     say(f"== {step.name}: {'FAILED' if problem else 'ok'} after {seconds:.1f} s")
-    return Outcome(step, seconds, problem.splitlines()[0] if problem else "")
+    return Outcome(step, seconds, problem.partition("\n")[0])

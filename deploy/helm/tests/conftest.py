@@ -1,4 +1,4 @@
-"""What the chart's tests share: Helm itself, and the objects it renders."""
+"""Shared by the chart's tests: calls of Helm, and the objects it renders."""
 
 import os
 import subprocess
@@ -18,30 +18,30 @@ SECURED = HERE / "values" / "secured.yaml"
 
 
 def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """One call, in a home of its own."""
+    """Calls Helm."""
     command = [os.environ["AG_HELM"], *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def template(*arguments: str | Path, chart: Path = CHART) -> subprocess.CompletedProcess[str]:
-    """`helm template` of a release `chat` in the namespace `apps`."""
+    """Calls `helm template` for a release `chat` in the namespace `apps`."""
     return helm("template", "chat", chart, "--namespace", "apps", "--kube-version", "1.33.0", *arguments)
 
 
 def rendered(*arguments: str | Path) -> str:
-    """What is rendered; fails with Helm's words when nothing is."""
+    """Returns the rendered text; fails with Helm's message when there is none."""
     done = template(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def objects(text: str) -> list[dict[str, Any]]:
-    """The objects in it."""
+    """Parses the objects of a rendered text."""
     return [one for one in yaml.safe_load_all(text) if one]
 
 
 def of_kind(text: str, kind: str) -> dict[str, Any]:
-    """The one object of a kind."""
+    """Returns the only object of a kind."""
     found = [one for one in objects(text) if one["kind"] == kind]
     assert len(found) == 1, f"{len(found)} of {kind}"
     return found[0]
@@ -49,5 +49,5 @@ def of_kind(text: str, kind: str) -> dict[str, Any]:
 
 @pytest.fixture(params=VALUES, ids=lambda path: path.stem)
 def values(request: pytest.FixtureRequest) -> Path:
-    """Each set of values."""
+    """Runs a test with each set of values."""
     return request.param

@@ -1,4 +1,4 @@
-"""The chart renders what Kubernetes takes, refuses what cannot work, and promises what it says."""
+"""Tests that the chart renders valid objects, refuses settings that cannot work, and keeps its promises."""
 
 import copy
 import json
@@ -50,7 +50,7 @@ def test_kubernetes_takes_every_object(values, version):
 
 
 def custom_schemas() -> dict[str, dict[str, Any]]:
-    """The schemas of custom resources, by kind, from the definitions their projects publish; strict."""
+    """Returns strict schemas of the custom resources by kind, from the definitions that their projects publish."""
     schemas = {}
     for file in Path(os.environ["AG_CRDS"]).glob("*.yaml"):
         definition = yaml.safe_load(file.read_text())
@@ -63,7 +63,7 @@ def custom_schemas() -> dict[str, dict[str, Any]]:
 
 
 def shut(schema: Any) -> None:
-    """Refuses fields that are not in it, all the way down, and reads Kubernetes' own words for "number or text"."""
+    """Makes a schema refuse unknown fields at every level, and translates Kubernetes' "integer or string"."""
     if isinstance(schema, list):
         for one in schema:
             shut(one)
@@ -95,7 +95,7 @@ def test_custom_resources_are_what_their_definitions_say():
 
 
 def without_files(text: str) -> str:
-    """The rendered text with a line in place of each file of deploy/alerts and deploy/dashboards."""
+    """Returns the rendered text with a line in place of each file of deploy/alerts and deploy/dashboards."""
     text = re.sub(r"^  ([\w-]+\.json): \|\n(?:    .*\n)+", r"  \1: from deploy/dashboards\n", text, flags=re.MULTILINE)
     return re.sub(r"^spec:\n  # Alert rules.*\n(?:  .*\n|\n)+", "spec: from deploy/alerts\n", text, flags=re.MULTILINE)
 
@@ -112,7 +112,7 @@ def test_rendered_objects_equal_the_golden_files(values):
 
 
 def leaves(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every value that has nothing below it."""
+    """Yields the path of every value that has nothing below it."""
     if isinstance(values, dict) and values:
         for name, below in values.items():
             yield from leaves(below, (*path, name))
@@ -293,8 +293,6 @@ def test_a_check_before_the_start_sees_the_same_settings():
 
 
 def test_the_settings_files_are_taken_by_the_gateway(values, tmp_path):
-    """By the binary itself, where it is named."""
-
     text = rendered("--values", values)
     config = tmp_path / "config.yaml"
     settings = of_kind_named(text, "ConfigMap", "answer-gateway")["data"]["config.yaml"]

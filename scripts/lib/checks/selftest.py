@@ -1,4 +1,4 @@
-"""Proves that the checks refuse: rules are broken in a copy of the tree, and each refusal must name what was broken."""
+"""Proves that the checks refuse: breaks each rule in a copy of the tree, and expects a message that names it."""
 
 import os
 import shutil
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks import tidy
-from checks.tidy import MAX_FILE_LINES, MAX_FUNCTION_LINES
-from common import Failure
+from checks import source_files
+from checks.source_rules import MAX_FILE_LINES
+from common import Failure, toml
 
 
 @dataclass(frozen=True)
 class Breakage:
-    """One rule broken: which step must refuse it, and with which words."""
+    """A broken rule: the step of scripts/verify that must refuse it, and words of the refusal."""
 
     step: str
     words: str
@@ -24,7 +24,7 @@ class Breakage:
 
 
 def problems(tree: Path) -> Iterator[str]:
-    """Each breakage that was not refused, as a sentence."""
+    """Yields each breakage that was not refused, as a sentence."""
     with tempfile.TemporaryDirectory(prefix="answer-gateway-selftest-") as name:
         clean, broken = Path(name, "clean"), Path(name, "broken")
         for copy in (clean, broken):
@@ -41,42 +41,41 @@ def problems(tree: Path) -> Iterator[str]:
 
 
 def copy_tree(tree: Path, into: Path) -> None:
-    """A copy of everything that is the project's, those files not yet committed too, as a repository of its own.
+    """Copies every file of the project, those not yet committed too, into a repository with one commit.
 
-    The copies are as new as they look: cargo goes by file times, and would take a changed back file for unchanged.
+    File times are not copied: cargo goes by them, and would take a file that is changed back for unchanged.
     """
-    for file in tidy.files(tree):
+    for file in source_files.listed(tree):
         target = into / file
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tree / file, target)
-    subprocess.run(["git", "init", "--quiet", str(into)], check=True, capture_output=True)
+    _git(into, "init", "--quiet", "--initial-branch", "copy")
+    _commit("Copy the tree", "A commit whose message follows the rules.")(into)
+
+
+def _git(tree: Path, *words: str) -> None:
+    identity = ("-c", "user.name=selftest", "-c", "user.email=selftest@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *words], cwd=tree, check=True, capture_output=True)
 
 
 def _refusals(tree: Path, step: str) -> str:
-    """What the tree's own `scripts/verify` says against it, or nothing when it passes."""
-    done = subprocess.run(
-        [sys.executable, tree / "scripts" / "verify", "--only", step],
-        cwd=tree,
-        env={**os.environ, "CARGO_NET_OFFLINE": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode not in (0, 1):
+    """Returns the messages of the tree's own `scripts/verify`, or nothing when it passes."""
+    command: list[str | Path] = [sys.executable, tree / "scripts" / "verify", "--only", step]
+    variables = {**os.environ, "CARGO_NET_OFFLINE": "true"}
+    if step == "clippy":
+        # One file with the lints and the thresholds of the workspace; to compile all of it would take minutes.
+        lints = (f"-Dclippy::{name}" for name in toml(tree / "Cargo.toml")["workspace"]["lints"]["clippy"])
+        command = ["clippy-driver", *lints, "--crate-type=lib", "--emit=metadata", f"--out-dir={tree}", _LONG_FILE]
+        variables["CLIPPY_CONF_DIR"] = str(tree)
+    done = subprocess.run(command, cwd=tree, env=variables, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1) and step != "clippy":
         raise Failure(f"scripts/verify --only {step} ended with {done.returncode}:\n{done.stderr}")
-    return done.stderr if done.returncode else ""
+    return done.stdout + done.stderr if done.returncode else ""
 
 
 def _depends(crate: str, library: str) -> Callable[[Path], None]:
-    def apply(tree: Path) -> None:
-        manifest = tree / "crates" / crate / "Cargo.toml"
-        text = manifest.read_text()
-        head = "[dependencies]\n"
-        if head not in text:
-            raise Failure(f"{manifest} has no [dependencies]; mend the self-test")
-        manifest.write_text(text.replace(head, f"{head}{library}.workspace = true\n", 1))
-
-    return apply
+    head = "[dependencies]\n"
+    return _replaces(f"crates/{crate}/Cargo.toml", head, f"{head}{library}.workspace = true\n")
 
 
 def _writes(file: str, text: str, mode: int = 0o644) -> Callable[[Path], None]:
@@ -91,52 +90,58 @@ def _replaces(file: str, old: str, new: str) -> Callable[[Path], None]:
     def apply(tree: Path) -> None:
         text = (tree / file).read_text()
         if old not in text:
-            raise Failure(f"{file} has no {old!r}; mend the self-test")
-        (tree / file).write_text(text.replace(old, new))
+            raise Failure(f"{file} has no {old!r}; correct the self-test")
+        (tree / file).write_text(text.replace(old, new, 1))
 
     return apply
 
 
-_UNDONE_WORD = "TO" + "DO"
-_LONG_FUNCTION = "fn long() {\n" + "    x();\n" * (MAX_FUNCTION_LINES - 1) + "}\n"
+def _commit(*paragraphs: str) -> Callable[[Path], None]:
+    def apply(tree: Path) -> None:
+        _git(tree, "commit", "--quiet", "--allow-empty", *(word for one in paragraphs for word in ("-m", one)))
+
+    return apply
+
+
+_UNFINISHED = "TO" + "DO"
 _TESTS = '#[cfg(test)]\nmod tests {\n    const BRACE: &str = "}";\n' + "    // line\n" * MAX_FILE_LINES + "}\n"
+_LONG_FILE = "crates/types/src/long_function.rs"
+_LONG_FUNCTION = "//! x\nfn long(mut x: u64) {\n" + "    x += 1;\n" * 59 + "}\n"
+_WRITES_JOB = _writes(
+    ".github/workflows/broken.yaml",
+    """name: broken
+on: push
+jobs:
+  x:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@v5
+      - run: scripts/absent && scripts/verify ${{ foo.bar }}
+""",
+)
 
 BREAKAGES = (
-    Breakage("arrows", "arrow kafka-ingest -> ws-gateway", _depends("kafka-ingest", "ws-gateway")),
-    Breakage("arrows", "crate kafka-ingest must not know warp", _depends("kafka-ingest", "warp")),
-    Breakage("arrows", "crate session-core must not know tokio", _depends("session-core", "tokio")),
+    Breakage("clippy", "this function has too many lines", _writes(_LONG_FILE, _LONG_FUNCTION)),
+    Breakage("crates", "crate kafka-ingest must not depend on ws-gateway", _depends("kafka-ingest", "ws-gateway")),
+    Breakage("crates", "crate ws-gateway must not use schema_registry_converter, and reaches it",
+             _depends("ws-gateway", "schema_registry_converter")),
+    Breakage("crates", "crate session-core must not use tokio, and reaches it", _depends("session-core", "tokio")),
     Breakage("deny", "'session-core = 0.1.0' of banned crate 'rdkafka", _depends("session-core", "rdkafka")),
-    Breakage("tidy", "head.rs:1 does not begin with `//!`", _writes("crates/types/src/head.rs", "fn x() {}\n")),
-    Breakage(
-        "tidy",
-        f"long.rs has {MAX_FILE_LINES + 1} lines",
-        _writes("crates/types/src/long.rs", "//! x\n" * (MAX_FILE_LINES + 1) + _TESTS),
-    ),
-    Breakage(
-        "tidy",
-        f"function.rs:2 function long has {MAX_FUNCTION_LINES + 1} lines",
-        _writes("crates/types/src/function.rs", f"//! x\n{_LONG_FUNCTION}"),
-    ),
-    Breakage(
-        "tidy",
-        f"undone.rs:2 says {_UNDONE_WORD}",
-        _writes("crates/types/src/undone.rs", f"//! x\n// {_UNDONE_WORD}: y\n"),
-    ),
-    Breakage(
-        "tidy",
-        "log.rs:2 logs",
-        _writes("crates/types/src/log.rs", '//! x\nfn x() { tracing::info!("y"); }\n'),
-    ),
-    Breakage("tidy", "lost.md:1 links to nowhere.md", _writes("docs/lost.md", "[x](nowhere.md#y) [z](http://z)\n")),
-    Breakage(
-        "tidy",
-        "tagged.yaml:1 uses actions/checkout@v5",
-        _writes(".github/workflows/tagged.yaml", "- uses: actions/checkout@v5 # v5\n"),
-    ),
-    Breakage(
-        "sabotage",
-        "answer-sent-twice.patch does not apply",
-        _replaces("crates/session-core/src/on_answer.rs", "self.send(key.clone(), reply);\n", ""),
-    ),
-    Breakage("tidy", "scripts/mute --help", _writes("scripts/mute", "#!/bin/sh\nexit 1\n", 0o755)),
-)
+    Breakage("links", "nowhere.md", _writes("docs/lost.md", "# A\n\n[x](nowhere.md#y) [z](http://z)\n")),
+    Breakage("links", "#no-such-heading", _writes("docs/anchor.md", "# A\n\n[x](#no-such-heading)\n")),
+    Breakage("rules", "head.rs:1 does not begin with `//!`", _writes("crates/types/src/head.rs", "fn x() {}\n")),
+    Breakage("rules", f"long.rs has {MAX_FILE_LINES + 1} lines",
+             _writes("crates/types/src/long.rs", "//! x\n" * (MAX_FILE_LINES + 1) + _TESTS)),
+    Breakage("rules", f"unfinished.rs:2 says {_UNFINISHED}",
+             _writes("crates/types/src/unfinished.rs", f"//! x\n// {_UNFINISHED}: y\n")),
+    Breakage("rules", "log.rs:2 logs", _writes("crates/types/src/log.rs", '//! x\nfn x() { tracing::info!("y"); }\n')),
+    Breakage("rules", "scripts/mute --help", _writes("scripts/mute", "#!/bin/sh\nexit 1\n", 0o755)),
+    Breakage("rules", "`actions/checkout@v5` does not name its version", _WRITES_JOB),
+    Breakage("rules", "the job x has no timeout-minutes", _WRITES_JOB),
+    Breakage("rules", "names scripts/absent, which does not exist", _WRITES_JOB),
+    Breakage("sabotage", "answer-sent-twice.patch does not apply",
+             _replaces("crates/session-core/src/on_answer.rs", "self.send(key.clone(), reply);\n", "")),
+    Breakage("actions", 'undefined variable "foo"', _WRITES_JOB),
+    Breakage("zizmor", "unpinned-uses", _WRITES_JOB),
+    Breakage("zizmor", "excessive-permissions", _WRITES_JOB),
+)  # fmt: skip

@@ -1,1 +1,1 @@
-"""The real components behind `scripts/stack`: one Kafka broker, one schema registry, and nginx before the registry."""
+"""The processes behind `scripts/stack`: one Kafka broker or three, a schema registry, and proxies."""

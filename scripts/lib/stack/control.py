@@ -1,4 +1,4 @@
-"""Bringing a stack up and down, whole or one component at a time."""
+"""Starts and stops a stack, whole or one component at a time."""
 
 import shutil
 import signal
@@ -16,8 +16,10 @@ _POLL = 0.1
 
 
 def up(directory: Path, chosen_ports: dict[str, int], *, cluster: bool = False) -> State:
-    """Starts what does not run yet. If that fails, what this call started is stopped again. `cluster`: three brokers
-    behind proxies instead of one."""
+    """Starts each component that does not run; if one fails, those that this call started are stopped again.
+
+    `cluster` means three brokers behind proxies instead of one.
+    """
     state = State.load(directory) or State.new(directory, chosen_ports, cluster=cluster)
     for port, number in chosen_ports.items():
         if state.ports[port] != number:
@@ -30,7 +32,7 @@ def up(directory: Path, chosen_ports: dict[str, int], *, cluster: bool = False) 
 
 def start(state: State, names: Sequence[str]) -> None:
     """Starts the named components on their ports and data, and returns when all of them serve clients."""
-    wanted = list(_named(state, names))
+    wanted = _named(state, names)
     started: list[Component] = []
     try:
         for component in wanted:
@@ -38,30 +40,30 @@ def start(state: State, names: Sequence[str]) -> None:
                 started.append(component)
                 _launch(state, component)
         for component in wanted:
-            _wait_until_ready(state, component, component in started)
+            _await_ready(state, component, is_fresh=component in started)
     except BaseException:
-        say("  stopping what was started")
+        say("  stopping the components that were started")
         _stop(state, reversed(started))
         raise
 
 
 def stop(state: State, names: Sequence[str], *, at_once: bool = False) -> None:
-    """Stops the named components; their ports and data stay. `at_once` pulls the plug instead of asking."""
+    """Stops the named components, with SIGKILL if `at_once`; their ports and data stay."""
     _stop(state, reversed(_named(state, names)), at_once=at_once)
 
 
 def freeze(state: State, names: Sequence[str], *, thaw: bool = False) -> None:
-    """Stops the processes of the named components where they are, or lets them go on."""
+    """Freezes the processes of the named components with SIGSTOP, or continues them."""
     for component in _named(state, names):
         identity = state.processes.get(component.name)
         if identity is None or not process.is_alive(identity):
             raise Failure(f"{component.name} does not run")
         process.send(identity, signal.SIGCONT if thaw else signal.SIGSTOP)
-        say(f"  {component.name}: {'goes on' if thaw else 'frozen'}")
+        say(f"  {component.name}: {'continued' if thaw else 'frozen'}")
 
 
 def down(directory: Path) -> bool:
-    """Stops everything and removes the folder; False when there was nothing."""
+    """Stops everything and removes the folder; returns False when there is no stack."""
     state = State.load(directory)
     if state is None:
         return False
@@ -71,7 +73,7 @@ def down(directory: Path) -> bool:
 
 
 def describe(state: State) -> list[tuple[str, str, bool]]:
-    """Name, a line for people and whether it serves clients, for each component."""
+    """Returns name, a line for people, and whether it serves clients, for each component."""
     lines = []
     for component in all_of(state):
         identity = state.processes.get(component.name)
@@ -85,55 +87,48 @@ def describe(state: State) -> list[tuple[str, str, bool]]:
     return lines
 
 
+def names_of(state: State) -> tuple[str, ...]:
+    """Returns the names of a stack's components."""
+    return tuple(component.name for component in all_of(state))
+
+
 def _named(state: State, names: Iterable[str]) -> list[Component]:
     return [component for component in all_of(state) if component.name in names]
 
 
-def names_of(state: State) -> tuple[str, ...]:
-    """The names of a stack's components."""
-    return tuple(component.name for component in all_of(state))
-
-
 def _launch(state: State, component: Component) -> None:
+    # A killed process may hold its ports for a moment longer than its pid.
+    deadline = time.monotonic() + 5
     for port in component.ports:
-        if not _becomes_free(state.ports[port]):
-            raise Failure(
-                f"{component.name} needs {state.address(port)}, which something else holds "
-                f"(see: ss -ltnp 'sport = :{state.ports[port]}'); free it, or scripts/stack down and up for other ports"
-            )
+        while not is_free(state.ports[port]):
+            if time.monotonic() > deadline:
+                raise Failure(
+                    f"{component.name} needs {state.address(port)}, which something else uses (see: ss -ltnp 'sport = "
+                    f":{state.ports[port]}'); free it, or scripts/stack down and up for other ports"
+                )
+            time.sleep(_POLL)
+    component.folder.mkdir(exist_ok=True)
     component.prepare()
-    addresses = ", ".join(state.address(port) for port in component.ports)
-    say(f"  {component.name}: starting on {addresses}")
+    say(f"  {component.name}: starting on {', '.join(state.address(port) for port in component.ports)}")
     identity = process.spawn(component.command(), component.log, component.environment(), component.folder)
     state.processes[component.name] = identity
     state.save()
 
 
-def _becomes_free(port: int) -> bool:
-    """A killed process may hold its ports for a moment longer than its pid."""
-    deadline = time.monotonic() + 5
-    while not is_free(port):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL)
-    return True
-
-
-def _wait_until_ready(state: State, component: Component, fresh: bool) -> None:
-    began = time.monotonic()
-    told = began
+def _await_ready(state: State, component: Component, *, is_fresh: bool) -> None:
+    began = reported = time.monotonic()
+    limit = f"{component.ready_within:.0f} s"
     while not component.is_ready():
         now = time.monotonic()
         if not process.is_alive(state.processes.get(component.name)):
             raise Failure(f"{component.name} ended before it was ready\n{tail_of(component.log)}")
         if now - began > component.ready_within:
-            limit = f"{component.ready_within:.0f} s"
             raise Failure(f"{component.name} was not ready within {limit}\n{tail_of(component.log)}")
-        if now - told > 5:
-            say(f"  {component.name}: waiting, {now - began:.0f} s of at most {component.ready_within:.0f} s")
-            told = now
+        if now - reported > 5:
+            say(f"  {component.name}: waiting, {now - began:.0f} s of at most {limit}")
+            reported = now
         time.sleep(_POLL)
-    say(f"  {component.name}: ready" + (f" after {time.monotonic() - began:.1f} s" if fresh else ", ran already"))
+    say(f"  {component.name}: ready{f' after {time.monotonic() - began:.1f} s' if is_fresh else ', ran already'}")
 
 
 def _stop(state: State, components: Iterable[Component], *, at_once: bool = False) -> None:

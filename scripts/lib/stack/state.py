@@ -1,8 +1,7 @@
-"""What is remembered of one stack, in its folder: ports, passwords and the identities of its processes."""
+"""The recorded state of one stack, in its folder: ports, passwords and the identities of its processes."""
 
 import json
 import secrets
-import shlex
 import socket
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,24 +11,19 @@ from common import Failure
 _FILE = "state.json"
 _HOST = "127.0.0.1"
 
-# Below the range the kernel takes for outgoing connections: else a client that keeps trying a stopped component's
-# port can be given that very port as its own, and the component cannot come back.
+# Below the range that the kernel takes for outgoing connections: otherwise a client that keeps trying a stopped
+# component's port can be given that very port as its own, and the component cannot start again.
 _PORTS = range(20_000, 32_000)
 
-# `kafka_relay` is where clients of the listener `kafka_relayed` are sent: a test listens there and hands on what it
-# likes.
+# `kafka_relay` is the port that clients of the listener `kafka_relayed` are sent to: a relay of a test listens there.
 PORT_NAMES = ("kafka", "kafka_sasl", "kafka_relayed", "kafka_relay", "kafka_controller", "registry", "registry_auth")
-# Of a cluster: each broker's listener for the tests, that for gateways and its proxy, and its controller.
+# Of a cluster: each broker's listeners for the tests and for gateways, the proxy of the latter, and its controller.
 BROKERS = (1, 2, 3)
 GATEWAYS = (1, 2, 3)
 _CLUSTER_PORT_NAMES = (
     *(f"{listener}_{number}" for number in BROKERS for listener in ("direct", "inner", "outer", "controller")),
-    *(f"front_{number}" for number in GATEWAYS),
-    *(f"gateway_{number}" for number in GATEWAYS),
-    "registry",
-    "registry_faults",
-    "registry_outer",
-    "toxiproxy",
+    *(f"{end}_{number}" for end in ("front", "gateway") for number in GATEWAYS),
+    *("registry", "registry_faults", "registry_outer", "toxiproxy"),
 )
 
 
@@ -49,7 +43,7 @@ class State:
 
     @classmethod
     def load(cls, directory: Path) -> "State | None":
-        """The stack of a folder, or None when none was ever started there or it was taken down."""
+        """Reads the stack of a folder; None when none was started there or it was removed."""
         try:
             values = json.loads((directory / _FILE).read_text())
         except FileNotFoundError:
@@ -60,17 +54,21 @@ class State:
 
     @classmethod
     def new(cls, directory: Path, chosen: dict[str, int], *, cluster: bool = False) -> "State":
-        """A stack that was never started, on the chosen ports and otherwise random free ones."""
+        """Creates a stack on the chosen ports and otherwise random free ones; nothing is started."""
         if directory.exists() and any(directory.iterdir()):
             raise Failure(f"{directory} is not empty and holds no stack; choose another folder with --dir")
         directory.mkdir(parents=True, exist_ok=True)
-        ports = _ports(chosen, _CLUSTER_PORT_NAMES if cluster else PORT_NAMES)
+        ports = dict(chosen)
+        while missing := [name for name in (_CLUSTER_PORT_NAMES if cluster else PORT_NAMES) if name not in ports]:
+            port = secrets.choice(_PORTS)
+            if port not in ports.values() and is_free(port):
+                ports[missing[0]] = port
         state = cls(directory, ports, secrets.token_urlsafe(18), secrets.token_urlsafe(18), cluster=cluster)
         state.save()
         return state
 
     def save(self) -> None:
-        """Writes the state; it holds passwords, so only its owner may read it."""
+        """Writes the state, which only its owner may read because of the passwords."""
         values = asdict(self)
         del values["directory"]
         fresh = self.directory / f"{_FILE}.new"
@@ -78,29 +76,32 @@ class State:
         fresh.write_text(json.dumps(values, indent=2))
         fresh.replace(self.directory / _FILE)
 
+    def addresses(self) -> dict[str, str]:
+        """Returns `host:port` of every port by its name."""
+        return {name: f"{_HOST}:{port}" for name, port in self.ports.items()}
+
     def address(self, port: str) -> str:
-        """`host:port` of a named port."""
+        """Returns `host:port` of a port."""
         if port not in self.ports:
             raise Failure(f"the stack in {self.directory} is an older one, without {port}: scripts/stack down, then up")
-        return f"{_HOST}:{self.ports[port]}"
+        return self.addresses()[port]
 
     def registry_url(self, port: str = "registry") -> str:
-        """The base URL of the registry's Confluent API, behind that port."""
+        """Returns the base URL of the registry's Confluent API, at that port."""
         return f"http://{self.address(port)}/apis/ccompat/v7"
 
     def environment(self) -> dict[str, str]:
-        """The variables of `scripts/stack env`."""
+        """Returns the variables of `scripts/stack env`."""
+        shared = {"AG_STACK_DIR": str(self.directory), "AG_STACK_REGISTRY_URL": self.registry_url()}
         if self.cluster:
             return {
-                "AG_STACK_DIR": str(self.directory),
+                **shared,
                 "AG_STACK_BOOTSTRAP": ",".join(self.address(f"direct_{number}") for number in BROKERS),
-                "AG_STACK_REGISTRY_URL": self.registry_url(),
                 "AG_STACK_PORTS": json.dumps(self.ports),
             }
         return {
-            "AG_STACK_DIR": str(self.directory),
+            **shared,
             "AG_STACK_BOOTSTRAP": self.address("kafka"),
-            "AG_STACK_REGISTRY_URL": self.registry_url(),
             "AG_STACK_SASL_BOOTSTRAP": self.address("kafka_sasl"),
             "AG_STACK_SASL_USER": self.KAFKA_USER,
             "AG_STACK_SASL_PASSWORD": self.kafka_password,
@@ -114,10 +115,6 @@ class State:
             "KAFKA_SCHEMA_REGISTRY_URL": self.registry_url(),
         }
 
-    def shell_lines(self) -> str:
-        """The same as lines a shell can evaluate."""
-        return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self.environment().items())
-
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on that port of the loopback interface now."""
@@ -128,12 +125,3 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _ports(chosen: dict[str, int], names: tuple[str, ...]) -> dict[str, int]:
-    ports = dict(chosen)
-    while missing := [name for name in names if name not in ports]:
-        port = secrets.choice(_PORTS)
-        if port not in ports.values() and is_free(port):
-            ports[missing[0]] = port
-    return ports

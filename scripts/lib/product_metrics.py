@@ -1,4 +1,4 @@
-"""Which metrics the process defines, as docs/metrics.md has them: a test holds that page to the code."""
+"""Reads the metrics that the process defines from docs/metrics.md, which a test compares with the code."""
 
 import functools
 import re
@@ -10,28 +10,29 @@ from common import REPOSITORY, Failure
 _PAGE = REPOSITORY / "docs" / "metrics.md"
 _CELL = re.compile(r"`([^`]+)`")
 _LITERAL = re.compile(r'"(\w+)"')
-_HISTOGRAM_ENDS = ("_bucket", "_sum", "_count")
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by its Prometheus name, without a histogram's endings."""
+    """A metric by its Prometheus name, without a histogram's endings.
+
+    `label` is empty where it has none; `values` is None where only the build knows them.
+    """
 
     name: str
     kind: str
-    # Empty where it has none.
     label: str
-    # None where only the build knows them.
     values: frozenset[str] | None
 
     def series(self) -> list[str]:
-        """The names of its series."""
-        return [self.name + end for end in _HISTOGRAM_ENDS] if self.kind == "histogram" else [self.name]
+        """Returns the names of its series."""
+        endings = ("_bucket", "_sum", "_count") if self.kind == "histogram" else ("",)
+        return [self.name + ending for ending in endings]
 
 
 @functools.cache
-def defined() -> Mapping[str, Metric]:
-    """Every metric, by the name of each of its series."""
+def by_series() -> Mapping[str, Metric]:
+    """Returns every metric, by the name of each of its series."""
     metrics = [_metric(line) for line in _PAGE.read_text().splitlines() if line.startswith("| `")]
     if not metrics:
         raise Failure(f"no metric is found in {_PAGE.relative_to(REPOSITORY)}: has its form changed?")
@@ -44,7 +45,7 @@ def _metric(row: str) -> Metric:
     return Metric(name.strip("`"), kind, labels[0] if labels else "", listed or None)
 
 
-def label_values() -> set[str]:
-    """Every literal that could be a label's value: all that stand in the code."""
+def string_literals() -> set[str]:
+    """Returns every string literal of the code that could be a label's value."""
     sources = REPOSITORY.glob("crates/*/src/**/*.rs")
     return {literal for source in sources for literal in _LITERAL.findall(source.read_text())}
