@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checks import source_files
+from checks.commit_messages import BASE_VARIABLE, MAX_SUBJECT
 from checks.source_rules import MAX_FILE_LINES
 from common import Failure, toml
 
@@ -51,6 +52,7 @@ def copy_tree(tree: Path, into: Path) -> None:
         shutil.copy(tree / file, target)
     _git(into, "init", "--quiet", "--initial-branch", "copy")
     _commit("Copy the tree", "A commit whose message follows the rules.")(into)
+    _git(into, "tag", "base")
 
 
 def _git(tree: Path, *words: str) -> None:
@@ -61,7 +63,7 @@ def _git(tree: Path, *words: str) -> None:
 def _refusals(tree: Path, step: str) -> str:
     """Returns the messages of the tree's own `scripts/verify`, or nothing when it passes."""
     command: list[str | Path] = [sys.executable, tree / "scripts" / "verify", "--only", step]
-    variables = {**os.environ, "CARGO_NET_OFFLINE": "true"}
+    variables = {**os.environ, "CARGO_NET_OFFLINE": "true", BASE_VARIABLE: "base"}
     if step == "clippy":
         # One file with the lints and the thresholds of the workspace; to compile all of it would take minutes.
         lints = (f"-Dclippy::{name}" for name in toml(tree / "Cargo.toml")["workspace"]["lints"]["clippy"])
@@ -122,6 +124,8 @@ jobs:
 
 BREAKAGES = (
     Breakage("clippy", "this function has too many lines", _writes(_LONG_FILE, _LONG_FUNCTION)),
+    Breakage("commits", f"a subject of {MAX_SUBJECT + 1} characters", _commit("x" * (MAX_SUBJECT + 1), "Body.")),
+    Breakage("commits", "no body with problem", _commit("Say nothing more", "Signed-off-by: A <a@example.org>")),
     Breakage("crates", "crate kafka-ingest must not depend on ws-gateway", _depends("kafka-ingest", "ws-gateway")),
     Breakage("crates", "crate ws-gateway must not use schema_registry_converter, and reaches it",
              _depends("ws-gateway", "schema_registry_converter")),
