@@ -1,4 +1,4 @@
-//! What can be wrong with a record or with a schema. A retry of the same bytes never helps, except
+//! Errors of a record or of a schema. A retry of the same bytes never helps, except
 //! after [`DecodeError::UnknownSchema`].
 
 use crate::SchemaRef;
@@ -11,7 +11,7 @@ pub enum DecodeError {
     UnknownSchema(SchemaRef),
     /// Neither a Confluent prefix nor a schema header.
     #[error("not in the Confluent wire format")]
-    Magic,
+    UnknownFraming,
     /// The bytes end before the value does.
     #[error("truncated")]
     Truncated,
@@ -23,31 +23,31 @@ pub enum DecodeError {
     MissingField,
     /// A field holds another type than it must.
     #[error("a field has the wrong type")]
-    FieldType,
+    WrongFieldType,
     /// A text that is not UTF-8.
     #[error("a text is not UTF-8")]
-    Utf8,
+    InvalidUtf8,
     /// A text longer than the limit.
     #[error("a text is longer than the limit")]
-    TooLarge,
+    TextTooLong,
     /// Bytes are left over after the value.
     #[error("bytes are left over")]
-    Trailing,
+    TrailingBytes,
 }
 
 impl DecodeError {
     /// The metric label.
-    pub fn reason(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::UnknownSchema(_) => "unknown_schema",
-            Self::Magic => "magic",
+            Self::UnknownFraming => "magic",
             Self::Truncated => "truncated",
             Self::Malformed => "malformed",
             Self::MissingField => "missing_field",
-            Self::FieldType => "field_type",
-            Self::Utf8 => "utf8",
-            Self::TooLarge => "too_large",
-            Self::Trailing => "trailing",
+            Self::WrongFieldType => "field_type",
+            Self::InvalidUtf8 => "utf8",
+            Self::TextTooLong => "too_large",
+            Self::TrailingBytes => "trailing",
         }
     }
 }

@@ -2,22 +2,22 @@
 
 use std::collections::HashMap;
 
-use crate::plan::Plan;
+use crate::decoding_plan::DecodingPlan;
 use crate::{SchemaError, SchemaRef};
 
 /// A bounded set of compiled writers' schemas.
 #[derive(Debug, Default)]
 pub struct SchemaSet {
-    plans: HashMap<SchemaRef, Plan>,
+    plans: HashMap<SchemaRef, DecodingPlan>,
 }
 
 impl SchemaSet {
-    /// How many schemas are kept. When one more comes the set starts anew: schemas are immutable and
+    /// The most schemas that are kept. When one more comes the set starts anew: schemas are immutable and
     /// can be fetched again, and a topic with so many writers is a mistake elsewhere.
     pub const MAX_SCHEMAS: usize = 1_000;
     /// The longest schema text that is accepted, in bytes.
-    pub const MAX_TEXT: usize = 1 << 20;
-    /// How many other schemas one may name, those that they name among them.
+    pub const MAX_SCHEMA_BYTES: usize = 1 << 20;
+    /// The most other schemas that one may name, those that they name among them.
     pub const MAX_REFERENCES: usize = 64;
 
     /// Compiles a schema and keeps it. `references` are the other schemas it names.
@@ -32,10 +32,10 @@ impl SchemaSet {
         references: &[String],
     ) -> Result<(), SchemaError> {
         let length = schema.len() + references.iter().map(String::len).sum::<usize>();
-        if length > Self::MAX_TEXT {
+        if length > Self::MAX_SCHEMA_BYTES {
             return Err(SchemaError::Invalid);
         }
-        let plan = Plan::compile(schema, references)?;
+        let plan = DecodingPlan::compile(schema, references)?;
         if self.plans.len() >= Self::MAX_SCHEMAS {
             self.plans.clear();
         }
@@ -43,12 +43,12 @@ impl SchemaSet {
         Ok(())
     }
 
-    /// Whether the schema is known.
+    /// Tells whether the schema is known.
     pub fn contains(&self, schema_ref: SchemaRef) -> bool {
         self.plans.contains_key(&schema_ref)
     }
 
-    pub(crate) fn plan(&self, schema_ref: SchemaRef) -> Option<&Plan> {
+    pub(crate) fn plan(&self, schema_ref: SchemaRef) -> Option<&DecodingPlan> {
         self.plans.get(&schema_ref)
     }
 }

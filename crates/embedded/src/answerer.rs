@@ -20,12 +20,12 @@ use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-pub use record::Skipped;
+pub use record::SkippedQuestion;
 
 use crate::events;
-use crate::registry::{Contents, Registry, RegistryError};
-use crate::retrieval::Index;
-use record::{AnswerWriter, Question};
+use crate::registry::{DemoRegistry, DemoRegistryError, RegistryContents};
+use crate::retrieval::PassageIndex;
+use record::{AnswerWriter, DemoQuestion};
 
 /// A running answerer. Dropping it stops it too, without waiting.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Answerer {
     /// When Kafka cannot be reached, the topic is not there, or the registry refuses the schema.
     pub async fn start(
         settings: AnswererSettings,
-        registry: &Registry,
+        registry: &DemoRegistry,
     ) -> Result<Self, AnswererError> {
         let subject = format!("{}-value", settings.answers_topic);
         let schema_id = registry
@@ -50,9 +50,9 @@ impl Answerer {
             .map_err(AnswererError::Schema)?;
         let contents = registry.contents();
         let (consumer, desk) = spawn_blocking(move || {
-            let (consumer, producer) = connect(&settings)?;
-            let desk = Desk {
-                documentation: documents::index(),
+            let (consumer, producer) = connect_clients(&settings)?;
+            let desk = DemoAnswerer {
+                documentation: documents::build_index(),
                 answers: AnswerWriter::new(schema_id),
                 contents,
                 producer,
@@ -64,7 +64,7 @@ impl Answerer {
         .map_err(AnswererError::Died)??;
         events::answerer_started(&desk.settings.questions_topic, desk.documentation.len());
         let stop = CancellationToken::new();
-        let task = tokio::spawn(run(consumer, Arc::new(desk), stop.clone()));
+        let task = tokio::spawn(run_answerer(consumer, Arc::new(desk), stop.clone()));
         Ok(Self { stop, task })
     }
 
@@ -84,7 +84,7 @@ impl Drop for Answerer {
     }
 }
 
-/// What the answerer reads, writes and waits for.
+/// The settings of an answerer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswererSettings {
     /// Kafka's `bootstrap.servers`.
@@ -93,11 +93,11 @@ pub struct AnswererSettings {
     pub questions_topic: String,
     /// The topic it writes.
     pub answers_topic: String,
-    /// How long it waits before each answer, so that one sees what waiting looks like.
+    /// The wait before each answer, so that one sees how a waiting question looks.
     pub thinking_time: Duration,
 }
 
-/// Why the answerer did not start.
+/// The reason for which the answerer did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswererError {
     /// Starting was interrupted: the runtime is shutting down.
@@ -108,7 +108,7 @@ pub enum AnswererError {
     Kafka(#[from] KafkaError),
     /// The registry refuses the answers' schema.
     #[error("the embedded answerer cannot register its schema")]
-    Schema(#[source] RegistryError),
+    Schema(#[source] DemoRegistryError),
     /// The topic of the questions is not there.
     #[error("the embedded answerer finds no topic {topic:?}")]
     Topic {
@@ -117,7 +117,7 @@ pub enum AnswererError {
     },
 }
 
-async fn run(consumer: StreamConsumer, desk: Arc<Desk>, stop: CancellationToken) {
+async fn run_answerer(consumer: StreamConsumer, desk: Arc<DemoAnswerer>, stop: CancellationToken) {
     let mut under_way = JoinSet::new();
     loop {
         tokio::select! {
@@ -126,7 +126,7 @@ async fn run(consumer: StreamConsumer, desk: Arc<Desk>, stop: CancellationToken)
             Some(_) = under_way.join_next() => {}
             received = consumer.recv(), if under_way.len() < MAX_AT_ONCE => match received {
                 Ok(record) => {
-                    under_way.spawn(Arc::clone(&desk).serve(record.detach()));
+                    under_way.spawn(Arc::clone(&desk).answer_record(record.detach()));
                 }
                 Err(error) => events::questions_unreadable(&error),
             },
@@ -137,26 +137,26 @@ async fn run(consumer: StreamConsumer, desk: Arc<Desk>, stop: CancellationToken)
     drop(spawn_blocking(move || drop((consumer, desk))).await);
 }
 
-/// Where questions are answered.
-struct Desk {
-    documentation: Index,
+/// Answers questions from the documentation.
+struct DemoAnswerer {
+    documentation: PassageIndex,
     answers: AnswerWriter,
-    contents: Contents,
+    contents: RegistryContents,
     producer: FutureProducer,
     settings: AnswererSettings,
 }
 
-impl Desk {
-    async fn serve(self: Arc<Self>, record: OwnedMessage) {
-        match record::read(record.payload(), |id| self.contents.schema(id)) {
-            Ok(question) => self.answer(question, echoed(&record)).await,
+impl DemoAnswerer {
+    async fn answer_record(self: Arc<Self>, record: OwnedMessage) {
+        match record::read_question(record.payload(), |id| self.contents.schema(id)) {
+            Ok(question) => self.answer(question, echoed_headers(&record)).await,
             Err(skipped) => {
                 events::question_skipped(&skipped, record.partition(), record.offset());
             }
         }
     }
 
-    async fn answer(&self, question: Question, headers: OwnedHeaders) {
+    async fn answer(&self, question: DemoQuestion, headers: OwnedHeaders) {
         sleep(self.settings.thinking_time).await;
         let text = reply::compose(&question.text, &self.documentation);
         let value = self.answers.write(&question.session_id, &text);
@@ -171,17 +171,19 @@ impl Desk {
 }
 
 /// The headers an answering side hands back as they came.
-fn echoed(question: &OwnedMessage) -> OwnedHeaders {
+fn echoed_headers(question: &OwnedMessage) -> OwnedHeaders {
     let headers = question.headers().into_iter().flat_map(|all| all.iter());
     headers
-        .filter(|header| ECHOED.contains(&header.key))
+        .filter(|header| ECHOED_HEADERS.contains(&header.key))
         .fold(OwnedHeaders::new(), OwnedHeaders::insert)
 }
 
 /// Opens the clients, positioned at the beginning of every partition. Blocks.
-fn connect(settings: &AnswererSettings) -> Result<(StreamConsumer, FutureProducer), AnswererError> {
+fn connect_clients(
+    settings: &AnswererSettings,
+) -> Result<(StreamConsumer, FutureProducer), AnswererError> {
     let topic = &settings.questions_topic;
-    let consumer: StreamConsumer = client(settings)
+    let consumer: StreamConsumer = client_config(settings)
         .set("group.id", "embedded-answerer")
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
@@ -203,14 +205,14 @@ fn connect(settings: &AnswererSettings) -> Result<(StreamConsumer, FutureProduce
     // Assigned, not subscribed: the mock cluster makes the first member of a group wait for 3 s.
     consumer.assign(&partitions)?;
     let timeout = KAFKA_TIMEOUT.as_millis().to_string();
-    let producer = client(settings)
+    let producer = client_config(settings)
         .set("message.timeout.ms", timeout)
         .set("linger.ms", "0")
         .create()?;
     Ok((consumer, producer))
 }
 
-fn client(settings: &AnswererSettings) -> ClientConfig {
+fn client_config(settings: &AnswererSettings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &settings.bootstrap_servers)
@@ -218,7 +220,7 @@ fn client(settings: &AnswererSettings) -> ClientConfig {
     config
 }
 
-/// How many questions are thought about at a time; the others wait in Kafka.
+/// The most questions that are answered at a time; the others wait in Kafka.
 const MAX_AT_ONCE: usize = 64;
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
-const ECHOED: &[&str] = &["question-id", "session-id", "traceparent", "tracestate"];
+const ECHOED_HEADERS: &[&str] = &["question-id", "session-id", "traceparent", "tracestate"];

@@ -17,14 +17,14 @@ use crate::events;
 
 /// A running broker. Dropping it stops it.
 #[derive(Debug)]
-pub struct Broker {
+pub struct DemoBroker {
     bootstrap_servers: String,
     /// Dropped to end the thread, which waits for nothing else.
     running: Option<Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Broker {
+impl DemoBroker {
     /// Starts a broker that has `topics`, and returns once it can be connected to (about a
     /// millisecond). A topic that is not among them is created with four partitions at its first
     /// use.
@@ -32,7 +32,7 @@ impl Broker {
     /// # Errors
     /// When librdkafka refuses to set it up, a topic is named twice or has no partition, or the system
     /// gives no thread.
-    pub fn start(topics: &[Topic]) -> Result<Self, BrokerError> {
+    pub fn start(topics: &[DemoTopic]) -> Result<Self, BrokerError> {
         let topics = topics.to_vec();
         let (started_tx, started) = sync_channel(1);
         let (running, stop) = channel();
@@ -62,7 +62,7 @@ impl Broker {
     }
 }
 
-impl Drop for Broker {
+impl Drop for DemoBroker {
     fn drop(&mut self) {
         drop(self.running.take());
         let ended = self.thread.take().map(JoinHandle::join);
@@ -74,14 +74,14 @@ impl Drop for Broker {
 
 /// A topic the broker has from the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
+pub struct DemoTopic {
     /// Its name.
     pub name: String,
-    /// How many partitions it has, at least one.
+    /// The number of partitions, at least one.
     pub partitions: u16,
 }
 
-/// Why the broker did not start.
+/// The reason for which the broker did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// librdkafka could not set the cluster up.
@@ -104,16 +104,16 @@ pub enum BrokerError {
     Topic {
         /// The topic.
         name: String,
-        /// How many partitions it was to have.
+        /// The number of partitions it was to have.
         partitions: u16,
-        /// What librdkafka says.
+        /// The error in librdkafka's words.
         source: KafkaError,
     },
 }
 
 /// The broker's thread: the cluster is not `Send`, so it is created, kept and dropped here.
 fn serve(
-    topics: &[Topic],
+    topics: &[DemoTopic],
     started: &SyncSender<Result<String, BrokerError>>,
     stop: &Receiver<Infallible>,
 ) {
@@ -132,10 +132,10 @@ fn serve(
 }
 
 fn cluster(
-    topics: &[Topic],
+    topics: &[DemoTopic],
 ) -> Result<MockCluster<'static, impl rdkafka::ClientContext + use<>>, BrokerError> {
     let cluster = MockCluster::new(1).map_err(BrokerError::Cluster)?;
-    for Topic { name, partitions } in topics {
+    for DemoTopic { name, partitions } in topics {
         if *partitions == 0 {
             return Err(BrokerError::NoPartitions { name: name.clone() });
         }

@@ -5,15 +5,16 @@ use std::time::Duration;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::{
-    Answerer, AnswererError, AnswererSettings, Broker, BrokerError, Registry, RegistryError, Topic,
+    Answerer, AnswererError, AnswererSettings, BrokerError, DemoBroker, DemoRegistry,
+    DemoRegistryError, DemoTopic,
 };
 
 /// A running demo. Dropping it stops it too; only [`Demo::stop`] waits until everything has ended.
 #[derive(Debug)]
 pub struct Demo {
     answerer: Answerer,
-    registry: Registry,
-    broker: Broker,
+    registry: DemoRegistry,
+    broker: DemoBroker,
 }
 
 impl Demo {
@@ -23,12 +24,12 @@ impl Demo {
     /// # Errors
     /// Names the part that did not start; the parts started before it are stopped again.
     pub async fn start(settings: DemoSettings) -> Result<Self, DemoError> {
-        let topics = [&settings.questions_topic, &settings.answers_topic].map(|name| Topic {
+        let topics = [&settings.questions_topic, &settings.answers_topic].map(|name| DemoTopic {
             name: name.clone(),
             partitions: settings.partitions,
         });
-        let registry = Registry::start(settings.registry_port).await?;
-        let broker = spawn_blocking(move || Broker::start(&topics)).await??;
+        let registry = DemoRegistry::start(settings.registry_port).await?;
+        let broker = spawn_blocking(move || DemoBroker::start(&topics)).await??;
         let answerer = AnswererSettings {
             bootstrap_servers: broker.bootstrap_servers().to_owned(),
             questions_topic: settings.questions_topic,
@@ -53,29 +54,29 @@ impl Demo {
         drop(spawn_blocking(move || broker.stop()).await);
     }
 
-    /// What clients take for `bootstrap.servers`.
+    /// Returns the value for clients' `bootstrap.servers`.
     pub fn bootstrap_servers(&self) -> &str {
         self.broker.bootstrap_servers()
     }
 
-    /// What clients take for `schema.registry.url`.
+    /// Returns the value for clients' `schema.registry.url`.
     pub fn registry_url(&self) -> String {
         self.registry.url()
     }
 }
 
-/// What the demo can be told.
+/// The settings of a demo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DemoSettings {
     /// The topic questions are read from.
     pub questions_topic: String,
     /// The topic answers are written to.
     pub answers_topic: String,
-    /// How many partitions each topic has, at least one.
+    /// The number of partitions of each topic, at least one.
     pub partitions: u16,
     /// The registry's port; 0 takes a free one.
     pub registry_port: u16,
-    /// How long the answerer waits before each answer.
+    /// The time for which the answerer waits before each answer.
     pub thinking_time: Duration,
 }
 
@@ -91,7 +92,7 @@ impl Default for DemoSettings {
     }
 }
 
-/// Why the demo did not start.
+/// The reason for which the demo did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The answerer.
@@ -105,5 +106,5 @@ pub enum DemoError {
     Interrupted(#[from] JoinError),
     /// The registry, most likely because its port is taken.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Registry(#[from] DemoRegistryError),
 }

@@ -4,7 +4,7 @@
 use rdkafka::error::KafkaError;
 use tracing::{error, info, warn};
 
-use crate::answerer::Skipped;
+use crate::answerer::SkippedQuestion;
 
 pub(crate) fn broker_started(bootstrap_servers: &str) {
     info!(bootstrap_servers, "embedded broker started");
@@ -31,7 +31,7 @@ pub(crate) fn answerer_stopped() {
 }
 
 /// A question was not readable and nobody will answer it.
-pub(crate) fn question_skipped(reason: &Skipped, partition: i32, offset: i64) {
+pub(crate) fn question_skipped(reason: &SkippedQuestion, partition: i32, offset: i64) {
     warn!(%reason, partition, offset, "embedded answerer skipped a question");
 }
 

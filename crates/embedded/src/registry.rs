@@ -2,7 +2,7 @@
 //!
 //! Avro only; checks that a schema is valid but not that it is compatible with the one before it,
 //! and says so (`GET /config`: `NONE`). Nothing is kept once it stops. As a test double it can be
-//! told to fail, see [`Fault`], and counts the requests it is asked.
+//! told to fail, see [`RegistryFault`], and counts the requests it is asked.
 
 mod api;
 mod routes;
@@ -20,31 +20,31 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub use schema::{Reference, Registered};
+pub use schema::{RegisteredSchema, SchemaReference};
 
 use crate::events;
-use store::{Draft, Store};
+use store::{SchemaDraft, SchemaStore};
 
 /// A running registry. Dropping it stops it too, without waiting.
 #[derive(Debug)]
-pub struct Registry {
+pub struct DemoRegistry {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<RegistryState>,
     server: JoinHandle<()>,
 }
 
-impl Registry {
+impl DemoRegistry {
     /// Starts a registry on `127.0.0.1:port`; 0 takes a free port. It can be connected to once this
     /// returns. Runs on the caller's tokio runtime.
     ///
     /// # Errors
-    /// [`RegistryError::PortTaken`] and [`RegistryError::Bind`].
-    pub async fn start(port: u16) -> Result<Self, RegistryError> {
+    /// [`DemoRegistryError::PortTaken`] and [`DemoRegistryError::Bind`].
+    pub async fn start(port: u16) -> Result<Self, DemoRegistryError> {
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let bind_error = |source| RegistryError::bind(wanted, source);
+        let bind_error = |source| DemoRegistryError::bind(wanted, source);
         let listener = TcpListener::bind(wanted).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(RegistryState::default());
         let server = warp::serve(routes::routes(Arc::clone(&shared)))
             .incoming(listener)
             .graceful(shared.stop.clone().cancelled_owned())
@@ -68,9 +68,9 @@ impl Registry {
         events::registry_stopped(&self.url());
     }
 
-    /// From the next request on, every one meets this fault; [`Fault::None`] ends it. Does not
+    /// From the next request on, every one meets this fault; [`RegistryFault::None`] ends it. Does not
     /// touch [`Self::register`] and [`Self::schema`], which are not requests.
-    pub fn set_fault(&self, fault: Fault) {
+    pub fn set_fault(&self, fault: RegistryFault) {
         *lock(&self.shared.fault) = fault;
     }
 
@@ -78,13 +78,13 @@ impl Registry {
     /// returns its id.
     ///
     /// # Errors
-    /// [`RegistryError::Refused`] when it is not valid Avro or the registry is full.
-    pub fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
+    /// [`DemoRegistryError::Refused`] when it is not valid Avro or the registry is full.
+    pub fn register(&self, subject: &str, schema: &str) -> Result<u32, DemoRegistryError> {
         self.contents().register(subject, schema)
     }
 
     /// The schema with this id, if there is one.
-    pub fn schema(&self, id: u32) -> Option<Arc<Registered>> {
+    pub fn schema(&self, id: u32) -> Option<Arc<RegisteredSchema>> {
         self.contents().schema(id)
     }
 
@@ -93,26 +93,26 @@ impl Registry {
         format!("http://{}", self.address)
     }
 
-    /// How many HTTP requests came in so far, those that met a fault included.
+    /// Returns the number of HTTP requests so far, those that met a fault included.
     pub fn requests(&self) -> u64 {
         self.shared.requests.load(Ordering::Relaxed)
     }
 
     /// The contents, for a component of this process; they outlive the server.
-    pub(crate) fn contents(&self) -> Contents {
-        Contents(Arc::clone(&self.shared))
+    pub(crate) fn contents(&self) -> RegistryContents {
+        RegistryContents(Arc::clone(&self.shared))
     }
 }
 
-impl Drop for Registry {
+impl Drop for DemoRegistry {
     fn drop(&mut self) {
         self.shared.stop.cancel();
     }
 }
 
-/// What goes wrong with every request, on purpose.
+/// A fault of every request, on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fault {
+pub enum RegistryFault {
     /// Nothing.
     #[default]
     None,
@@ -126,15 +126,15 @@ pub enum Fault {
     Unavailable503,
 }
 
-/// Why the registry did not start or did not register.
+/// The reason for which the registry did not start or did not register.
 #[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
+pub enum DemoRegistryError {
     /// The address cannot be listened on.
     #[error("the embedded schema registry cannot listen on {address}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error in the system's words.
         source: io::Error,
     },
     /// Somebody else listens there: the caller knows which setting moves it.
@@ -148,12 +148,12 @@ pub enum RegistryError {
     Refused {
         /// The subject.
         subject: String,
-        /// Why, in the words of the REST API.
+        /// The reason, in the words of the REST API.
         reason: String,
     },
 }
 
-impl RegistryError {
+impl DemoRegistryError {
     fn bind(address: SocketAddr, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::AddrInUse {
             let port = address.port();
@@ -163,46 +163,46 @@ impl RegistryError {
     }
 }
 
-/// What the registry knows, without the server.
+/// The schemas and subjects of the registry, without the server.
 #[derive(Debug, Clone)]
-pub(crate) struct Contents(Arc<Shared>);
+pub(crate) struct RegistryContents(Arc<RegistryState>);
 
-impl Contents {
-    pub(crate) fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
-        let draft = Draft {
+impl RegistryContents {
+    pub(crate) fn register(&self, subject: &str, schema: &str) -> Result<u32, DemoRegistryError> {
+        let draft = SchemaDraft {
             text: schema.to_owned(),
             references: Vec::new(),
         };
         let version = self.0.store().register(subject, draft);
         version
             .map(|version| version.schema.id)
-            .map_err(|reason| RegistryError::Refused {
+            .map_err(|reason| DemoRegistryError::Refused {
                 subject: subject.to_owned(),
                 reason: reason.to_string(),
             })
     }
 
-    pub(crate) fn schema(&self, id: u32) -> Option<Arc<Registered>> {
+    pub(crate) fn schema(&self, id: u32) -> Option<Arc<RegisteredSchema>> {
         self.0.store().by_id(id).ok()
     }
 }
 
-/// What requests, the handle and [`Contents`] share. The locks are held for one call each, never
+/// The state shared by requests, the handle and [`RegistryContents`]. The locks are held for one call each, never
 /// over an await.
 #[derive(Debug, Default)]
-struct Shared {
-    store: Mutex<Store>,
-    fault: Mutex<Fault>,
+struct RegistryState {
+    store: Mutex<SchemaStore>,
+    fault: Mutex<RegistryFault>,
     requests: AtomicU64,
     stop: CancellationToken,
 }
 
-impl Shared {
-    fn store(&self) -> MutexGuard<'_, Store> {
+impl RegistryState {
+    fn store(&self) -> MutexGuard<'_, SchemaStore> {
         lock(&self.store)
     }
 
-    fn fault(&self) -> Fault {
+    fn fault(&self) -> RegistryFault {
         *lock(&self.fault)
     }
 

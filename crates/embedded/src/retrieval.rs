@@ -7,25 +7,25 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use markdown::passages;
+use markdown::split_passages;
 pub use words::{Language, language};
 
 /// Passages, ready to be searched.
 #[derive(Debug)]
-pub struct Index {
-    passages: Vec<Counted>,
-    /// How many passages hold a term.
+pub struct PassageIndex {
+    passages: Vec<IndexedPassage>,
+    /// The number of passages that hold a term.
     frequency: BTreeMap<String, usize>,
     mean_length: f64,
 }
 
-impl Index {
+impl PassageIndex {
     /// Cuts Markdown documents into passages and counts their terms.
     pub fn new<'a>(documents: impl IntoIterator<Item = Document<'a>>) -> Self {
-        let passages: Vec<Counted> = documents
+        let passages: Vec<IndexedPassage> = documents
             .into_iter()
-            .flat_map(|document| passages(&document))
-            .map(Counted::new)
+            .flat_map(|document| split_passages(&document))
+            .map(IndexedPassage::new)
             .collect();
         let mut frequency = BTreeMap::new();
         for term in passages.iter().flat_map(|passage| passage.counts.keys()) {
@@ -44,7 +44,7 @@ impl Index {
     pub fn search(&self, question: &str, limit: usize) -> Vec<&Passage> {
         let terms: BTreeSet<String> = words::terms(question).take(MAX_TERMS).collect();
         let asked: f64 = terms.iter().map(|term| self.weight(term)).sum();
-        let mut hits: Vec<Hit<'_>> = self
+        let mut hits: Vec<PassageHit<'_>> = self
             .passages
             .iter()
             .map(|passage| self.rate(&terms, passage))
@@ -59,17 +59,17 @@ impl Index {
             .collect()
     }
 
-    /// How many passages there are.
+    /// Returns the number of passages.
     pub fn len(&self) -> usize {
         self.passages.len()
     }
 
-    /// Whether there is nothing to find.
+    /// Tells whether there is nothing to find.
     pub fn is_empty(&self) -> bool {
         self.passages.is_empty()
     }
 
-    fn rate<'a>(&self, terms: &BTreeSet<String>, passage: &'a Counted) -> Hit<'a> {
+    fn rate<'a>(&self, terms: &BTreeSet<String>, passage: &'a IndexedPassage) -> PassageHit<'a> {
         let (mut score, mut found, mut found_weight) = (0.0, 0, 0.0);
         for term in terms {
             let Some(count) = passage.counts.get(term) else {
@@ -82,7 +82,7 @@ impl Index {
             found += 1;
             found_weight += weight;
         }
-        Hit {
+        PassageHit {
             passage: &passage.passage,
             score,
             found,
@@ -101,7 +101,7 @@ impl Index {
 /// A Markdown document.
 #[derive(Debug, Clone, Copy)]
 pub struct Document<'a> {
-    /// Where the reader finds it.
+    /// The path by which the reader finds it.
     pub path: &'a str,
     /// Its text.
     pub text: &'a str,
@@ -120,13 +120,13 @@ pub struct Passage {
 
 /// A passage and how often each term is in it, those of its heading counted more than once.
 #[derive(Debug)]
-struct Counted {
+struct IndexedPassage {
     passage: Passage,
     counts: BTreeMap<String, f64>,
     length: f64,
 }
 
-impl Counted {
+impl IndexedPassage {
     fn new(passage: Passage) -> Self {
         let mut counts = BTreeMap::new();
         let weighted = words::terms(&passage.text)
@@ -144,15 +144,15 @@ impl Counted {
 }
 
 /// A passage rated against a question.
-struct Hit<'a> {
+struct PassageHit<'a> {
     passage: &'a Passage,
     score: f64,
-    /// How many of the question's terms are in it, and what they weigh.
+    /// The number of the question's terms in it, and their weight.
     found: usize,
     found_weight: f64,
 }
 
-impl Hit<'_> {
+impl PassageHit<'_> {
     /// Most of the question's terms, or those that say the most, are in it.
     fn is_about(&self, terms: usize, weight: f64) -> bool {
         self.found * 2 > terms || self.found_weight >= weight * MIN_FOUND
@@ -239,7 +239,7 @@ Uma senha nunca aparece no registro.
 
     #[test]
     fn no_more_than_the_limit_is_found() {
-        let index = Index::new([Document {
+        let index = PassageIndex::new([Document {
             path: "a.md",
             text: "# a\none\n# b\none\n# c\none\n# d\ntwo",
         }]);
@@ -249,13 +249,13 @@ Uma senha nunca aparece no registro.
 
     #[test]
     fn an_empty_index_finds_nothing() {
-        let index = Index::new([]);
+        let index = PassageIndex::new([]);
         assert!(index.is_empty());
         assert!(index.search("port", 3).is_empty());
     }
 
     fn headings(question: &str) -> Vec<&'static str> {
-        let index = Index::new([Document {
+        let index = PassageIndex::new([Document {
             path: "guide.md",
             text: TEXT,
         }]);

@@ -12,7 +12,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Admin, Command as For, Config, ConfigErrors, Environment, Inputs, Loaded};
+use crate::config::{
+    Admin, Config, ConfigErrors, ConfigInputs, Environment, LoadedConfig, Purpose as For,
+};
 
 /// Everything that can be typed.
 #[derive(Debug, Parser)]
@@ -34,36 +36,36 @@ Without a command it runs the gateway."
 )]
 pub struct Cli {
     #[command(flatten)]
-    settings: Settings,
+    settings: ConfigArguments,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
 }
 
-/// What to do. Without a command: [`Command::Run`].
+/// The command. Without one: [`CliCommand::Run`].
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Serve WebSockets, on your Kafka and schema registry (the default)
     #[command(after_help = "\
 Examples:
   KAFKA_BOOTSTRAP_SERVERS=kafka:9092 KAFKA_SCHEMA_REGISTRY_URL=http://schema-registry:8081 answer-gateway run
   answer-gateway run --config /etc/answer-gateway.toml --set log.level=debug")]
-    Run(Settings),
+    Run(ConfigArguments),
     /// Try it: a Kafka broker, a schema registry, an answerer and a web page in this one process
     #[command(after_help = "\
 Examples:
   answer-gateway demo
   PORT=8090 GATEWAY__ADMIN__PORT=9091 answer-gateway demo     when those ports are taken")]
-    Demo(Settings),
+    Demo(ConfigArguments),
     /// Show every setting as it takes effect and where it came from
-    Config(config::Arguments),
+    Config(config::ConfigCommandArguments),
     /// Look whether Kafka, topics, rights and schemas are as the gateway needs them
-    Check(check::Arguments),
+    Check(check::CheckArguments),
     /// Ask one question and print its answer
-    Ask(ask::Arguments),
+    Ask(ask::AskArguments),
     /// Ask the gateway on this machine whether it is ready
-    Health(health::Arguments),
+    Health(health::HealthArguments),
     /// Write dead letters back to the answers' topic, after a repair
-    Replay(replay::Arguments),
+    Replay(replay::ReplayArguments),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Examples:
@@ -77,7 +79,7 @@ Examples:
 
 /// Settings given as arguments. They win over the environment, and that over the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-pub struct Settings {
+pub struct ConfigArguments {
     /// A file with settings, TOML or YAML by its ending
     #[arg(long = "config", value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -87,56 +89,60 @@ pub struct Settings {
 }
 
 impl Cli {
-    /// What to do. Settings before and after the command's name count alike; of two files the one
+    /// Returns the command. Settings before and after its name count alike; of two files the one
     /// after it.
-    pub fn into_command(self) -> Command {
+    pub fn into_command(self) -> CliCommand {
         let before = self.settings;
         match self.command {
-            None => Command::Run(before),
-            Some(Command::Run(settings)) => Command::Run(before.and(settings)),
-            Some(Command::Demo(settings)) => Command::Demo(before.and(settings)),
-            Some(Command::Config(mut arguments)) => {
-                arguments.settings = before.and(arguments.settings);
-                Command::Config(arguments)
+            None => CliCommand::Run(before),
+            Some(CliCommand::Run(settings)) => CliCommand::Run(before.merged_with(settings)),
+            Some(CliCommand::Demo(settings)) => CliCommand::Demo(before.merged_with(settings)),
+            Some(CliCommand::Config(mut arguments)) => {
+                arguments.settings = before.merged_with(arguments.settings);
+                CliCommand::Config(arguments)
             }
-            Some(Command::Check(mut arguments)) => {
-                arguments.settings = before.and(arguments.settings);
-                Command::Check(arguments)
+            Some(CliCommand::Check(mut arguments)) => {
+                arguments.settings = before.merged_with(arguments.settings);
+                CliCommand::Check(arguments)
             }
-            Some(Command::Health(mut arguments)) => {
-                arguments.settings = before.and(arguments.settings);
-                Command::Health(arguments)
+            Some(CliCommand::Health(mut arguments)) => {
+                arguments.settings = before.merged_with(arguments.settings);
+                CliCommand::Health(arguments)
             }
-            Some(Command::Replay(mut arguments)) => {
-                arguments.settings = before.and(arguments.settings);
-                Command::Replay(arguments)
+            Some(CliCommand::Replay(mut arguments)) => {
+                arguments.settings = before.merged_with(arguments.settings);
+                CliCommand::Replay(arguments)
             }
-            Some(command @ (Command::Ask(_) | Command::Completions { .. })) => command,
+            Some(command @ (CliCommand::Ask(_) | CliCommand::Completions { .. })) => command,
         }
     }
 }
 
-impl Settings {
+impl ConfigArguments {
     /// The configuration of `command`, with the environment of this process.
     ///
     /// # Errors
     ///
     /// [`ConfigErrors`] with every mistake there is.
-    pub fn load(&self, command: For) -> Result<Loaded, ConfigErrors> {
-        Config::load(&self.inputs(command, &Environment::of_process()))
+    pub fn load(&self, command: For) -> Result<LoadedConfig, ConfigErrors> {
+        Config::load(&self.inputs(command, &Environment::from_process()))
     }
 
-    /// Where the admin port of the gateway is that was given these settings.
+    /// Reads the address of the admin port of a gateway with these settings.
     ///
     /// # Errors
     ///
     /// [`ConfigErrors`] with every mistake in the layers and in the section `admin`.
     pub fn load_admin(&self) -> Result<Admin, ConfigErrors> {
-        Config::load_admin(&self.inputs(For::Run, &Environment::of_process()))
+        Config::load_admin(&self.inputs(For::Run, &Environment::from_process()))
     }
 
-    pub(crate) fn inputs<'a>(&'a self, command: For, environment: &'a Environment) -> Inputs<'a> {
-        Inputs {
+    pub(crate) fn inputs<'a>(
+        &'a self,
+        command: For,
+        environment: &'a Environment,
+    ) -> ConfigInputs<'a> {
+        ConfigInputs {
             command,
             file: self.file.as_deref(),
             environment,
@@ -144,7 +150,7 @@ impl Settings {
         }
     }
 
-    fn and(mut self, later: Self) -> Self {
+    fn merged_with(mut self, later: Self) -> Self {
         self.set.extend(later.set);
         Self {
             file: later.file.or(self.file),

@@ -26,22 +26,22 @@ pub use keys::{
     Readiness, Registry, Resume, Security, Server, Session, WebSocket,
 };
 pub use layers::Environment;
-pub use problem::{ConfigErrors, Origin, Problem};
-pub use properties::{Properties, REFUSED, Refused};
+pub use problem::{ConfigErrors, ConfigProblem, ValueOrigin};
+pub use properties::{KafkaProperties, REFUSED_PROPERTIES, RefusedProperty};
 pub use reference::reference;
 pub use secret::Secret;
-pub use values::{Effective, Values};
+pub use values::{ConfigValues, EffectiveSetting};
 
 use std::path::Path;
 
-use key::Section;
+use key::ConfigSection;
 
 /// Everything the process can be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Where WebSockets and HTTP are served.
+    /// The public port, for WebSockets and HTTP.
     pub server: Server,
-    /// Where probes and metrics are served.
+    /// The admin port, for probes and metrics.
     pub admin: Admin,
     /// The broker, the topics and how to log in.
     pub kafka: Kafka,
@@ -51,33 +51,33 @@ pub struct Config {
     pub question_fields: QuestionFields,
     /// Names of an answer's fields.
     pub answer_fields: AnswerFields,
-    /// Which replica reads which answers.
+    /// The sharing of answers among replicas.
     pub delivery: Delivery,
-    /// How long a question waits, and what it carries.
+    /// The waits and the ids of questions.
     pub session: Session,
     /// WebSocket frames and heartbeat.
     pub ws: WebSocket,
-    /// How much one process, and one address, may hold.
+    /// Limits of one process, and of one address.
     pub limits: Limits,
-    /// Which pages may connect.
+    /// The pages that may connect.
     pub security: Security,
     /// The web page.
     pub chat: Chat,
-    /// What happens between SIGTERM and the end.
+    /// The time between SIGTERM and the end.
     pub drain: Drain,
-    /// What `/readyz` says.
+    /// The verdict of `/readyz`.
     pub readiness: Readiness,
     /// Log lines.
     pub log: Log,
-    /// Who may connect.
+    /// The clients that may connect.
     pub auth: Auth,
     /// Resuming, which this version does not serve yet.
     pub resume: Resume,
 }
 
-/// What a configuration is for. It decides some defaults, and what must be set.
+/// The purpose of a configuration. It decides some defaults, and what must be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub enum Purpose {
     /// The gateway, on the user's Kafka and registry.
     Run,
     /// The demo, on a broker and a registry it brings: what says where the user's are and how to
@@ -86,11 +86,11 @@ pub enum Command {
     Demo,
 }
 
-/// Where a configuration is read from.
+/// The sources of a configuration.
 #[derive(Clone, Copy)]
-pub struct Inputs<'a> {
-    /// What it is for.
-    pub command: Command,
+pub struct ConfigInputs<'a> {
+    /// The purpose of the configuration.
+    pub command: Purpose,
     /// The file of `--config`.
     pub file: Option<&'a Path>,
     /// The environment.
@@ -101,10 +101,10 @@ pub struct Inputs<'a> {
 
 /// A configuration without a mistake.
 #[derive(Debug, Clone)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The settings.
     pub config: Config,
-    /// What is allowed and worth a line in the log at start. Names settings, never a secret.
+    /// Warnings about settings that are allowed, for the log at start. Name settings, never a secret.
     pub warnings: Vec<String>,
 }
 
@@ -114,18 +114,18 @@ impl Config {
     /// # Errors
     ///
     /// [`ConfigErrors`] with every mistake there is.
-    pub fn load(inputs: &Inputs<'_>) -> Result<Loaded, ConfigErrors> {
-        Resolved::from(inputs).outcome
+    pub fn load(inputs: &ConfigInputs<'_>) -> Result<LoadedConfig, ConfigErrors> {
+        ResolvedConfig::from(inputs).outcome
     }
 
-    /// Where the admin port is, and nothing else: what only the gateway itself needs may be missing.
+    /// Loads the section of the admin port and nothing else: settings that only the gateway itself needs may be missing.
     ///
     /// # Errors
     ///
     /// [`ConfigErrors`] with every mistake in the layers and in this section.
-    pub fn load_admin(inputs: &Inputs<'_>) -> Result<Admin, ConfigErrors> {
-        let (entries, problems) = layers::merged(inputs);
-        let mut values = Values::new(entries, problems);
+    pub fn load_admin(inputs: &ConfigInputs<'_>) -> Result<Admin, ConfigErrors> {
+        let (entries, problems) = layers::merge_layers(inputs);
+        let mut values = ConfigValues::new(entries, problems);
         let admin = Admin::read(&mut values);
         let problems = values.into_problems();
         match admin {
@@ -134,7 +134,7 @@ impl Config {
         }
     }
 
-    fn read(values: &mut Values) -> Option<Self> {
+    fn read(values: &mut ConfigValues) -> Option<Self> {
         // All sections are read before the first wrong one ends it, so that each names its mistakes.
         let server = Server::read(values);
         let admin = Admin::read(values);
@@ -177,26 +177,26 @@ impl Config {
 
 /// A configuration as far as it can be told, right or wrong: for printing.
 #[derive(Debug)]
-pub struct Resolved {
+pub struct ResolvedConfig {
     /// Every setting as it takes effect, in the order of the reference.
-    pub effective: Vec<Effective>,
+    pub effective: Vec<EffectiveSetting>,
     /// The configuration, or everything that is wrong with it.
-    pub outcome: Result<Loaded, ConfigErrors>,
+    pub outcome: Result<LoadedConfig, ConfigErrors>,
 }
 
-impl From<&Inputs<'_>> for Resolved {
-    fn from(inputs: &Inputs<'_>) -> Self {
-        let (mut entries, problems) = layers::merged(inputs);
+impl From<&ConfigInputs<'_>> for ResolvedConfig {
+    fn from(inputs: &ConfigInputs<'_>) -> Self {
+        let (mut entries, problems) = layers::merge_layers(inputs);
         let left_aside = match inputs.command {
-            Command::Run => Vec::new(),
-            Command::Demo => values::leave_aside(&mut entries),
+            Purpose::Run => Vec::new(),
+            Purpose::Demo => values::drop_unused(&mut entries),
         };
-        let mut values = Values::new(entries, problems);
+        let mut values = ConfigValues::new(entries, problems);
         let config = Config::read(&mut values);
         let effective = values.effective();
         let contradictions = checks::contradictions(&values);
         let mut warnings = checks::warnings(&values);
-        if inputs.command == Command::Run {
+        if inputs.command == Purpose::Run {
             warnings.extend(checks::replica_warnings(&values));
         }
         if !left_aside.is_empty() {
@@ -208,7 +208,7 @@ impl From<&Inputs<'_>> for Resolved {
         let mut problems = values.into_problems();
         problems.extend(contradictions);
         let outcome = match config {
-            Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
+            Some(config) if problems.is_empty() => Ok(LoadedConfig { config, warnings }),
             Some(_) | None => Err(ConfigErrors(problems)),
         };
         Self { effective, outcome }

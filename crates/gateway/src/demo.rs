@@ -9,19 +9,19 @@ use anyhow::Context;
 use embedded::{Demo, DemoSettings};
 use gateway::config::Config;
 
-use crate::process::{self, Prepared};
+use crate::process::{self, PreparedGateway};
 
 /// Runs the demo until a signal ends it.
 ///
 /// # Errors
 ///
 /// What does not start, or cannot go on.
-pub(crate) async fn run(mut prepared: Prepared) -> anyhow::Result<()> {
-    let demo = start(&prepared.config).await?;
-    point_at(&mut prepared.config, &demo);
+pub(crate) async fn run_demo(mut prepared: PreparedGateway) -> anyhow::Result<()> {
+    let demo = start_demo(&prepared.config).await?;
+    configure_demo(&mut prepared.config, &demo);
     let (public, admin) = (prepared.ports.public(), prepared.ports.admin());
     let banner = banner(public, admin, &prepared.config, &demo);
-    let result = process::serve(prepared, || {
+    let result = process::serve_prepared(prepared, || {
         // Nobody may be reading; the demo runs all the same.
         drop(io::stdout().write_all(banner.as_bytes()));
     })
@@ -30,7 +30,7 @@ pub(crate) async fn run(mut prepared: Prepared) -> anyhow::Result<()> {
     result
 }
 
-async fn start(config: &Config) -> anyhow::Result<Demo> {
+async fn start_demo(config: &Config) -> anyhow::Result<Demo> {
     let settings = DemoSettings {
         questions_topic: config.kafka.questions_topic.clone(),
         answers_topic: config.kafka.answers_topic.clone(),
@@ -41,12 +41,12 @@ async fn start(config: &Config) -> anyhow::Result<Demo> {
         .context("the demo's Kafka and registry do not start")
 }
 
-fn point_at(config: &mut Config, demo: &Demo) {
+fn configure_demo(config: &mut Config, demo: &Demo) {
     config.kafka.bootstrap_servers = demo.bootstrap_servers().to_owned();
     config.registry.url = demo.registry_url();
     // The embedded broker wakes no waiting fetch.
     let properties = std::mem::take(&mut config.kafka.properties);
-    config.kafka.properties = properties.or("fetch.wait.max.ms", "5");
+    config.kafka.properties = properties.with_default("fetch.wait.max.ms", "5");
 }
 
 fn banner(public: SocketAddr, admin: SocketAddr, config: &Config, demo: &Demo) -> String {

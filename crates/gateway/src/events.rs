@@ -12,7 +12,7 @@ use crate::open_files::OpenFileLimit;
 /// The version that runs.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-const STATES: [&str; 4] = ["starting", "serving", "not_ready", "draining"];
+const GATEWAY_STATES: [&str; 4] = ["starting", "serving", "not_ready", "draining"];
 
 pub(crate) fn starting(instruments: &Instruments, warnings: &[String]) {
     instruments.build_info.set(1, VERSION);
@@ -37,17 +37,17 @@ pub(crate) fn listening(public: SocketAddr, admin: SocketAddr) {
 }
 
 /// The one of the four that holds.
-pub(crate) fn state(instruments: &Instruments, state: &str) {
-    for one in STATES {
+pub(crate) fn set_state(instruments: &Instruments, state: &str) {
+    for one in GATEWAY_STATES {
         instruments.readiness.set(u64::from(one == state), one);
     }
 }
 
-pub(crate) fn ready() {
+pub(crate) fn became_ready() {
     info!("ready");
 }
 
-/// What a process that has not been ready so far waits for.
+/// The prerequisites that a process which has not been ready so far waits for.
 pub(crate) fn waiting_for(missing: &[String]) {
     info!(missing = %missing.join("; "), "not ready yet");
 }
@@ -60,14 +60,14 @@ pub(crate) fn degraded(degraded: &[String]) {
     warn!(degraded = %degraded.join("; "), "degraded");
 }
 
-pub(crate) fn asked_to_end(signal: &str) {
+pub(crate) fn signal_received(signal: &str) {
     info!(
         signal,
         "asked to end: not ready, draining; a second signal ends at once"
     );
 }
 
-pub(crate) fn insisted(signal: &str) {
+pub(crate) fn second_signal(signal: &str) {
     warn!(signal, "ending at once");
 }
 
@@ -83,19 +83,19 @@ pub(crate) fn drained(drained: &dyn std::fmt::Debug) {
     info!(?drained, "sessions drained");
 }
 
-pub(crate) fn unflushed() {
+pub(crate) fn questions_unflushed() {
     warn!("questions are left without a delivery report");
 }
 
 /// A part of the process that did not end in its time, most often because Kafka does not answer.
-pub(crate) fn left_behind(what: &str) {
+pub(crate) fn step_abandoned(what: &str) {
     warn!(what, "not ended in time: it ends with the process");
 }
 
-pub(crate) fn failed(why: &dyn Display) {
+pub(crate) fn process_failed(why: &dyn Display) {
     error!(%why, "the process cannot go on and ends");
 }
 
-pub(crate) fn ended() {
+pub(crate) fn process_ended() {
     info!("answer-gateway has ended");
 }

@@ -2,26 +2,27 @@
 
 mod allocator;
 mod check;
+mod component_settings;
 #[cfg(feature = "demo")]
 mod demo;
 mod events;
+mod gateway_run;
 mod open_files;
 mod panics;
+mod ports;
 mod process;
 mod readiness;
 mod replay;
-mod run;
+mod shutdown_steps;
 mod signals;
-mod silence;
-mod translate;
-mod wire;
+mod stall_detector;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
-use gateway::cli::{self, Cli, Command};
+use gateway::cli::{self, Cli, CliCommand};
 use gateway::config::{self, Environment};
 
 fn main() -> ExitCode {
@@ -32,21 +33,23 @@ fn main() -> ExitCode {
     dispatch(&command).unwrap_or(ExitCode::FAILURE)
 }
 
-fn dispatch(command: &Command) -> io::Result<ExitCode> {
+fn dispatch(command: &CliCommand) -> io::Result<ExitCode> {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     match command {
-        Command::Run(settings) => process::main(config::Command::Run, settings),
-        Command::Demo(settings) => process::main(config::Command::Demo, settings),
-        Command::Config(arguments) => {
-            cli::config::run(arguments, &Environment::of_process(), &mut out, &mut err)
+        CliCommand::Run(settings) => process::run_process(config::Purpose::Run, settings),
+        CliCommand::Demo(settings) => process::run_process(config::Purpose::Demo, settings),
+        CliCommand::Config(arguments) => {
+            cli::config::run_config(arguments, &Environment::from_process(), &mut out, &mut err)
                 .map(ExitCode::from)
         }
-        Command::Check(arguments) => check::run(arguments, &mut out, &mut err).map(ExitCode::from),
-        Command::Health(arguments) => health(arguments, &mut out, &mut err),
-        Command::Replay(arguments) => {
-            replay::run(arguments, err.is_terminal(), &mut out, &mut err).map(ExitCode::from)
+        CliCommand::Check(arguments) => {
+            check::run_check(arguments, &mut out, &mut err).map(ExitCode::from)
         }
-        Command::Ask(arguments) => {
+        CliCommand::Health(arguments) => health(arguments, &mut out, &mut err),
+        CliCommand::Replay(arguments) => {
+            replay::run_replay(arguments, err.is_terminal(), &mut out, &mut err).map(ExitCode::from)
+        }
+        CliCommand::Ask(arguments) => {
             let terminals = cli::ask::Terminals {
                 out: out.is_terminal(),
                 err: err.is_terminal(),
@@ -55,17 +58,17 @@ fn dispatch(command: &Command) -> io::Result<ExitCode> {
                 .enable_all()
                 .build()?;
             runtime
-                .block_on(cli::ask::run(arguments, terminals, &mut out, &mut err))
+                .block_on(cli::ask::run_ask(arguments, terminals, &mut out, &mut err))
                 .map(ExitCode::from)
         }
-        Command::Completions { shell } => {
+        CliCommand::Completions { shell } => {
             cli::completions(*shell, &mut out).map(|()| ExitCode::SUCCESS)
         }
     }
 }
 
 fn health(
-    arguments: &cli::health::Arguments,
+    arguments: &cli::health::HealthArguments,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> io::Result<ExitCode> {
@@ -81,6 +84,6 @@ fn health(
         .enable_all()
         .build()?;
     runtime
-        .block_on(cli::health::run(arguments, address, out, err))
+        .block_on(cli::health::run_health(arguments, address, out, err))
         .map(ExitCode::from)
 }

@@ -44,7 +44,7 @@ impl OpenFileLimit {
         }
     }
 
-    /// How it is shared.
+    /// Returns the shares of the limit.
     pub(crate) fn budget(self) -> DescriptorBudget {
         DescriptorBudget::new(self.now)
     }
@@ -76,7 +76,7 @@ impl OpenFileLimit {
 
 #[cfg(test)]
 mod tests {
-    use gateway::config::{Command, Environment, Inputs};
+    use gateway::config::{ConfigInputs, Environment, Purpose};
 
     use super::*;
 
@@ -85,8 +85,8 @@ mod tests {
             format!("limits.connections={sessions}"),
             format!("server.max_connections={connections}"),
         ];
-        let inputs = Inputs {
-            command: Command::Demo,
+        let inputs = ConfigInputs {
+            command: Purpose::Demo,
             file: None,
             environment: &Environment::default(),
             set: &set,

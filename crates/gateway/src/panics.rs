@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Installs a hook after the one that is there; the handle is notified by every panic.
-pub(crate) fn watch() -> Arc<Notify> {
+pub(crate) fn install_panic_hook() -> Arc<Notify> {
     let panicked = Arc::new(Notify::new());
     let notify = Arc::clone(&panicked);
     let before = panic::take_hook();
@@ -24,7 +24,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_on_any_thread_is_noticed() {
-        let panicked = watch();
+        let panicked = install_panic_hook();
         std::thread::spawn(|| panic!("on purpose"))
             .join()
             .unwrap_err();

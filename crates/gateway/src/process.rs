@@ -5,21 +5,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use gateway::cli::Settings;
-use gateway::config::{Command, Config, Loaded, LogFormat};
-use telemetry::{Exporting, Metrics, Traces};
+use gateway::cli::ConfigArguments;
+use gateway::config::{Config, LoadedConfig, LogFormat, Purpose};
+use telemetry::{ExportedSignals, Metrics, TracePipeline};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::Notify;
 
+use crate::gateway_run::{self, BoundPorts, Observability};
 use crate::open_files::OpenFileLimit;
-use crate::run::{self, Ports, Telling};
 use crate::{events, panics};
 
 /// A process that has its configuration, its logs and its ports.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedGateway {
     pub(crate) config: Config,
-    pub(crate) ports: Ports,
-    telling: Telling,
+    pub(crate) ports: BoundPorts,
+    observability: Observability,
     panicked: Arc<Notify>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Prepared {
 /// # Errors
 ///
 /// When standard error cannot be written.
-pub(crate) fn main(command: Command, settings: &Settings) -> io::Result<ExitCode> {
+pub(crate) fn run_process(command: Purpose, settings: &ConfigArguments) -> io::Result<ExitCode> {
     let loaded = match settings.load(command) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -36,7 +36,7 @@ pub(crate) fn main(command: Command, settings: &Settings) -> io::Result<ExitCode
             return Ok(ExitCode::FAILURE);
         }
     };
-    match runtime().and_then(|runtime| run(command, loaded, runtime)) {
+    match runtime().and_then(|runtime| run_command(command, loaded, runtime)) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             writeln!(io::stderr(), "error: {error:#}")?;
@@ -45,15 +45,18 @@ pub(crate) fn main(command: Command, settings: &Settings) -> io::Result<ExitCode
     }
 }
 
-/// Runs the gateway in `prepared`; see [`run::serve`].
-pub(crate) async fn serve(prepared: Prepared, on_ready: impl FnOnce()) -> anyhow::Result<()> {
-    let Prepared {
+/// Runs the gateway in `prepared`; see [`gateway_run::serve`].
+pub(crate) async fn serve_prepared(
+    prepared: PreparedGateway,
+    on_ready: impl FnOnce(),
+) -> anyhow::Result<()> {
+    let PreparedGateway {
         config,
         ports,
-        telling,
+        observability: telling,
         panicked,
     } = prepared;
-    run::serve(config, ports, telling, panicked, on_ready).await
+    gateway_run::serve(config, ports, telling, panicked, on_ready).await
 }
 
 /// A gateway that logs nothing and sends no telemetry, with its configuration changed by `change`.
@@ -62,21 +65,24 @@ pub(crate) async fn serve(prepared: Prepared, on_ready: impl FnOnce()) -> anyhow
 ///
 /// What cannot be set up.
 pub(crate) fn prepare_quietly(
-    mut loaded: Loaded,
+    mut loaded: LoadedConfig,
     change: impl FnOnce(&mut Config),
-) -> anyhow::Result<Prepared> {
+) -> anyhow::Result<PreparedGateway> {
     change(&mut loaded.config);
     "off".clone_into(&mut loaded.config.log.level);
-    prepare_exporting(loaded, Exporting::default())
+    prepare_exporting(loaded, ExportedSignals::default())
 }
 
-fn prepare(loaded: Loaded) -> anyhow::Result<Prepared> {
-    let exporting = Exporting::from_variables(|name| std::env::var(name).ok())?;
+fn prepare_gateway(loaded: LoadedConfig) -> anyhow::Result<PreparedGateway> {
+    let exporting = ExportedSignals::from_variables(|name| std::env::var(name).ok())?;
     prepare_exporting(loaded, exporting)
 }
 
-fn prepare_exporting(loaded: Loaded, exporting: Exporting) -> anyhow::Result<Prepared> {
-    let Loaded {
+fn prepare_exporting(
+    loaded: LoadedConfig,
+    exporting: ExportedSignals,
+) -> anyhow::Result<PreparedGateway> {
+    let LoadedConfig {
         config,
         mut warnings,
     } = loaded;
@@ -90,17 +96,17 @@ fn prepare_exporting(loaded: Loaded, exporting: Exporting) -> anyhow::Result<Pre
         LogFormat::Json => telemetry::LogFormat::Json,
     };
     let resource = telemetry::resource(events::VERSION, uuid::Uuid::new_v4().to_string());
-    let metrics = Metrics::exported(exporting, resource.clone());
+    let metrics = Metrics::with_exporter(exporting, resource.clone());
     let metrics = metrics.context("metrics cannot be set up")?;
-    let traces = Traces::new(exporting, resource, metrics.instruments());
+    let traces = TracePipeline::new(exporting, resource, metrics.instruments());
     let traces = traces.context("traces cannot be set up")?;
     let log_level = telemetry::init_logs(format, &config.log.level, &traces)
         .context("logs cannot be set up")?;
-    let panicked = panics::watch();
-    Ok(Prepared {
-        ports: Ports::take(&config)?,
+    let panicked = panics::install_panic_hook();
+    Ok(PreparedGateway {
+        ports: BoundPorts::bind(&config)?,
         config,
-        telling: Telling {
+        observability: Observability {
             warnings,
             open_files,
             log_level,
@@ -118,15 +124,15 @@ fn runtime() -> anyhow::Result<Runtime> {
         .context("the runtime does not start")
 }
 
-fn run(command: Command, loaded: Loaded, runtime: Runtime) -> anyhow::Result<()> {
+fn run_command(command: Purpose, loaded: LoadedConfig, runtime: Runtime) -> anyhow::Result<()> {
     let ended = runtime.block_on(async {
-        let prepared = prepare(loaded)?;
+        let prepared = prepare_gateway(loaded)?;
         match command {
-            Command::Run => serve(prepared, || ()).await,
+            Purpose::Run => serve_prepared(prepared, || ()).await,
             #[cfg(feature = "demo")]
-            Command::Demo => crate::demo::run(prepared).await,
+            Purpose::Demo => crate::demo::run_demo(prepared).await,
             #[cfg(not(feature = "demo"))]
-            Command::Demo => Err(anyhow::anyhow!("built without the feature `demo`")),
+            Purpose::Demo => Err(anyhow::anyhow!("built without the feature `demo`")),
         }
     });
     // A call to Kafka that is under way may last longer than the process has left.

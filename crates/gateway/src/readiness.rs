@@ -1,4 +1,4 @@
-//! Whether this replica takes sockets, and what stands in the way. Pure: statuses and the time in,
+//! Evaluates readiness: whether this replica takes sockets, and what stands in the way. Pure: statuses and the time in,
 //! a verdict out.
 //!
 //! A cause in this replica itself (answers not positioned, a producer being replaced) makes it not
@@ -8,40 +8,40 @@
 use std::time::{Duration, Instant};
 
 use kafka_ingest::status::{
-    ConsumerStatus, Link, Missing, PublisherStatus, SharedGroup, SteppedOver,
+    ConsumerStatus, LinkStatus, MissingPrerequisite, PublisherStatus, SharedGroup, SkippedBatch,
 };
 use ws_gateway::Readiness;
 
 /// Judges the process again and again and remembers what it needs for that.
 #[derive(Debug)]
-pub(crate) struct Judge {
-    /// How long a cause in this replica may last before it counts, once it was ready.
+pub(crate) struct ReadinessEvaluator {
+    /// The time for which a cause in this replica may last before it counts, once it was ready.
     grace: Duration,
     was_ready: bool,
-    unwell_since: Option<Instant>,
+    failing_since: Option<Instant>,
 }
 
-impl Judge {
+impl ReadinessEvaluator {
     pub(crate) fn new(grace: Duration) -> Self {
         Self {
             grace,
             was_ready: false,
-            unwell_since: None,
+            failing_since: None,
         }
     }
 
     /// Judges what holds at `now`. `suffix_stripped`: the answering side strips the suffix of wire ids.
-    pub(crate) fn judge(
+    pub(crate) fn evaluate(
         &mut self,
         now: Instant,
         consumer: &ConsumerStatus,
         publisher: &PublisherStatus,
         suffix_stripped: bool,
     ) -> Readiness {
-        let own = own_causes(consumer, publisher);
+        let own = replica_causes(consumer, publisher);
         let shared = shared_causes(consumer, publisher);
-        let starting = !self.was_ready && (!own.is_empty() || !publisher.ready());
-        let mut asides = asides(now, consumer);
+        let starting = !self.was_ready && (!own.is_empty() || !publisher.is_ready());
+        let mut asides = degradations(now, consumer);
         asides.extend(suffix_stripped.then(|| SUFFIX_STRIPPED.to_owned()));
         if starting {
             let missing = own.into_iter().chain(shared).collect();
@@ -53,9 +53,9 @@ impl Judge {
         let shared: Vec<_> = shared.into_iter().chain(asides).collect();
         self.was_ready = true;
         if own.is_empty() {
-            self.unwell_since = None;
+            self.failing_since = None;
         }
-        let since = (!own.is_empty()).then(|| *self.unwell_since.get_or_insert(now));
+        let since = (!own.is_empty()).then(|| *self.failing_since.get_or_insert(now));
         if since.is_some_and(|since| now - since >= self.grace) {
             return Readiness {
                 missing: own,
@@ -73,7 +73,7 @@ impl Judge {
 const SUFFIX_STRIPPED: &str = "answers: the answering side strips the suffix of session_id, so that suffixed questions \
                                get no answer: it has to copy session_id as it stands, or the question-id";
 
-fn own_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<String> {
+fn replica_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<String> {
     let mut causes = Vec::new();
     if !consumer.running {
         causes.push("answers: the consumer has ended".to_owned());
@@ -82,7 +82,7 @@ fn own_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<Str
     }
     if !publisher.running {
         causes.push("questions: the publisher has ended".to_owned());
-    } else if !publisher.producer {
+    } else if !publisher.has_producer {
         causes.push("questions: the producer has failed and is being replaced".to_owned());
     }
     causes
@@ -90,11 +90,14 @@ fn own_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<Str
 
 fn shared_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<String> {
     let mut causes = Vec::new();
-    causes.extend(named("answers", &consumer.missing));
-    causes.extend(down("answers: kafka", &consumer.kafka));
+    causes.extend(missing_named("answers", &consumer.missing));
+    causes.extend(describe_down("answers: kafka", &consumer.kafka));
     // Asked for schemas that are not known yet only: before the first one there is nothing to say.
     if consumer.registry.problem.is_some() {
-        causes.extend(down("answers: schema registry", &consumer.registry));
+        causes.extend(describe_down(
+            "answers: schema registry",
+            &consumer.registry,
+        ));
     }
     if !consumer.paused.is_empty() {
         causes.push(format!(
@@ -102,15 +105,22 @@ fn shared_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<
             consumer.paused
         ));
     }
-    if let Some(SharedGroup { group, elsewhere }) = &consumer.shared {
+    if let Some(SharedGroup {
+        group,
+        other_partitions: elsewhere,
+    }) = &consumer.shared_group
+    {
         causes.push(format!(
             "answers: another member of the consumer group {group} reads {elsewhere} partitions, whose \
              answers do not come here"
         ));
     }
-    causes.extend(named("questions", &publisher.missing));
-    causes.extend(down("questions: kafka", &publisher.kafka));
-    causes.extend(down("questions: schema registry", &publisher.registry));
+    causes.extend(missing_named("questions", &publisher.missing));
+    causes.extend(describe_down("questions: kafka", &publisher.kafka));
+    causes.extend(describe_down(
+        "questions: schema registry",
+        &publisher.registry,
+    ));
     if publisher.schema.is_none() && publisher.missing.is_empty() && publisher.registry.up {
         causes.push("questions: no schema yet".to_owned());
     }
@@ -119,12 +129,12 @@ fn shared_causes(consumer: &ConsumerStatus, publisher: &PublisherStatus) -> Vec<
 
 /// Never in the way of readiness: no answer depends on dead letters, and one that was in a batch stepped
 /// over is lost to every replica.
-fn asides(now: Instant, consumer: &ConsumerStatus) -> Vec<String> {
+fn degradations(now: Instant, consumer: &ConsumerStatus) -> Vec<String> {
     let missing: Vec<_> = consumer.dead_letters.values().cloned().collect();
-    let dead_letters = named("dead letters", &missing);
-    let lately = |it: &&SteppedOver| now.saturating_duration_since(it.at) < STEPPED_OVER_SHOWN;
-    let stepped_over = consumer.stepped_over.as_ref().filter(lately).map(
-        |SteppedOver {
+    let dead_letters = missing_named("dead letters", &missing);
+    let lately = |it: &&SkippedBatch| now.saturating_duration_since(it.at) < SKIPPED_BATCH_SHOWN;
+    let stepped_over = consumer.skipped_batch.as_ref().filter(lately).map(
+        |SkippedBatch {
              partition,
              first,
              last,
@@ -139,13 +149,16 @@ fn asides(now: Instant, consumer: &ConsumerStatus) -> Vec<String> {
     dead_letters.chain(stepped_over).collect()
 }
 
-fn named<'a>(of: &'a str, missing: &'a [Missing]) -> impl Iterator<Item = String> {
+fn missing_named<'a>(
+    of: &'a str,
+    missing: &'a [MissingPrerequisite],
+) -> impl Iterator<Item = String> {
     missing
         .iter()
         .map(move |missing| format!("{of}: {missing}"))
 }
 
-fn down(what: &str, link: &Link) -> Option<String> {
+fn describe_down(what: &str, link: &LinkStatus) -> Option<String> {
     if link.up {
         return None;
     }
@@ -157,21 +170,21 @@ fn down(what: &str, link: &Link) -> Option<String> {
 }
 
 /// The time for which a batch that was stepped over is named.
-const STEPPED_OVER_SHOWN: Duration = Duration::from_secs(600);
+const SKIPPED_BATCH_SHOWN: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::time::SystemTime;
 
-    use kafka_ingest::status::DeadLetterTrouble;
+    use kafka_ingest::status::DeadLetterTask;
 
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(10);
 
-    fn link(up: bool) -> Link {
-        Link {
+    fn link(up: bool) -> LinkStatus {
+        LinkStatus {
             up,
             since: SystemTime::UNIX_EPOCH,
             problem: (!up).then(|| "refused".to_owned()),
@@ -188,9 +201,9 @@ mod tests {
             missing: Vec::new(),
             partitions: 3,
             paused: Vec::new(),
-            shared: None,
+            shared_group: None,
             dead_letters: BTreeMap::new(),
-            stepped_over: None,
+            skipped_batch: None,
         };
         let publisher = PublisherStatus {
             running: true,
@@ -199,31 +212,31 @@ mod tests {
             registry: link(true),
             missing: Vec::new(),
             schema: Some(1),
-            producer: true,
+            has_producer: true,
         };
         (consumer, publisher)
     }
 
     fn judged(
-        judge: &mut Judge,
+        judge: &mut ReadinessEvaluator,
         now: Instant,
         of: &(ConsumerStatus, PublisherStatus),
     ) -> Readiness {
-        judge.judge(now, &of.0, &of.1, false)
+        judge.evaluate(now, &of.0, &of.1, false)
     }
 
     #[test]
     fn a_stripped_suffix_is_named_and_stands_in_no_ones_way() {
-        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let (now, mut judge) = (Instant::now(), ReadinessEvaluator::new(GRACE));
         let (consumer, publisher) = well();
-        let readiness = judge.judge(now, &consumer, &publisher, true);
+        let readiness = judge.evaluate(now, &consumer, &publisher, true);
         assert_eq!(readiness.missing, [""; 0]);
         assert_eq!(readiness.degraded, [SUFFIX_STRIPPED]);
     }
 
     #[test]
     fn it_is_ready_once_answers_are_positioned_and_questions_have_a_schema() {
-        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let (now, mut judge) = (Instant::now(), ReadinessEvaluator::new(GRACE));
         let mut state = well();
         state.0.positioned = false;
         state.1.schema = None;
@@ -247,10 +260,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_at_the_start_is_named() {
-        let mut judge = Judge::new(GRACE);
+        let mut judge = ReadinessEvaluator::new(GRACE);
         let mut state = well();
         state.1.schema = None;
-        state.1.missing = vec![Missing::Topic {
+        state.1.missing = vec![MissingPrerequisite::Topic {
             topic: "perguntas".to_owned(),
         }];
         state.1.registry = link(false);
@@ -265,11 +278,11 @@ mod tests {
 
     #[test]
     fn what_was_not_tried_yet_is_not_called_down() {
-        let untried = Link {
+        let untried = LinkStatus {
             problem: None,
             ..link(false)
         };
-        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let (now, mut judge) = (Instant::now(), ReadinessEvaluator::new(GRACE));
         let mut state = well();
         state.0.registry = untried.clone();
         let ready = judged(&mut judge, now, &state);
@@ -287,7 +300,7 @@ mod tests {
 
     #[test]
     fn an_outage_that_all_replicas_share_degrades_and_does_not_end_readiness() {
-        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let (now, mut judge) = (Instant::now(), ReadinessEvaluator::new(GRACE));
         judged(&mut judge, now, &well());
         let mut state = well();
         state.0.kafka = link(false);
@@ -307,11 +320,11 @@ mod tests {
 
     #[test]
     fn another_member_of_the_group_degrades_and_is_named() {
-        let mut judge = Judge::new(GRACE);
+        let mut judge = ReadinessEvaluator::new(GRACE);
         let mut state = well();
-        state.0.shared = Some(SharedGroup {
+        state.0.shared_group = Some(SharedGroup {
             group: "g".to_owned(),
-            elsewhere: 2,
+            other_partitions: 2,
         });
         let readiness = judged(&mut judge, Instant::now(), &state);
         assert_eq!(readiness.missing, Vec::<String>::new());
@@ -326,14 +339,11 @@ mod tests {
 
     #[test]
     fn dead_letters_are_named_and_never_in_the_way() {
-        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let (now, mut judge) = (Instant::now(), ReadinessEvaluator::new(GRACE));
         let mut state = well();
         let topic = "respostas.dlq".to_owned();
-        let missing = Missing::Topic { topic };
-        state
-            .0
-            .dead_letters
-            .insert(DeadLetterTrouble::Topic, missing);
+        let missing = MissingPrerequisite::Topic { topic };
+        state.0.dead_letters.insert(DeadLetterTask::Topic, missing);
         let named = ["dead letters: the topic respostas.dlq does not exist"];
         state.0.positioned = false;
         let starting = judged(&mut judge, now, &state);
@@ -350,15 +360,15 @@ mod tests {
 
     #[test]
     fn a_batch_that_was_skipped_is_named_for_a_while_and_never_in_the_way() {
-        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let (now, mut judge) = (Instant::now(), ReadinessEvaluator::new(GRACE));
         let mut state = well();
-        state.0.stepped_over = Some(SteppedOver {
+        state.0.skipped_batch = Some(SkippedBatch {
             at: now,
             partition: 2,
             first: 40,
             last: 43,
         });
-        let shown = judged(&mut judge, now + STEPPED_OVER_SHOWN - GRACE, &state);
+        let shown = judged(&mut judge, now + SKIPPED_BATCH_SHOWN - GRACE, &state);
         assert_eq!(shown.missing, Vec::<String>::new());
         assert_eq!(
             shown.degraded,
@@ -366,16 +376,16 @@ mod tests {
                 "answers: a batch of partition 2 cannot be unpacked, and its offsets 40 to 43 were skipped"
             ]
         );
-        let later = judged(&mut judge, now + STEPPED_OVER_SHOWN, &state);
+        let later = judged(&mut judge, now + SKIPPED_BATCH_SHOWN, &state);
         assert_eq!((later.missing.len(), later.degraded.len()), (0, 0));
     }
 
     #[test]
     fn a_cause_of_its_own_ends_readiness_after_the_grace_and_not_before() {
-        let (now, mut judge) = (Instant::now(), Judge::new(GRACE));
+        let (now, mut judge) = (Instant::now(), ReadinessEvaluator::new(GRACE));
         judged(&mut judge, now, &well());
         let mut state = well();
-        state.1.producer = false;
+        state.1.has_producer = false;
         let cause = ["questions: the producer has failed and is being replaced"];
         assert_eq!(judged(&mut judge, now, &state).degraded, cause);
         let short = Duration::from_millis(1);

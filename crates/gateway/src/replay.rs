@@ -3,42 +3,42 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use gateway::cli::replay::{Arguments, tell};
-use gateway::config::Command;
+use gateway::cli::replay::{ReplayArguments, print_result};
+use gateway::config::Purpose;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kafka_ingest::{Replay, ReplaySettings};
 
-use crate::translate;
+use crate::component_settings;
 
 /// Replays and says how it went. Returns the exit code; see the command's help.
 ///
 /// # Errors
 ///
 /// When `out` or `err` cannot be written.
-pub(crate) fn run(
-    arguments: &Arguments,
+pub(crate) fn run_replay(
+    arguments: &ReplayArguments,
     watched: bool,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let mut replay = match prepare(arguments) {
+    let mut replay = match prepare_replay(arguments) {
         Ok(replay) => replay,
         Err(problem) => {
             writeln!(err, "{problem}")?;
             return Ok(2);
         }
     };
-    let bar = bar(watched);
+    let bar = replay_progress_bar(watched);
     let outcome = replay.run(&mut |progress| {
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     });
     bar.finish_and_clear();
-    tell(outcome, arguments.mode(), replay.summary(), out, err)
+    print_result(outcome, arguments.mode(), replay.summary(), out, err)
 }
 
-fn prepare(arguments: &Arguments) -> Result<Replay, String> {
-    let loaded = arguments.settings.load(Command::Run);
+fn prepare_replay(arguments: &ReplayArguments) -> Result<Replay, String> {
+    let loaded = arguments.settings.load(Purpose::Run);
     let config = loaded.map_err(|errors| errors.to_string())?.config;
     let Some(dead_letter_topic) = config.kafka.dead_letter_topic.clone() else {
         return Err(
@@ -48,7 +48,7 @@ fn prepare(arguments: &Arguments) -> Result<Replay, String> {
         );
     };
     let settings = ReplaySettings {
-        kafka: translate::kafka(&config.kafka),
+        kafka: component_settings::kafka_settings(&config.kafka),
         dead_letter_topic,
         answers_topic: config.kafka.answers_topic,
         selection: arguments.selection(),
@@ -57,7 +57,7 @@ fn prepare(arguments: &Arguments) -> Result<Replay, String> {
     Replay::new(settings).map_err(|error| format!("error: {error}"))
 }
 
-fn bar(watched: bool) -> ProgressBar {
+fn replay_progress_bar(watched: bool) -> ProgressBar {
     const TICK: Duration = Duration::from_millis(250);
     if !watched {
         return ProgressBar::hidden();

@@ -27,11 +27,11 @@ impl AnswerSink for Printer {
         }
     }
 
-    fn is_here(&self, _wire_id: &str) -> bool {
+    fn is_session_known(&self, _wire_id: &str) -> bool {
         true
     }
 
-    fn awaits(&self, _question: QuestionId) -> bool {
+    fn is_question_awaited(&self, _question: QuestionId) -> bool {
         true
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long to wait before the next attempt. Each failure doubles it, up to a limit.
+/// Computes the wait before the next attempt. Each failure doubles it, up to a limit.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -22,7 +22,7 @@ impl Backoff {
 
     /// The wait after one more failure; `random` is uniform in 0..1. Between half and the whole of
     /// the present step, so that processes that failed together do not come back together.
-    pub(crate) fn after_failure(&mut self, random: f64) -> Duration {
+    pub(crate) fn next_wait(&mut self, random: f64) -> Duration {
         let step = self
             .first
             .saturating_mul(2_u32.saturating_pow(self.failures))
@@ -32,7 +32,7 @@ impl Backoff {
     }
 
     /// The attempt succeeded: start over.
-    pub(crate) fn succeeded(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 }
@@ -47,18 +47,16 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_limit_and_start_over_after_success() {
         let mut backoff = Backoff::new(FIRST, LIMIT);
-        let waits: Vec<_> = (0..8)
-            .map(|_| backoff.after_failure(1.0).as_millis())
-            .collect();
+        let waits: Vec<_> = (0..8).map(|_| backoff.next_wait(1.0).as_millis()).collect();
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-        backoff.succeeded();
-        assert_eq!(backoff.after_failure(1.0), FIRST);
+        backoff.reset();
+        assert_eq!(backoff.next_wait(1.0), FIRST);
     }
 
     #[test]
     fn jitter_takes_away_at_most_half() {
         for random in [0.0, 0.3, 0.999] {
-            let wait = Backoff::new(FIRST, LIMIT).after_failure(random);
+            let wait = Backoff::new(FIRST, LIMIT).next_wait(random);
             assert!(FIRST / 2 <= wait && wait <= FIRST, "{wait:?}");
         }
     }
@@ -66,7 +64,7 @@ mod tests {
     #[test]
     fn a_million_failures_do_not_overflow() {
         let mut backoff = Backoff::new(FIRST, LIMIT);
-        let last = (0..1_000_000).map(|_| backoff.after_failure(1.0)).last();
+        let last = (0..1_000_000).map(|_| backoff.next_wait(1.0)).last();
         assert_eq!(last, Some(LIMIT));
     }
 }

@@ -1,29 +1,29 @@
-//! What has to be right before a gateway can work, looked at from where it is going to run: each thing
+//! Checks the prerequisites of a gateway from the place where it is going to run: each finding
 //! in words, with what to do about it.
 //!
 //! Writes nothing and joins no group. What cannot be looked at because something before it failed is
 //! said to be so.
 
 mod broker;
-mod reach;
+mod reachability;
 mod rights;
 mod schemas;
 mod topics;
 
 use std::time::Duration;
 
-pub(crate) use rights::Right;
+pub(crate) use rights::TopicRight;
 
-use avro_codec::{AnswerFields, QuestionFields};
+use avro_codec::{AnswerFieldNames, QuestionFieldNames};
 
 use crate::{KafkaSettings, RegistrySettings, StartError};
 
-/// What is looked at.
+/// The settings that are checked.
 #[derive(Debug, Clone)]
 pub struct CheckSettings {
-    /// How to reach Kafka.
+    /// The connection to Kafka.
     pub kafka: KafkaSettings,
-    /// How to reach the schema registry.
+    /// The connection to the schema registry.
     pub registry: RegistrySettings,
     /// The topic questions are written to.
     pub questions_topic: String,
@@ -33,19 +33,19 @@ pub struct CheckSettings {
     pub dead_letter_topic: Option<String>,
     /// The subject of the questions' schema.
     pub question_subject: String,
-    /// Whether a missing schema of questions would be registered.
+    /// True if a missing schema of questions would be registered.
     pub auto_register: bool,
-    /// What the fields of a question are called.
-    pub question_fields: QuestionFields,
-    /// What the fields of an answer are called.
-    pub answer_fields: AnswerFields,
-    /// How long an answer has to stay in its topic to be found by whoever comes back.
-    pub keep_answers: Duration,
+    /// The names of a question's fields.
+    pub question_fields: QuestionFieldNames,
+    /// The names of an answer's fields.
+    pub answer_fields: AnswerFieldNames,
+    /// The time for which an answer has to stay in its topic to be found by a resumed session.
+    pub answer_retention: Duration,
 }
 
-/// How one thing stands.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CheckVerdict {
     /// It is right.
     Ok,
     /// The gateway works, and something may be lost or surprising.
@@ -56,7 +56,7 @@ pub enum Verdict {
     Skipped,
 }
 
-impl Verdict {
+impl CheckVerdict {
     /// One word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -71,29 +71,29 @@ impl Verdict {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at: a name that stays, such as `kafka.login`.
+    /// The name of the check, which is stable, such as `kafka.login`.
     pub check: &'static str,
-    /// How it stands.
-    pub verdict: Verdict,
-    /// What was seen, in words.
-    pub seen: String,
-    /// What to do about it; empty when nothing is to be done.
+    /// The result.
+    pub verdict: CheckVerdict,
+    /// The observed state, in words.
+    pub observed: String,
+    /// The remedy; empty when nothing is to be done.
     pub advice: String,
 }
 
 impl Finding {
     /// All is well.
     pub fn ok(check: &'static str, seen: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Ok, seen, "")
+        Self::new(check, CheckVerdict::Ok, seen, "")
     }
 
     /// It works, and is not as it should be.
     pub fn warning(
         check: &'static str,
-        seen: impl Into<String>,
+        observed: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self::new(check, Verdict::Warning, seen, advice)
+        Self::new(check, CheckVerdict::Warning, observed, advice)
     }
 
     /// It does not work.
@@ -102,24 +102,24 @@ impl Finding {
         seen: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self::new(check, Verdict::Failure, seen, advice)
+        Self::new(check, CheckVerdict::Failure, seen, advice)
     }
 
     /// It could not be looked at.
     pub fn skipped(check: &'static str, seen: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Skipped, seen, "")
+        Self::new(check, CheckVerdict::Skipped, seen, "")
     }
 
     fn new(
         check: &'static str,
-        verdict: Verdict,
+        verdict: CheckVerdict,
         seen: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
         Self {
             check,
             verdict,
-            seen: seen.into(),
+            observed: seen.into(),
             advice: advice.into(),
         }
     }
@@ -131,28 +131,28 @@ impl Finding {
 /// # Errors
 ///
 /// [`StartError`] when the settings cannot work at all.
-pub async fn check(
+pub async fn run_checks(
     settings: &CheckSettings,
     tell: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<(), StartError> {
-    if reach::check(&settings.kafka.bootstrap_servers, tell).await {
-        broker::check(settings, tell).await?;
+    if reachability::check_reachability(&settings.kafka.bootstrap_servers, tell).await {
+        broker::check_brokers(settings, tell).await?;
     } else {
         let why = "no broker can be reached";
-        skip(&["kafka.login"], why, tell);
-        skip(&TOPICS, why, tell);
+        report_skipped(&["kafka.login"], why, tell);
+        report_skipped(&TOPIC_CHECKS, why, tell);
     }
-    schemas::check(settings, tell).await
+    schemas::check_schemas(settings, tell).await
 }
 
 /// Tells that these could not be looked at.
-fn skip(checks: &[&'static str], why: &str, tell: &mut (dyn FnMut(Finding) + Send)) {
+fn report_skipped(checks: &[&'static str], why: &str, tell: &mut (dyn FnMut(Finding) + Send)) {
     for check in checks {
         tell(Finding::skipped(check, why));
     }
 }
 
-/// What is looked at of the topics that every gateway needs.
-const TOPICS: [&str; 2] = ["topic.questions", "topic.answers"];
-/// How long one thing may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The checks of the topics that every gateway needs.
+const TOPIC_CHECKS: [&str; 2] = ["topic.questions", "topic.answers"];
+/// The longest time for one answer.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);

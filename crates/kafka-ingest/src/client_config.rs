@@ -13,17 +13,19 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use crate::StartError;
-pub(crate) use dead_letters::{dead_letters_election, dead_letters_producer, stretch_consumer};
+pub(crate) use dead_letters::{
+    dead_letter_producer_config, owner_election_config, range_consumer_config,
+};
 
-/// How to reach Kafka and log in.
+/// The connection to Kafka and its login.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
     /// `host:port` of the brokers to ask first, separated by commas.
     pub bootstrap_servers: String,
-    /// What the brokers call this client in their logs and quotas.
+    /// The name of this client in the brokers' logs and quotas.
     pub client_id: String,
     /// Encryption and login.
-    pub security: Security,
+    pub security: KafkaSecurity,
     /// The time for which a client may be without a connection to any broker before a new one takes its place.
     /// More than some seconds: a client says once a second whether it is connected.
     pub reconnect_timeout: Duration,
@@ -37,32 +39,32 @@ impl KafkaSettings {
         Self {
             bootstrap_servers: bootstrap_servers.into(),
             client_id: "answer-gateway".to_owned(),
-            security: Security::Plaintext,
+            security: KafkaSecurity::Plaintext,
             reconnect_timeout: Duration::from_secs(30),
             properties: BTreeMap::new(),
         }
     }
 }
 
-/// How a connection is secured.
+/// The encryption and authentication of a connection.
 #[derive(Debug, Clone)]
-pub enum Security {
+pub enum KafkaSecurity {
     /// Neither encrypted nor authenticated.
     Plaintext,
     /// TLS, with a client certificate if one is set.
-    Tls(Tls),
+    Tls(TlsSettings),
     /// SASL in the clear.
-    Sasl(Sasl),
+    Sasl(SaslCredentials),
     /// SASL inside TLS.
-    SaslTls(Sasl, Tls),
+    SaslTls(SaslCredentials, TlsSettings),
 }
 
 /// TLS settings. The broker's name is checked against its certificate.
 #[derive(Debug, Clone, Default)]
-pub struct Tls {
+pub struct TlsSettings {
     /// Certificates (PEM) to trust instead of the system's.
     pub ca: Option<PathBuf>,
-    /// How this client proves who it is.
+    /// The certificate of this client.
     pub client: Option<ClientCertificate>,
 }
 
@@ -77,9 +79,9 @@ pub struct ClientCertificate {
     pub key_password: Option<Secret>,
 }
 
-/// How to log in.
+/// A SASL mechanism and its credentials.
 #[derive(Debug, Clone)]
-pub enum Sasl {
+pub enum SaslCredentials {
     /// PLAIN: the password as it is; only inside TLS.
     Plain {
         /// User name, or API key.
@@ -102,12 +104,12 @@ pub enum Sasl {
         password: Secret,
     },
     /// OAUTHBEARER with tokens of an OpenID Connect provider, fetched by librdkafka.
-    OauthBearer(OauthBearer),
+    OauthBearer(OauthBearerSettings),
 }
 
-/// Where tokens are fetched, and how.
+/// The provider that tokens are fetched from.
 #[derive(Debug, Clone)]
-pub struct OauthBearer {
+pub struct OauthBearerSettings {
     /// The provider's token endpoint.
     pub token_url: String,
     /// Client id.
@@ -194,15 +196,15 @@ pub const REFUSED_PROPERTIES: &[&str] = &[
 ];
 
 /// The property that bounds a reply of a broker, and what a batch compressed by zstd may unpack to.
-const MAX_RECEIVED: &str = "receive.message.max.bytes";
+const MAX_RECEIVE_PROPERTY: &str = "receive.message.max.bytes";
 /// The same, unless it is set: 64 times the largest batch that a topic takes by default.
-pub(crate) const MAX_RECEIVED_BYTES: usize = 64 << 20;
+pub(crate) const DEFAULT_MAX_RECEIVE_BYTES: usize = 64 << 20;
 
-/// What the answers' consumer is created from.
+/// Builds the configuration of the answers' consumer.
 ///
 /// Unless `joins`, `group_id` only names the client: partitions are assigned by hand, the group is
 /// never joined and no offset is committed.
-pub(crate) fn consumer(
+pub(crate) fn consumer_config(
     settings: &KafkaSettings,
     group_id: &str,
     joins: bool,
@@ -227,25 +229,25 @@ pub(crate) fn consumer(
         // An offset that is gone means that the log was cut or made anew: read what is there.
         ("auto.offset.reset", "earliest"),
     ];
-    let mut config = client(settings, PREFERRED, OWN)?;
+    let mut config = base_config(settings, PREFERRED, OWN)?;
     // librdkafka refuses a reply that may be smaller than a fetch; whoever sets that sets this too.
     let fetches_more = ["fetch.max.bytes", "message.max.bytes"]
         .iter()
         .any(|name| settings.properties.contains_key(*name));
-    if !fetches_more && !settings.properties.contains_key(MAX_RECEIVED) {
-        config.set(MAX_RECEIVED, MAX_RECEIVED_BYTES.to_string());
+    if !fetches_more && !settings.properties.contains_key(MAX_RECEIVE_PROPERTY) {
+        config.set(MAX_RECEIVE_PROPERTY, DEFAULT_MAX_RECEIVE_BYTES.to_string());
     }
     config.set("group.id", group_id);
     // Commits what was stored, which is what was handed over.
     config.set("enable.auto.commit", if joins { "true" } else { "false" });
     config.set("auto.commit.interval.ms", "1000");
     config.set("partition.assignment.strategy", "range");
-    check(config)
+    validate(config)
 }
 
-/// What the questions' producer is created from. `deadline` is how long a question may take, and
+/// Builds the configuration of the questions' producer. `deadline` is how long a question may take, and
 /// `queue` how many may wait for their delivery report.
-pub(crate) fn producer(
+pub(crate) fn producer_config(
     settings: &KafkaSettings,
     deadline: Duration,
     queue: usize,
@@ -258,15 +260,15 @@ pub(crate) fn producer(
         ("topic.metadata.refresh.interval.ms", "10000"),
     ];
     const OWN: &[(&str, &str)] = &[("enable.idempotence", "true"), ("acks", "all")];
-    let mut config = client(settings, PREFERRED, OWN)?;
+    let mut config = base_config(settings, PREFERRED, OWN)?;
     let deadline = deadline.as_millis().max(1).to_string();
     config.set("request.timeout.ms", &deadline);
     config.set("message.timeout.ms", deadline);
     config.set("queue.buffering.max.messages", queue.max(1).to_string());
-    check(config)
+    validate(config)
 }
 
-fn client(
+fn base_config(
     settings: &KafkaSettings,
     preferred: &[(&str, &str)],
     own: &[(&str, &str)],
@@ -299,7 +301,7 @@ fn client(
         config.set(*name, *value);
     }
     for (name, value) in &settings.properties {
-        if refused(name) {
+        if is_refused(name) {
             return Err(StartError::RefusedProperty { name: name.clone() });
         }
         config.set(name, value.expose());
@@ -309,26 +311,26 @@ fn client(
     }
     config.set("bootstrap.servers", &settings.bootstrap_servers);
     config.set("client.id", &settings.client_id);
-    secure(&mut config, &settings.security);
+    apply_security(&mut config, &settings.security);
     Ok(config)
 }
 
-fn refused(name: &str) -> bool {
+fn is_refused(name: &str) -> bool {
     REFUSED_PROPERTIES
         .iter()
         .any(|refused| *refused == name || (refused.ends_with('.') && name.starts_with(refused)))
 }
 
-fn secure(config: &mut ClientConfig, security: &Security) {
+fn apply_security(config: &mut ClientConfig, security: &KafkaSecurity) {
     let (protocol, sasl, tls) = match security {
-        Security::Plaintext => ("plaintext", None, None),
-        Security::Tls(tls) => ("ssl", None, Some(tls)),
-        Security::Sasl(sasl) => ("sasl_plaintext", Some(sasl), None),
-        Security::SaslTls(sasl, tls) => ("sasl_ssl", Some(sasl), Some(tls)),
+        KafkaSecurity::Plaintext => ("plaintext", None, None),
+        KafkaSecurity::Tls(tls) => ("ssl", None, Some(tls)),
+        KafkaSecurity::Sasl(sasl) => ("sasl_plaintext", Some(sasl), None),
+        KafkaSecurity::SaslTls(sasl, tls) => ("sasl_ssl", Some(sasl), Some(tls)),
     };
     config.set("security.protocol", protocol);
     if let Some(sasl) = sasl {
-        log_in(config, sasl);
+        apply_sasl(config, sasl);
     }
     let Some(tls) = tls else { return };
     if let Some(ca) = &tls.ca {
@@ -346,12 +348,16 @@ fn secure(config: &mut ClientConfig, security: &Security) {
     }
 }
 
-fn log_in(config: &mut ClientConfig, sasl: &Sasl) {
+fn apply_sasl(config: &mut ClientConfig, sasl: &SaslCredentials) {
     let (mechanism, username, password) = match sasl {
-        Sasl::Plain { username, password } => ("PLAIN", username, password),
-        Sasl::ScramSha256 { username, password } => ("SCRAM-SHA-256", username, password),
-        Sasl::ScramSha512 { username, password } => ("SCRAM-SHA-512", username, password),
-        Sasl::OauthBearer(oauth) => {
+        SaslCredentials::Plain { username, password } => ("PLAIN", username, password),
+        SaslCredentials::ScramSha256 { username, password } => {
+            ("SCRAM-SHA-256", username, password)
+        }
+        SaslCredentials::ScramSha512 { username, password } => {
+            ("SCRAM-SHA-512", username, password)
+        }
+        SaslCredentials::OauthBearer(oauth) => {
             config.set("sasl.mechanism", "OAUTHBEARER");
             config.set("sasl.oauthbearer.method", "oidc");
             config.set("sasl.oauthbearer.token.endpoint.url", &oauth.token_url);
@@ -372,7 +378,7 @@ fn log_in(config: &mut ClientConfig, sasl: &Sasl) {
 }
 
 /// Has librdkafka look at every property now, so that a mistake is told at the start.
-fn check(config: ClientConfig) -> Result<ClientConfig, StartError> {
+fn validate(config: ClientConfig) -> Result<ClientConfig, StartError> {
     match config.create_native_config() {
         Ok(_) => Ok(config),
         // Neither the description nor the value is repeated: both hold the value.
@@ -402,13 +408,13 @@ mod tests {
     }
 
     fn producer_of(settings: &KafkaSettings) -> Result<ClientConfig, StartError> {
-        producer(settings, Duration::from_secs(5), 100)
+        producer_config(settings, Duration::from_secs(5), 100)
     }
 
     #[test]
     fn what_a_batch_unpacks_to_is_bounded_unless_somebody_says_otherwise() {
         let bound = |properties: &[(&str, &str)]| {
-            let config = consumer(&settings(properties), "group", false).unwrap();
+            let config = consumer_config(&settings(properties), "group", false).unwrap();
             config.get("receive.message.max.bytes").map(str::to_owned)
         };
         assert_eq!(bound(&[]).as_deref(), Some("67108864"));
@@ -425,7 +431,7 @@ mod tests {
 
     #[test]
     fn what_the_guarantees_rest_on_is_set() {
-        let consumer = consumer(&settings(&[]), "group", false).unwrap();
+        let consumer = consumer_config(&settings(&[]), "group", false).unwrap();
         for (name, value) in [
             ("bootstrap.servers", "kafka:9092"),
             ("group.id", "group"),
@@ -436,7 +442,7 @@ mod tests {
         ] {
             assert_eq!(consumer.get(name), Some(value), "{name}");
         }
-        let member = super::consumer(&settings(&[]), "group", true).unwrap();
+        let member = consumer_config(&settings(&[]), "group", true).unwrap();
         for (name, value) in [
             ("enable.auto.commit", "true"),
             ("enable.auto.offset.store", "false"),
@@ -475,13 +481,13 @@ mod tests {
             }
         };
         for name in REFUSED_PROPERTIES.iter().map(below) {
-            let refused = consumer(&settings(&[(&name, "1")]), "group", false);
+            let refused = consumer_config(&settings(&[(&name, "1")]), "group", false);
             assert!(
                 matches!(&refused, Err(StartError::RefusedProperty { name: said }) if *said == name),
                 "{name}: {refused:?}"
             );
         }
-        assert!(!refused("acksx") && !refused("offset.store"));
+        assert!(!is_refused("acksx") && !is_refused("offset.store"));
     }
 
     #[test]
@@ -497,12 +503,12 @@ mod tests {
     fn each_way_to_log_in_is_one_librdkafka_accepts() {
         let user = || (secret(), secret());
         let (username, password) = user();
-        let plain = Sasl::Plain { username, password };
+        let plain = SaslCredentials::Plain { username, password };
         let (username, password) = user();
-        let scram_256 = Sasl::ScramSha256 { username, password };
+        let scram_256 = SaslCredentials::ScramSha256 { username, password };
         let (username, password) = user();
-        let scram_512 = Sasl::ScramSha512 { username, password };
-        let oauth = Sasl::OauthBearer(OauthBearer {
+        let scram_512 = SaslCredentials::ScramSha512 { username, password };
+        let oauth = SaslCredentials::OauthBearer(OauthBearerSettings {
             token_url: "https://login.example/token".to_owned(),
             client_id: "gateway".to_owned(),
             client_secret: secret(),
@@ -515,10 +521,10 @@ mod tests {
             (oauth, "OAUTHBEARER"),
         ] {
             let settings = KafkaSettings {
-                security: Security::SaslTls(sasl, Tls::default()),
+                security: KafkaSecurity::SaslTls(sasl, TlsSettings::default()),
                 ..settings(&[])
             };
-            let config = consumer(&settings, "group", false).unwrap();
+            let config = consumer_config(&settings, "group", false).unwrap();
             assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
             assert_eq!(config.get("sasl.mechanism"), Some(mechanism));
             config
@@ -530,12 +536,12 @@ mod tests {
     #[test]
     fn secrets_are_in_no_debug_output() {
         let settings = KafkaSettings {
-            security: Security::SaslTls(
-                Sasl::Plain {
+            security: KafkaSecurity::SaslTls(
+                SaslCredentials::Plain {
                     username: secret(),
                     password: secret(),
                 },
-                Tls {
+                TlsSettings {
                     ca: None,
                     client: Some(ClientCertificate {
                         certificate: "cert.pem".into(),

@@ -1,4 +1,4 @@
-//! What librdkafka says of itself while it is polled: its log, its errors and, once a second, its
+//! Receives librdkafka's callbacks while a client is polled: its log, its errors and, once a second, its
 //! statistics, of which a digest is kept.
 
 use std::collections::VecDeque;
@@ -14,45 +14,45 @@ use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::events::{Client, Events};
+use crate::events::{ClientRole, Events};
 
 /// The context of either client.
 #[derive(Debug)]
-pub(crate) struct Context {
-    client: Client,
+pub(crate) struct KafkaClientContext {
+    client: ClientRole,
     topic: Arc<str>,
     events: Arc<Events>,
-    digest: Mutex<Option<Digest>>,
+    statistics: Mutex<Option<ClientStatistics>>,
     connected_at: Mutex<Option<Instant>>,
     /// `host:port` of the brokers named by the brokers, as of the latest statistics.
-    learned: Mutex<Vec<String>>,
+    learned_brokers: Mutex<Vec<String>>,
     disconnects: Mutex<i64>,
     failed: AtomicBool,
-    problem: Mutex<Option<RDKafkaErrorCode>>,
-    /// What the group has said and nobody has taken yet: a few, since the group waits for each.
-    rebalances: Mutex<VecDeque<Rebalance>>,
+    last_error: Mutex<Option<RDKafkaErrorCode>>,
+    /// Events of the group that nobody has taken yet: a few, since the group waits for each.
+    rebalances: Mutex<VecDeque<RebalanceEvent>>,
 }
 
 /// The context of a client that says nothing by itself: its errors are told by whoever uses it.
 #[derive(Debug)]
-pub(crate) struct Silent;
+pub(crate) struct SilentContext;
 
-/// What a consumer group says to a member.
+/// An event of a consumer group for a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Rebalance {
+pub(crate) enum RebalanceEvent {
     /// These partitions are yours, and no others. Nothing is read before they are assigned.
     Assigned(Vec<i32>),
     /// These are not yours any more. They are unassigned already.
     Revoked(Vec<i32>),
 }
 
-/// What matters of one round of statistics.
+/// The figures used of one round of statistics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Digest {
+pub(crate) struct ClientStatistics {
     /// True when any broker is connected. A group's coordinator alone does not count: its connection
     /// outlives the list of brokers, and neither reads nor writes records.
     pub(crate) connected: bool,
-    /// How many partitions the topic has, as far as this client knows.
+    /// The number of partitions of the topic, as far as this client knows.
     pub(crate) partitions: usize,
     /// Records between the position and the end, over all partitions.
     pub(crate) lag_sum: u64,
@@ -60,7 +60,7 @@ pub(crate) struct Digest {
     pub(crate) lag_max: u64,
 }
 
-/// Makes a context that has a [`Context`] in its field `context` hand on to it what librdkafka says of
+/// Makes a context that has a [`KafkaClientContext`] in its field `context` hand on to it what librdkafka says of
 /// itself.
 macro_rules! hand_on {
     ($outer:ty) => {
@@ -82,25 +82,25 @@ macro_rules! hand_on {
 
 pub(crate) use hand_on;
 
-impl Context {
-    pub(crate) fn new(client: Client, topic: Arc<str>, events: Arc<Events>) -> Self {
+impl KafkaClientContext {
+    pub(crate) fn new(client: ClientRole, topic: Arc<str>, events: Arc<Events>) -> Self {
         Self {
             client,
             topic,
             events,
-            digest: Mutex::new(None),
+            statistics: Mutex::new(None),
             connected_at: Mutex::new(None),
-            learned: Mutex::new(Vec::new()),
+            learned_brokers: Mutex::new(Vec::new()),
             disconnects: Mutex::new(0),
             failed: AtomicBool::new(false),
-            problem: Mutex::new(None),
+            last_error: Mutex::new(None),
             rebalances: Mutex::new(VecDeque::new()),
         }
     }
 
     /// The latest statistics, once.
-    pub(crate) fn take_digest(&self) -> Option<Digest> {
-        lock(&self.digest).take()
+    pub(crate) fn take_statistics(&self) -> Option<ClientStatistics> {
+        lock(&self.statistics).take()
     }
 
     /// The time at which the statistics last showed a connection to a broker.
@@ -110,16 +110,16 @@ impl Context {
 
     /// `host:port` of the brokers that the brokers have named, as the latest statistics have them.
     pub(crate) fn learned_brokers(&self) -> Vec<String> {
-        lock(&self.learned).clone()
+        lock(&self.learned_brokers).clone()
     }
 
     /// The latest error of the client as a whole, once.
-    pub(crate) fn take_problem(&self) -> Option<RDKafkaErrorCode> {
-        lock(&self.problem).take()
+    pub(crate) fn take_error(&self) -> Option<RDKafkaErrorCode> {
+        lock(&self.last_error).take()
     }
 
-    /// What the group has said, in order, each once.
-    pub(crate) fn take_rebalance(&self) -> Option<Rebalance> {
+    /// Returns the events of the group, in order, each once.
+    pub(crate) fn take_rebalance(&self) -> Option<RebalanceEvent> {
         lock(&self.rebalances).pop_front()
     }
 
@@ -139,7 +139,7 @@ impl Context {
     }
 }
 
-impl ClientContext for Context {
+impl ClientContext for KafkaClientContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         // Properties are given to both clients, and each says so of those that only the other knows.
         let level = if facility == "CONFWARN" && line.contains("property and will be ignored by") {
@@ -154,12 +154,12 @@ impl ClientContext for Context {
         self.count_reconnects(&statistics);
         let brokers = statistics.brokers.values();
         let learned = brokers.filter(|broker| broker.source == "learned");
-        *lock(&self.learned) = learned.map(|broker| broker.nodename.clone()).collect();
-        let digest = Digest::new(&statistics, &self.topic);
+        *lock(&self.learned_brokers) = learned.map(|broker| broker.nodename.clone()).collect();
+        let digest = ClientStatistics::new(&statistics, &self.topic);
         if digest.connected {
             *lock(&self.connected_at) = Some(Instant::now());
         }
-        *lock(&self.digest) = Some(digest);
+        *lock(&self.statistics) = Some(digest);
     }
 
     fn error(&self, error: KafkaError, _reason: &str) {
@@ -169,11 +169,11 @@ impl ClientContext for Context {
         if code == RDKafkaErrorCode::Fatal {
             self.failed.store(true, Ordering::Relaxed);
         }
-        *lock(&self.problem) = Some(code);
+        *lock(&self.last_error) = Some(code);
     }
 }
 
-impl ConsumerContext for Context {
+impl ConsumerContext for KafkaClientContext {
     /// Called while the consumer is polled or closed. Partitions taken away are let go at once, which
     /// commits how far they were read; those given are assigned once it is known where they begin.
     fn rebalance(
@@ -185,26 +185,26 @@ impl ConsumerContext for Context {
         let partitions = list.elements();
         let partitions = partitions.iter().map(|one| one.partition()).collect();
         let rebalance = if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            Rebalance::Assigned(partitions)
+            RebalanceEvent::Assigned(partitions)
         } else {
             if let Err(error) = consumer.unassign() {
                 self.events.consumer_error(&error);
             }
-            Rebalance::Revoked(partitions)
+            RebalanceEvent::Revoked(partitions)
         };
         lock(&self.rebalances).push_back(rebalance);
     }
 }
 
-impl ClientContext for Silent {
+impl ClientContext for SilentContext {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
     fn stats(&self, _: Statistics) {}
     fn error(&self, _: KafkaError, _: &str) {}
 }
 
-impl ConsumerContext for Silent {}
+impl ConsumerContext for SilentContext {}
 
-impl Digest {
+impl ClientStatistics {
     fn new(statistics: &Statistics, topic: &str) -> Self {
         let partitions = statistics.topics.get(topic).map(|topic| &topic.partitions);
         // -1 stands for records whose partition is not decided yet; unknown ones are those that are
@@ -251,7 +251,7 @@ mod tests {
             brokers: [("b".to_owned(), broker)].into(),
             ..Statistics::default()
         };
-        Digest::new(&statistics, "respostas").connected
+        ClientStatistics::new(&statistics, "respostas").connected
     }
 
     #[test]

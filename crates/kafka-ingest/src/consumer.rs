@@ -5,26 +5,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use avro_codec::{AnswerDecoder, AnswerFields, SchemaSet};
+use avro_codec::{AnswerDecoder, AnswerFieldNames, SchemaSet};
 use telemetry::Instruments;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use types::{Answer, AnswerFloor, QuestionId, RecordPosition, TraceContext};
+use types::{Answer, MinOffsets, QuestionId, RecordPosition, TraceContext};
 
-use crate::assignment::{Assignment, Broadcast, Group, GroupStart};
-use crate::dead_letters::{self, DeadLetters};
+use crate::answer_index::{AnswerIndex, AnswerIndexLimits};
+use crate::answer_pipeline::{AnswerPipeline, Tracking};
+use crate::assignment::{Assignment, BroadcastAssignment, GroupAssignment, GroupStart};
+use crate::consumer_reporting::ConsumerReporting;
+use crate::consumer_supervisor::ConsumerSupervisor;
+use crate::dead_letter_queue::{self, DeadLetterQueue};
 use crate::events::Events;
-use crate::head_of_line::HeadOfLine;
-use crate::parking::Limits;
-use crate::pipeline::{Keeping, Pipeline};
-use crate::recall::{LostCause, Reader, Recall, Recovered, Wanted};
-use crate::recent::{Recent, RecentLimits};
+use crate::offset_tracker::OffsetTracker;
+use crate::parked_records::ParkingLimits;
+use crate::recovery::{
+    AnswerLookup, AnswerReader, RecoveryHandle, RecoveryOutcome, UnavailableReason,
+};
 use crate::registry::RegistryClient;
-use crate::reporting::Reporting;
 use crate::schema_fetcher::SchemaFetcher;
 use crate::status::ConsumerStatus;
-use crate::stop::StopAsked;
-use crate::supervisor::Supervisor;
+use crate::stop_signal::StopHandle;
 use crate::{KafkaSettings, RegistrySettings, StartError, client_config};
 
 /// Takes answers. Implemented by whoever knows the sessions.
@@ -35,65 +37,65 @@ pub trait AnswerSink: Send + Sync + 'static {
     /// the context to go on under. A panic in here ends the consumer.
     fn deliver(&self, answer: Answer, trace: Option<TraceContext>);
 
-    /// An answer was read that concerns nobody here, as [`Self::is_here`] and [`Self::awaits`] have just
+    /// An answer was read that concerns nobody here, as [`Self::is_session_known`] and [`Self::is_question_awaited`] have just
     /// said: most answers, where there are several replicas. To be counted, if anything: whoever comes
-    /// for it later finds it by [`ConsumerHandle::recover`].
-    fn foreign(&self, _at: RecordPosition) {}
+    /// for it later finds it by [`ConsumerHandle::begin_recovery`].
+    fn on_foreign_answer(&self, _at: RecordPosition) {}
 
-    /// Whether an answer under this wire id may matter here: its session is here, or is owed
+    /// Tells whether an answer under this wire id may matter here: its session is connected, or has pending
     /// something. Asked once a record: it has to be quick. A sink that does not know says yes.
-    fn is_here(&self, wire_id: &str) -> bool;
+    fn is_session_known(&self, wire_id: &str) -> bool;
 
-    /// Whether somebody waits for the answer to this question, which a record names in a header. A
+    /// Tells whether somebody waits for the answer to this question, which a record names in a header. A
     /// sink that does not know says yes.
-    fn awaits(&self, question: QuestionId) -> bool;
+    fn is_question_awaited(&self, question: QuestionId) -> bool;
 }
 
-/// Who reads which answers.
+/// The sharing of answers among replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
+pub enum AnswerDelivery {
     /// Every process reads every answer: no group is joined and no offset committed.
     Broadcast,
     /// The partitions are shared out in a consumer group, which keeps how far each was read. A record
     /// counts as read once it was handed over or skipped. Only right for one process at a time.
     Group {
-        /// Where a group without committed offsets starts.
+        /// The start of a group without committed offsets.
         start: GroupStart,
     },
 }
 
-/// What a [`KafkaResponseConsumer`] is built from.
+/// The settings of a [`KafkaResponseConsumer`].
 #[derive(Debug, Clone)]
 pub struct ConsumerSettings {
-    /// How Kafka is reached.
+    /// The connection to Kafka.
     pub kafka: KafkaSettings,
-    /// How the schema registry is reached.
+    /// The connection to the schema registry.
     pub registry: RegistrySettings,
     /// The answers' topic.
     pub topic: String,
-    /// Who reads which answers.
-    pub delivery: Delivery,
-    /// The group that is joined in [`Delivery::Group`]; otherwise it names the client to the brokers
+    /// The sharing of answers among replicas.
+    pub delivery: AnswerDelivery,
+    /// The group that is joined in [`AnswerDelivery::Group`]; otherwise it names the client to the brokers
     /// and no more.
     pub group_id: String,
-    /// What the fields of an answer are called.
-    pub fields: AnswerFields,
+    /// The names of an answer's fields.
+    pub fields: AnswerFieldNames,
     /// The longest answer, in bytes; a longer one is skipped as undecodable.
     pub max_answer_bytes: usize,
-    /// How long a schema that the registry says it has not got is asked for, since its followers may
+    /// The time for which a schema that the registry says it has not got is asked for, since its followers may
     /// lag behind.
-    pub schema_not_found_for: Duration,
-    /// How long records under a schema that could not be had are skipped without asking again.
-    pub schema_refused_for: Duration,
-    /// How many records of one partition may wait for their schema before it is paused.
+    pub schema_not_found_timeout: Duration,
+    /// The time for which records under a schema that could not be had are skipped without asking again.
+    pub schema_refusal_ttl: Duration,
+    /// The most records of one partition that may wait for their schema before it is paused.
     pub max_parked_per_partition: usize,
-    /// How many bytes of records may wait for their schema in all.
+    /// The most bytes of records that may wait for their schema in all.
     pub max_parked_bytes: usize,
     /// The topic that undecodable records are copied to; `None` leaves them aside. Never created.
     pub dead_letter_topic: Option<String>,
-    /// How much is remembered of what was read lately, for [`ConsumerHandle::recover`]. Nothing in
-    /// [`Delivery::Group`].
-    pub recent: RecentLimits,
+    /// The bounds of the index of recent records, for [`ConsumerHandle::begin_recovery`]. Not used in
+    /// [`AnswerDelivery::Group`].
+    pub answer_index: AnswerIndexLimits,
 }
 
 impl ConsumerSettings {
@@ -103,16 +105,16 @@ impl ConsumerSettings {
             kafka,
             registry,
             topic: "respostas".to_owned(),
-            delivery: Delivery::Broadcast,
+            delivery: AnswerDelivery::Broadcast,
             group_id: "rag-flink-ui-group".to_owned(),
-            fields: AnswerFields::default(),
+            fields: AnswerFieldNames::default(),
             max_answer_bytes: 1 << 20,
-            schema_not_found_for: Duration::from_secs(30),
-            schema_refused_for: Duration::from_secs(60),
+            schema_not_found_timeout: Duration::from_secs(30),
+            schema_refusal_ttl: Duration::from_secs(60),
             max_parked_per_partition: 1_000,
             max_parked_bytes: 16 << 20,
             dead_letter_topic: None,
-            recent: RecentLimits::default(),
+            answer_index: AnswerIndexLimits::default(),
         }
     }
 }
@@ -149,72 +151,74 @@ impl KafkaResponseConsumer {
         let settings = self.settings;
         let events = Arc::new(Events::new(self.instruments));
         let (kafka, group) = (&settings.kafka, &settings.group_id);
-        let reporting = Reporting::new(&settings.topic, group, Arc::clone(&events))?;
+        let reporting = ConsumerReporting::new(&settings.topic, group, Arc::clone(&events))?;
         let reporting = Arc::new(reporting);
         let registry = RegistryClient::new(&settings.registry)?;
-        let not_found_for = settings.schema_not_found_for;
+        let not_found_for = settings.schema_not_found_timeout;
         let fetching = || SchemaFetcher::new(registry.clone(), Arc::clone(&events), not_found_for);
         let fetcher = fetching()?;
         let dead_letters = settings.dead_letter_topic.as_deref();
         let dead_letters = dead_letters
-            .map(|topic| DeadLetters::start(kafka, topic, &reporting))
+            .map(|topic| DeadLetterQueue::start(kafka, topic, &reporting))
             .transpose()?;
         let (dead_letters, writing) = dead_letters.unzip();
-        let limits = Limits {
+        let limits = ParkingLimits {
             per_partition: settings.max_parked_per_partition,
             bytes: settings.max_parked_bytes,
         };
-        let joins = settings.delivery != Delivery::Broadcast;
-        let config = client_config::consumer(kafka, group, joins)?;
-        let (assignment, keeping) = reading_mode(&settings);
+        let joins = settings.delivery != AnswerDelivery::Broadcast;
+        let config = client_config::consumer_config(kafka, group, joins)?;
+        let (assignment, keeping) = assignment_and_tracking(&settings);
         let decoder = AnswerDecoder::new(settings.fields, settings.max_answer_bytes);
-        let recent = (!joins).then(|| Arc::new(Recent::new(settings.recent, Instant::now())));
+        let recent =
+            (!joins).then(|| Arc::new(AnswerIndex::new(settings.answer_index, Instant::now())));
         let recall = recent.clone().map(|recent| {
-            let reader = Reader {
+            let reader = AnswerReader {
                 decoder: decoder.clone(),
                 schemas: SchemaSet::default(),
                 fetcher: fetching()?,
             };
-            let (window, shared) = (settings.recent.window, Arc::clone(&reporting));
-            Recall::start(kafka, group, shared, recent, window, reader)
+            let (window, shared) = (settings.answer_index.window, Arc::clone(&reporting));
+            RecoveryHandle::start(kafka, group, shared, recent, window, reader)
         });
         let recall = recall.transpose()?;
-        let pipeline = Pipeline::new(
+        let pipeline = AnswerPipeline::new(
             Arc::clone(&reporting.topic),
             self.sink,
             Arc::clone(&events),
             decoder,
             limits,
-            settings.schema_refused_for,
+            settings.schema_refusal_ttl,
             keeping,
         )
         .with_dead_letters(dead_letters)
-        .with_recent(recent);
+        .with_answer_index(recent);
         let shared = Arc::clone(&reporting);
-        let supervisor = Supervisor::new(kafka, config, shared, assignment, pipeline, fetcher);
+        let supervisor =
+            ConsumerSupervisor::new(kafka, config, shared, assignment, pipeline, fetcher);
         let (stop, thread) = supervisor.spawn()?;
         Ok(ConsumerHandle {
             reporting,
-            running: Mutex::new(Some(Running {
+            running: Mutex::new(Some(RunningConsumer {
                 stop,
                 thread,
-                writing,
-                recall,
+                dead_letter_writer: writing,
+                recovery: recall,
             })),
         })
     }
 }
 
-/// Which partitions are read, and what is kept of their records beside themselves.
-fn reading_mode(settings: &ConsumerSettings) -> (Assignment, Keeping) {
+/// Returns the assignment and the tracking of records for the settings' delivery mode.
+fn assignment_and_tracking(settings: &ConsumerSettings) -> (Assignment, Tracking) {
     match settings.delivery {
-        Delivery::Broadcast => {
-            let all = Assignment::Broadcast(Broadcast::default());
-            (all, Keeping::Nothing)
+        AnswerDelivery::Broadcast => {
+            let all = Assignment::Broadcast(BroadcastAssignment::default());
+            (all, Tracking::None)
         }
-        Delivery::Group { start } => {
-            let keeping = Keeping::Line(HeadOfLine::default());
-            (Assignment::Group(Group::new(start)), keeping)
+        AnswerDelivery::Group { start } => {
+            let keeping = Tracking::Offsets(OffsetTracker::default());
+            (Assignment::Group(GroupAssignment::new(start)), keeping)
         }
     }
 }
@@ -230,17 +234,17 @@ impl fmt::Debug for KafkaResponseConsumer {
 /// A started consumer. Dropping it stops the consumer too, without waiting for its end.
 #[derive(Debug)]
 pub struct ConsumerHandle {
-    reporting: Arc<Reporting>,
-    running: Mutex<Option<Running>>,
+    reporting: Arc<ConsumerReporting>,
+    running: Mutex<Option<RunningConsumer>>,
 }
 
-/// What ends when it is dropped.
+/// The running parts, which end when this is dropped.
 #[derive(Debug)]
-struct Running {
-    stop: StopAsked,
+struct RunningConsumer {
+    stop: StopHandle,
     thread: JoinHandle<()>,
-    writing: Option<dead_letters::Running>,
-    recall: Option<Recall>,
+    dead_letter_writer: Option<dead_letter_queue::DeadLetterThread>,
+    recovery: Option<RecoveryHandle>,
 }
 
 impl ConsumerHandle {
@@ -248,41 +252,45 @@ impl ConsumerHandle {
     /// others, and reports once what was found, from any thread, also from within this call. What is
     /// read from now on is handed to the sink as ever: some of it may be reported as well. Never
     /// blocks; how many may wait is bounded, and so is how long, by some ten seconds.
-    pub fn recover(&self, wanted: Wanted, report: impl FnOnce(Recovered) + Send + 'static) {
+    pub fn begin_recovery(
+        &self,
+        wanted: AnswerLookup,
+        report: impl FnOnce(RecoveryOutcome) + Send + 'static,
+    ) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = match &*running {
-            Some(Running {
-                recall: Some(recall),
+            Some(RunningConsumer {
+                recovery: Some(recall),
                 ..
-            }) => return recall.recover(wanted, Box::new(report)),
-            Some(Running { recall: None, .. }) => LostCause::Group,
-            None => LostCause::Stopped,
+            }) => return recall.begin(wanted, Box::new(report)),
+            Some(RunningConsumer { recovery: None, .. }) => UnavailableReason::Group,
+            None => UnavailableReason::Stopped,
         };
         drop(running);
-        report(Recovered::Lost(lost));
+        report(RecoveryOutcome::Unavailable(lost));
     }
 
     /// The partitions' high watermarks as known now, to be taken before a question is produced.
     /// Cheap, from any thread; asks no broker.
-    pub fn floor(&self) -> AnswerFloor {
-        self.reporting.floor()
+    pub fn min_offsets(&self) -> MinOffsets {
+        self.reporting.min_offsets()
     }
 
     /// The time since the thread last looked up from what it does: some seconds at most, even while no
     /// broker answers. After longer than that it is stuck inside a call that does not return.
-    pub fn silent_for(&self) -> Duration {
-        self.reporting.pulse.since(Instant::now())
+    pub fn time_since_heartbeat(&self) -> Duration {
+        self.reporting.heartbeat.time_since_beat(Instant::now())
     }
 
-    /// What works and what is missing.
+    /// Returns the present state and what is missing.
     pub fn status(&self) -> ConsumerStatus {
-        self.reporting.board.read()
+        self.reporting.status.read()
     }
 
     /// The status and all its changes. `running` turning false without a stop means that the thread
     /// has panicked and no answer is read any more.
     pub fn watch(&self) -> watch::Receiver<ConsumerStatus> {
-        self.reporting.board.watch()
+        self.reporting.status.watch()
     }
 
     /// Stops the consumer and returns once its thread has ended and its look-ups are cancelled:
@@ -294,11 +302,11 @@ impl ConsumerHandle {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let Some(Running {
+        let Some(RunningConsumer {
             stop,
             thread,
-            writing,
-            recall,
+            dead_letter_writer: writing,
+            recovery: recall,
         }) = running
         else {
             return;

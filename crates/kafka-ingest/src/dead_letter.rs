@@ -8,10 +8,10 @@ use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
 use types::RecordPosition;
 
-use crate::native;
+use crate::librdkafka;
 use crate::unreadable::UnreadableBatch;
 
-/// Why records become dead letters: every reason, the metric's labels and the values of
+/// Reasons of dead letters: every reason, the metric's labels and the values of
 /// `dlq-reason`.
 pub const DEAD_LETTER_REASONS: &[&str] = &[
     "answer_part",
@@ -36,47 +36,47 @@ pub const DEAD_LETTER_REASONS: &[&str] = &[
 pub(crate) const BATCH_UNREADABLE: &str = "batch_unreadable";
 
 /// The headers a copy has beside those of the record.
-pub(crate) const REASON: &str = "dlq-reason";
-pub(crate) const TOPIC: &str = "dlq-topic";
-pub(crate) const PARTITION: &str = "dlq-partition";
-pub(crate) const OFFSET: &str = "dlq-offset";
+pub(crate) const REASON_HEADER: &str = "dlq-reason";
+pub(crate) const TOPIC_HEADER: &str = "dlq-topic";
+pub(crate) const PARTITION_HEADER: &str = "dlq-partition";
+pub(crate) const OFFSET_HEADER: &str = "dlq-offset";
 /// Of a batch: the offset of its last record, where `dlq-offset` names the first.
-pub(crate) const LAST_OFFSET: &str = "dlq-last-offset";
+pub(crate) const LAST_OFFSET_HEADER: &str = "dlq-last-offset";
 
 /// A record nobody can decode, whole.
 pub(crate) struct DeadLetter {
     pub(crate) at: RecordPosition,
     pub(crate) reason: &'static str,
     pub(crate) value: Box<[u8]>,
-    pub(crate) beside: Beside,
+    pub(crate) envelope: Envelope,
 }
 
-/// What a record has beside its value.
-pub(crate) struct Beside {
+/// The key and the headers of a record.
+pub(crate) struct Envelope {
     pub(crate) key: Option<Box<[u8]>>,
     /// librdkafka's own copy: names need not be text, may repeat, and values may be null.
     headers: OwnedHeaders,
     bytes: usize,
 }
 
-/// Whatever can tell what a record has beside its value. It is asked only when that is to be kept.
-pub(crate) trait HasBeside: fmt::Debug {
-    fn copy(&self) -> Beside;
+/// Copies the key and the headers of a record. Called only when they are to be kept.
+pub(crate) trait ToEnvelope: fmt::Debug {
+    fn to_envelope(&self) -> Envelope;
 }
 
-/// What tells one dead letter from another, and two copies of one apart from two records.
+/// Identifies a dead letter, so that two copies of one are told from two records.
 ///
 /// A position alone would do until the topic is created anew and its offsets are given a second
 /// time, hence the digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Mark {
+pub(crate) struct DeadLetterId {
     pub(crate) at: RecordPosition,
     digest: u64,
 }
 
-/// What a copy's headers say.
+/// The origin of a dead letter, as a copy's headers name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin<'a> {
+pub(crate) struct DeadLetterOrigin<'a> {
     pub(crate) topic: &'a [u8],
     pub(crate) at: RecordPosition,
     pub(crate) reason: &'a [u8],
@@ -84,10 +84,10 @@ pub(crate) struct Origin<'a> {
 
 impl DeadLetter {
     /// Makes the letter of a batch that cannot be read.
-    pub(crate) fn of_batch(batch: &UnreadableBatch) -> Self {
+    pub(crate) fn for_batch(batch: &UnreadableBatch) -> Self {
         let last = (batch.next - 1).to_string();
         let headers = OwnedHeaders::new().insert(Header {
-            key: LAST_OFFSET,
+            key: LAST_OFFSET_HEADER,
             value: Some(&last),
         });
         Self {
@@ -97,29 +97,29 @@ impl DeadLetter {
             },
             reason: BATCH_UNREADABLE,
             value: Box::default(),
-            beside: Beside::new(None, headers, LAST_OFFSET.len() + last.len()),
+            envelope: Envelope::new(None, headers, LAST_OFFSET_HEADER.len() + last.len()),
         }
     }
 
-    pub(crate) fn mark(&self) -> Mark {
-        Mark::new(self.at, self.beside.key.as_deref(), &self.value)
+    pub(crate) fn id(&self) -> DeadLetterId {
+        DeadLetterId::new(self.at, self.envelope.key.as_deref(), &self.value)
     }
 
     /// About what it takes in memory.
-    pub(crate) fn bytes(&self) -> usize {
-        self.value.len() + self.beside.bytes
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.value.len() + self.envelope.bytes
     }
 
     /// The headers of its copy: those of the record, then those that say where it stood in `topic`.
     pub(crate) fn headers(&self, topic: &str) -> OwnedHeaders {
         let own = [
-            (REASON, self.reason.to_owned()),
-            (TOPIC, topic.to_owned()),
-            (PARTITION, self.at.partition.to_string()),
-            (OFFSET, self.at.offset.to_string()),
+            (REASON_HEADER, self.reason.to_owned()),
+            (TOPIC_HEADER, topic.to_owned()),
+            (PARTITION_HEADER, self.at.partition.to_string()),
+            (OFFSET_HEADER, self.at.offset.to_string()),
         ];
         own.iter()
-            .fold(self.beside.headers.clone(), |headers, (key, value)| {
+            .fold(self.envelope.headers.clone(), |headers, (key, value)| {
                 headers.insert(Header {
                     key,
                     value: Some(value),
@@ -137,7 +137,7 @@ impl fmt::Debug for DeadLetter {
     }
 }
 
-impl Beside {
+impl Envelope {
     pub(crate) fn new(key: Option<&[u8]>, headers: OwnedHeaders, header_bytes: usize) -> Self {
         Self {
             key: key.map(Into::into),
@@ -146,28 +146,28 @@ impl Beside {
         }
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.bytes
     }
 }
 
-impl fmt::Debug for Beside {
+impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Beside")
     }
 }
 
-impl HasBeside for BorrowedMessage<'_> {
-    fn copy(&self) -> Beside {
+impl ToEnvelope for BorrowedMessage<'_> {
+    fn to_envelope(&self) -> Envelope {
         let of_header =
             |(name, value): (&[u8], Option<&[u8]>)| name.len() + value.map_or(0, <[u8]>::len);
-        let header_bytes = native::headers(self).map(of_header).sum();
+        let header_bytes = librdkafka::headers(self).map(of_header).sum();
         let headers = self.headers().map(|headers| headers.detach());
-        Beside::new(self.key(), headers.unwrap_or_default(), header_bytes)
+        Envelope::new(self.key(), headers.unwrap_or_default(), header_bytes)
     }
 }
 
-impl Mark {
+impl DeadLetterId {
     pub(crate) fn new(at: RecordPosition, key: Option<&[u8]>, value: &[u8]) -> Self {
         // One process compares what it has hashed itself, so any fixed hash does.
         let mut hasher = DefaultHasher::new();
@@ -179,7 +179,7 @@ impl Mark {
     }
 }
 
-impl<'a> Origin<'a> {
+impl<'a> DeadLetterOrigin<'a> {
     /// Reads the headers of a copy; `None` when they are not those of one. Of several with one name
     /// the last counts, since a record may have been a dead letter before.
     pub(crate) fn read(
@@ -188,10 +188,10 @@ impl<'a> Origin<'a> {
         let (mut reason, mut topic, mut partition, mut offset) = (None, None, None, None);
         for (name, value) in headers {
             match str::from_utf8(name) {
-                Ok(REASON) => reason = value,
-                Ok(TOPIC) => topic = value,
-                Ok(PARTITION) => partition = value,
-                Ok(OFFSET) => offset = value,
+                Ok(REASON_HEADER) => reason = value,
+                Ok(TOPIC_HEADER) => topic = value,
+                Ok(PARTITION_HEADER) => partition = value,
+                Ok(OFFSET_HEADER) => offset = value,
                 Ok(_) | Err(_) => {}
             }
         }
@@ -217,7 +217,7 @@ mod tests {
     use rdkafka::message::Headers;
 
     use super::*;
-    use crate::assignment::Start;
+    use crate::assignment::StartPosition;
 
     const AT: RecordPosition = RecordPosition {
         partition: 3,
@@ -233,7 +233,7 @@ mod tests {
             at: AT,
             reason: "magic",
             value: b"canary".as_slice().into(),
-            beside: Beside::new(Some(b"canary"), headers, 0),
+            envelope: Envelope::new(Some(b"canary"), headers, 0),
         }
     }
 
@@ -249,7 +249,7 @@ mod tests {
         let borrowed = headers
             .iter()
             .map(|(name, value)| (name.as_slice(), value.as_deref()));
-        Origin::read(borrowed).map(|origin| (origin.topic.to_vec(), origin.at))
+        DeadLetterOrigin::read(borrowed).map(|origin| (origin.topic.to_vec(), origin.at))
     }
 
     #[test]
@@ -267,8 +267,8 @@ mod tests {
     #[test]
     fn what_was_a_dead_letter_before_says_where_it_stood_last() {
         let before = OwnedHeaders::new()
-            .insert(header(TOPIC, Some(b"older")))
-            .insert(header(OFFSET, Some(b"1")));
+            .insert(header(TOPIC_HEADER, Some(b"older")))
+            .insert(header(OFFSET_HEADER, Some(b"1")));
         let copy = all(&letter(before).headers("respostas"));
         assert_eq!(origin(&copy), Some((b"respostas".to_vec(), AT)));
     }
@@ -277,11 +277,11 @@ mod tests {
     fn the_letter_of_a_batch_says_from_where_to_where_it_stood_and_nothing_else() {
         let batch = UnreadableBatch {
             partition: 3,
-            position: Start::At(41),
+            position: StartPosition::At(41),
             first: 40,
             next: 44,
         };
-        let letter = DeadLetter::of_batch(&batch);
+        let letter = DeadLetter::for_batch(&batch);
         let copy = all(&letter.headers("respostas"));
         assert_eq!(copy[0], (b"dlq-last-offset".to_vec(), Some(b"43".to_vec())));
         assert_eq!(copy[1].1.as_deref(), Some(b"batch_unreadable".as_slice()));
@@ -290,13 +290,13 @@ mod tests {
             offset: 40,
         };
         assert_eq!(origin(&copy), Some((b"respostas".to_vec(), at)));
-        assert!(letter.value.is_empty() && letter.beside.key.is_none());
+        assert!(letter.value.is_empty() && letter.envelope.key.is_none());
         // Every replica finds the same one, wherever in the batch it began to read.
         let elsewhere = UnreadableBatch {
-            position: Start::Beginning,
+            position: StartPosition::Beginning,
             ..batch
         };
-        assert_eq!(DeadLetter::of_batch(&elsewhere).mark(), letter.mark());
+        assert_eq!(DeadLetter::for_batch(&elsewhere).id(), letter.id());
     }
 
     #[test]
@@ -314,13 +314,13 @@ mod tests {
 
     #[test]
     fn a_mark_tells_records_apart_that_stood_in_one_place() {
-        let one = Mark::new(AT, None, b"value");
-        assert_eq!(one, Mark::new(AT, None, b"value"));
+        let one = DeadLetterId::new(AT, None, b"value");
+        assert_eq!(one, DeadLetterId::new(AT, None, b"value"));
         let elsewhere = RecordPosition { offset: 42, ..AT };
         for other in [
-            Mark::new(elsewhere, None, b"value"),
-            Mark::new(AT, Some(b""), b"value"),
-            Mark::new(AT, None, b"values"),
+            DeadLetterId::new(elsewhere, None, b"value"),
+            DeadLetterId::new(AT, Some(b""), b"value"),
+            DeadLetterId::new(AT, None, b"values"),
         ] {
             assert_ne!(one, other);
         }
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_known_or_not_and_never_repeated() {
-        let of = |reason: &'static [u8]| Origin {
+        let of = |reason: &'static [u8]| DeadLetterOrigin {
             topic: b"t",
             at: AT,
             reason,

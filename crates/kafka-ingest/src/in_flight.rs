@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-/// What waits, by ticket.
+/// Entries in flight, by ticket.
 #[derive(Debug)]
-pub(crate) struct InFlight<W> {
+pub(crate) struct InFlightTable<W> {
     waiting: HashMap<Ticket, W>,
     next: Ticket,
     limit: usize,
@@ -16,7 +16,7 @@ pub(crate) struct InFlight<W> {
 /// Names one that waits; fits in the pointer that librdkafka carries.
 pub(crate) type Ticket = usize;
 
-impl<W> InFlight<W> {
+impl<W> InFlightTable<W> {
     /// Room for `limit`.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
@@ -47,12 +47,12 @@ impl<W> InFlight<W> {
         self.waiting.drain().map(|(_, one)| one).collect()
     }
 
-    /// How many wait.
+    /// Returns the number of entries.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// How many may wait.
+    /// Returns the most entries that may wait.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn past_the_limit_one_comes_back_until_there_is_room() {
-        let mut in_flight = InFlight::new(2);
+        let mut in_flight = InFlightTable::new(2);
         let a = in_flight.admit("a").unwrap();
         let b = in_flight.admit("b").unwrap();
         assert_eq!(in_flight.admit("c"), Err("c"));
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn nothing_stays_behind_when_the_producer_is_gone() {
-        let mut in_flight = InFlight::new(2);
+        let mut in_flight = InFlightTable::new(2);
         let a = in_flight.admit("a").unwrap();
         in_flight.admit("b").unwrap();
         let mut left = in_flight.take_all();

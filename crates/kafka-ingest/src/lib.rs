@@ -13,65 +13,68 @@
 //! What is undecodable can be kept in a topic of its own, the dead letters'; [`Replay`] puts it back
 //! once the cause is mended.
 
+mod answer_index;
+mod answer_pipeline;
+mod answer_record;
 mod assignment;
 mod backoff;
 mod check;
 mod client_config;
 mod client_context;
 mod consumer;
+mod consumer_reporting;
+mod consumer_supervisor;
+mod consumer_worker;
 mod dead_letter;
-mod dead_letters;
-mod deliveries;
-mod error;
+mod dead_letter_queue;
 mod events;
-mod floor;
-mod head_of_line;
 mod in_flight;
-mod lookups;
-mod native;
-mod parking;
-mod pipeline;
-mod positions;
-mod producer;
-mod producer_loop;
+mod librdkafka;
+mod log_throttle;
+mod monotonic_consumer;
+mod offset_tracker;
+mod parked_records;
+mod pending_publishes;
+mod producer_thread;
 mod publish_report;
 mod publisher_reporting;
-mod question_schema;
-mod questions_topic;
-mod recall;
-mod recent;
-mod record;
+mod question_publisher;
+mod question_schema_refresher;
+mod questions_topic_watch;
+mod recovery;
 mod registry;
 mod registry_reply;
 mod replacement;
 mod replay;
-mod reporting;
 mod schema_fetcher;
+mod schema_lookups;
+mod start_error;
 pub mod status;
-mod steady_consumer;
-mod stop;
-mod supervisor;
-mod throttle;
-mod topic_watch;
+mod stop_signal;
+mod topic_existence;
+mod topic_offsets;
 mod trace;
 mod unreadable;
-mod worker;
+mod watermarks;
 
+pub use answer_index::AnswerIndexLimits;
 pub use assignment::GroupStart;
-pub use avro_codec::{AnswerFields, QuestionFields};
-pub use check::{CheckSettings, Finding, Verdict, check};
+pub use avro_codec::{AnswerFieldNames, QuestionFieldNames};
+pub use check::{CheckSettings, CheckVerdict, Finding, run_checks};
 pub use client_config::{
-    ClientCertificate, KafkaSettings, OauthBearer, REFUSED_PROPERTIES, Sasl, Secret, Security, Tls,
+    ClientCertificate, KafkaSecurity, KafkaSettings, OauthBearerSettings, REFUSED_PROPERTIES,
+    SaslCredentials, Secret, TlsSettings,
 };
-pub use consumer::{AnswerSink, ConsumerHandle, ConsumerSettings, Delivery, KafkaResponseConsumer};
+pub use consumer::{
+    AnswerDelivery, AnswerSink, ConsumerHandle, ConsumerSettings, KafkaResponseConsumer,
+};
 pub use dead_letter::DEAD_LETTER_REASONS;
-pub use error::StartError;
-pub use producer::{PublisherSettings, QuestionPublisher};
 pub use publish_report::{Persisted, PublishFailure, PublishReport};
-pub use recall::{LostCause, Recovered, Wanted};
-pub use recent::RecentLimits;
+pub use question_publisher::{PublisherSettings, QuestionPublisher};
+pub use recovery::{AnswerLookup, RecoveryOutcome, UnavailableReason};
 pub use registry::{RegistryAuth, RegistrySettings};
 pub use replay::{
-    REPLAY_GROUP, Replay, ReplayError, ReplayMode, ReplayProgress, ReplaySettings, ReplaySummary,
-    Selection,
+    REPLAY_GROUP, Replay, ReplayError, ReplayMode, ReplayProgress, ReplaySelection, ReplaySettings,
+    ReplaySummary,
 };
+pub use start_error::StartError;

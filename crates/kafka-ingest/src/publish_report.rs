@@ -1,4 +1,4 @@
-//! How the asker learns what became of a question: once, whatever happens.
+//! Reports the outcome of a publish to the session that asked: once, on every path.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ type Report = Box<dyn FnOnce(Result<(), PublishFailure>) + Send>;
 /// The question was not, or not provably, written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishFailure {
-    /// Whether it may be in the topic all the same.
+    /// Tells whether it may be in the topic all the same.
     pub persisted: Persisted,
 }
 
-/// Whether a question that failed may be in its topic.
+/// The knowledge whether a failed question is in its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persisted {
     /// It is not.
@@ -30,7 +30,7 @@ impl PublishReport {
     }
 
     /// Reports: written, or not.
-    pub(crate) fn give(mut self, outcome: Result<(), Persisted>) {
+    pub(crate) fn report(mut self, outcome: Result<(), Persisted>) {
         self.send(outcome);
     }
 
@@ -71,7 +71,7 @@ mod tests {
     fn a_report_is_given_once() {
         for outcome in [Ok(()), Err(Persisted::No), Err(Persisted::Maybe)] {
             let (report, outcomes) = report();
-            report.give(outcome);
+            report.report(outcome);
             let expected = outcome.map_err(|persisted| PublishFailure { persisted });
             assert_eq!(outcomes.iter().collect::<Vec<_>>(), [expected]);
         }

@@ -21,19 +21,19 @@ use schema_registry_converter::schema_registry_common::{
 };
 
 use crate::events::LookupResult;
-use crate::registry_reply::look_at_reply;
+use crate::registry_reply::check_reply;
 use crate::{Secret, StartError};
 
-/// How to reach the schema registry (Confluent's REST API) and log in.
+/// The connection to the schema registry (Confluent's REST API) and its login.
 #[derive(Debug, Clone)]
 pub struct RegistrySettings {
     /// Its base URL, without a user name and password in it: [`Self::auth`] has those.
     pub url: String,
-    /// How to log in.
+    /// The login.
     pub auth: RegistryAuth,
     /// Certificates (PEM) to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// How long one request may take, connecting included.
+    /// The longest time for one request, connecting included.
     pub timeout: Duration,
 }
 
@@ -49,7 +49,7 @@ impl RegistrySettings {
     }
 }
 
-/// How to log in to the schema registry.
+/// The login to the schema registry.
 #[derive(Debug, Clone)]
 pub enum RegistryAuth {
     /// Not at all.
@@ -71,21 +71,21 @@ pub(crate) struct RegistryClient(SrSettings);
 
 /// A schema's text and the texts of all it refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fetched {
+pub(crate) struct FetchedSchema {
     pub(crate) text: String,
     pub(crate) references: Vec<String>,
 }
 
 /// A subject's latest schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Latest {
+pub(crate) struct LatestSchema {
     pub(crate) id: u32,
-    pub(crate) schema: Fetched,
+    pub(crate) schema: FetchedSchema,
 }
 
-/// Why the registry gave no schema. Holds no secret and no URL.
+/// The reason for which the registry gave no schema. Holds no secret and no URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RegistryError {
+pub(crate) enum RegistryClientError {
     /// The registry answers and does not have it.
     #[error("not in the registry")]
     NotFound,
@@ -112,12 +112,12 @@ impl RegistryClient {
     pub(crate) fn new(settings: &RegistrySettings) -> Result<Self, StartError> {
         let mut http = ClientBuilder::new().user_agent("answer-gateway");
         if let Some(file) = &settings.ca_file {
-            http = http.tls_certs_merge(certificates(file)?);
+            http = http.tls_certs_merge(load_certificates(file)?);
         }
         let url = settings.url.trim_end_matches('/').to_owned();
         let mut builder = SrSettings::new_builder(url);
         builder.set_timeout(settings.timeout);
-        builder.with_middleware(look_at_reply);
+        builder.with_middleware(check_reply);
         match &settings.auth {
             RegistryAuth::None => {}
             RegistryAuth::Basic { user, password } => {
@@ -134,84 +134,99 @@ impl RegistryClient {
     }
 
     /// The schema that records name by id or GUID.
-    pub(crate) async fn by_ref(&self, schema: SchemaRef) -> Result<Fetched, RegistryError> {
+    pub(crate) async fn fetch_schema(
+        &self,
+        schema: SchemaRef,
+    ) -> Result<FetchedSchema, RegistryClientError> {
         let found = match schema {
             SchemaRef::Id(id) => {
                 let found = get_schema_by_id(id, &self.0).await;
-                found.map_err(|error| refused(error, unexpected))?
+                found.map_err(|error| map_refusal(error, unexpected_status))?
             }
             SchemaRef::Guid(_) => {
                 let found = get_schema_by_guid(&schema.to_string(), &self.0).await;
                 // Registries that know no GUIDs refuse the path in words of their own.
-                found.map_err(|error| refused(error, |_| RegistryError::NotFound))?
+                found.map_err(|error| map_refusal(error, |_| RegistryClientError::NotFound))?
             }
         };
-        self.with_references(found).await
+        self.fetch_references(found).await
     }
 
     /// The subject's latest schema.
-    pub(crate) async fn latest(&self, subject: &str) -> Result<Latest, RegistryError> {
-        let found = self.by_subject(subject, None).await?;
+    pub(crate) async fn fetch_latest(
+        &self,
+        subject: &str,
+    ) -> Result<LatestSchema, RegistryClientError> {
+        let found = self.fetch_subject(subject, None).await?;
         let id = found.id;
-        let schema = self.with_references(found).await?;
-        Ok(Latest { id, schema })
+        let schema = self.fetch_references(found).await?;
+        Ok(LatestSchema { id, schema })
     }
 
     /// Registers `schema`, or finds it registered, and returns its id.
-    pub(crate) async fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
+    pub(crate) async fn register(
+        &self,
+        subject: &str,
+        schema: &str,
+    ) -> Result<u32, RegistryClientError> {
         let schema = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
-        let registered = post_schema(&self.0, encoded(subject), schema).await;
+        let registered = post_schema(&self.0, encode_subject(subject), schema).await;
         let refusal = |status| match status {
-            404 => unexpected(status),
-            _ => RegistryError::Refused(status),
+            404 => unexpected_status(status),
+            _ => RegistryClientError::Refused(status),
         };
         registered
             .map(|registered| registered.id)
-            .map_err(|error| refused(error, refusal))
+            .map_err(|error| map_refusal(error, refusal))
     }
 
-    async fn by_subject(
+    async fn fetch_subject(
         &self,
         subject: &str,
         version: Option<u32>,
-    ) -> Result<RegisteredSchema, RegistryError> {
-        get_schema_by_subject_and_version(&self.0, &encoded(subject), version)
+    ) -> Result<RegisteredSchema, RegistryClientError> {
+        get_schema_by_subject_and_version(&self.0, &encode_subject(subject), version)
             .await
-            .map_err(|error| refused(error, unexpected))
+            .map_err(|error| map_refusal(error, unexpected_status))
     }
 
     /// Fetches what `schema` refers to, and what that refers to, each once.
-    async fn with_references(&self, schema: RegisteredSchema) -> Result<Fetched, RegistryError> {
-        let mut length = avro_length(&schema)?;
+    async fn fetch_references(
+        &self,
+        schema: RegisteredSchema,
+    ) -> Result<FetchedSchema, RegistryClientError> {
+        let mut length = checked_avro_length(&schema)?;
         let mut wanted: Vec<RegisteredReference> = Vec::new();
-        want(&mut wanted, schema.references)?;
+        add_references(&mut wanted, schema.references)?;
         let mut references = Vec::new();
         while let Some(reference) = wanted.get(references.len()) {
             let (subject, version) = (reference.subject.clone(), reference.version);
-            let found = self.by_subject(&subject, Some(version)).await?;
-            length += avro_length(&found)?;
-            if length > SchemaSet::MAX_TEXT {
-                return Err(RegistryError::Unusable("schema_too_large"));
+            let found = self.fetch_subject(&subject, Some(version)).await?;
+            length += checked_avro_length(&found)?;
+            if length > SchemaSet::MAX_SCHEMA_BYTES {
+                return Err(RegistryClientError::Unusable("schema_too_large"));
             }
-            want(&mut wanted, found.references)?;
+            add_references(&mut wanted, found.references)?;
             references.push(found.schema);
         }
-        Ok(Fetched {
+        Ok(FetchedSchema {
             text: schema.schema,
             references,
         })
     }
 }
 
-/// How a request ended, for the count of requests.
-impl<T> From<&Result<T, RegistryError>> for LookupResult {
-    fn from(reply: &Result<T, RegistryError>) -> Self {
+/// Classifies the result of a request, for the count of requests.
+impl<T> From<&Result<T, RegistryClientError>> for LookupResult {
+    fn from(reply: &Result<T, RegistryClientError>) -> Self {
         match reply {
             Ok(_) => Self::Ok,
-            Err(RegistryError::NotFound) => Self::NotFound,
-            Err(RegistryError::Login) => Self::Unauthorized,
-            Err(RegistryError::Unavailable(_)) => Self::Unavailable,
-            Err(RegistryError::Refused(_) | RegistryError::Unusable(_)) => Self::Invalid,
+            Err(RegistryClientError::NotFound) => Self::NotFound,
+            Err(RegistryClientError::Login) => Self::Unauthorized,
+            Err(RegistryClientError::Unavailable(_)) => Self::Unavailable,
+            Err(RegistryClientError::Refused(_) | RegistryClientError::Unusable(_)) => {
+                Self::Invalid
+            }
         }
     }
 }
@@ -223,7 +238,7 @@ impl fmt::Debug for RegistryClient {
     }
 }
 
-fn certificates(file: &Path) -> Result<Vec<Certificate>, StartError> {
+fn load_certificates(file: &Path) -> Result<Vec<Certificate>, StartError> {
     let unreadable = |reason: String| StartError::RegistryCa { reason };
     let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
     let certificates =
@@ -234,19 +249,19 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>, StartError> {
     Ok(certificates)
 }
 
-fn avro_length(schema: &RegisteredSchema) -> Result<usize, RegistryError> {
+fn checked_avro_length(schema: &RegisteredSchema) -> Result<usize, RegistryClientError> {
     if schema.schema_type == SchemaType::Avro {
         Ok(schema.schema.len())
     } else {
-        Err(RegistryError::Unusable("schema_not_avro"))
+        Err(RegistryClientError::Unusable("schema_not_avro"))
     }
 }
 
 /// Adds those of `references` that are not there yet.
-fn want(
+fn add_references(
     wanted: &mut Vec<RegisteredReference>,
     references: Vec<RegisteredReference>,
-) -> Result<(), RegistryError> {
+) -> Result<(), RegistryClientError> {
     for reference in references {
         let same = |other: &RegisteredReference| {
             other.subject == reference.subject && other.version == reference.version
@@ -255,7 +270,7 @@ fn want(
             continue;
         }
         if wanted.len() >= SchemaSet::MAX_REFERENCES {
-            return Err(RegistryError::Unusable("schema_references"));
+            return Err(RegistryClientError::Unusable("schema_references"));
         }
         wanted.push(reference);
     }
@@ -263,26 +278,29 @@ fn want(
 }
 
 /// The subject as one segment of a path.
-fn encoded(subject: &str) -> String {
-    utf8_percent_encode(subject, SEGMENT).to_string()
+fn encode_subject(subject: &str) -> String {
+    utf8_percent_encode(subject, PATH_SEGMENT).to_string()
 }
 
 /// A status that no registry answers to a look-up with: something else stands at its address.
-fn unexpected(status: u16) -> RegistryError {
-    RegistryError::Unavailable(format!("HTTP status {status}, not in a registry's words"))
+fn unexpected_status(status: u16) -> RegistryClientError {
+    RegistryClientError::Unavailable(format!("HTTP status {status}, not in a registry's words"))
 }
 
 /// The error, where a refusal means what `refusal` makes of its status.
-fn refused(error: SRCError, refusal: impl FnOnce(u16) -> RegistryError) -> RegistryError {
-    let error = RegistryError::from(error);
-    if let RegistryError::Refused(status) = error {
+fn map_refusal(
+    error: SRCError,
+    refusal: impl FnOnce(u16) -> RegistryClientError,
+) -> RegistryClientError {
+    let error = RegistryClientError::from(error);
+    if let RegistryClientError::Refused(status) = error {
         return refusal(status);
     }
     error
 }
 
-/// What a segment may have as it is (RFC 3986, unreserved); the rest is percent-encoded.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+/// Characters that a path segment may have as they are (RFC 3986, unreserved); the rest is percent-encoded.
+const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -290,8 +308,8 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 
 #[cfg(test)]
 mod tests {
-    use avro_codec::MINIMAL_ANSWER;
-    use embedded::Registry;
+    use avro_codec::MINIMAL_ANSWER_SCHEMA;
+    use embedded::DemoRegistry;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::task::JoinHandle;
@@ -328,7 +346,7 @@ mod tests {
         (url, served)
     }
 
-    async fn register_with(registry: &Registry, subject: &str, schema: &str, references: &str) {
+    async fn register_with(registry: &DemoRegistry, subject: &str, schema: &str, references: &str) {
         let schema = serde_json::Value::from(schema);
         let body = format!(r#"{{"schema":{schema},"references":{references}}}"#);
         let url = format!("{}/subjects/{subject}/versions", registry.url());
@@ -338,7 +356,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_schema_refers_to_comes_with_it_each_once() {
-        let registry = Registry::start(0).await.unwrap();
+        let registry = DemoRegistry::start(0).await.unwrap();
         registry.register("inner", INNER).unwrap();
         let inner = r#"{"name":"Inner","subject":"inner","version":1}"#;
         register_with(&registry, "outer", OUTER, &format!("[{inner}]")).await;
@@ -347,7 +365,7 @@ mod tests {
             {"name":"a","type":"Outer"},{"name":"b","type":"Inner"}]}"#;
         register_with(&registry, "top", text, &format!("[{outer},{inner}]")).await;
 
-        let latest = client(registry.url()).latest("top").await.unwrap();
+        let latest = client(registry.url()).fetch_latest("top").await.unwrap();
         assert_eq!(latest.id, 3);
         assert_eq!(latest.schema.references, [OUTER, INNER]);
         assert_eq!(latest.schema.text, text);
@@ -355,25 +373,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_subject_may_have_any_name() {
-        let registry = Registry::start(0).await.unwrap();
+        let registry = DemoRegistry::start(0).await.unwrap();
         for subject in ["a/b", "a b", "a?b#c", "ação", "a%2Fb"] {
             let id = client(registry.url())
-                .register(subject, MINIMAL_ANSWER)
+                .register(subject, MINIMAL_ANSWER_SCHEMA)
                 .await
                 .unwrap();
-            let latest = client(registry.url()).latest(subject).await.unwrap();
+            let latest = client(registry.url()).fetch_latest(subject).await.unwrap();
             assert_eq!(latest.id, id, "{subject}");
         }
     }
 
     #[tokio::test]
     async fn a_refused_registration_is_told_from_a_registry_that_is_away() {
-        let registry = Registry::start(0).await.unwrap();
+        let registry = DemoRegistry::start(0).await.unwrap();
         let refused = client(registry.url()).register("s", "no schema").await;
-        assert_eq!(refused, Err(RegistryError::Refused(422)));
+        assert_eq!(refused, Err(RegistryClientError::Refused(422)));
         let (url, _) = server("404 Not Found", b"default backend".to_vec()).await;
-        let away = client(url).register("s", MINIMAL_ANSWER).await.unwrap_err();
-        assert!(matches!(away, RegistryError::Unavailable(_)), "{away:?}");
+        let away = client(url)
+            .register("s", MINIMAL_ANSWER_SCHEMA)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(away, RegistryClientError::Unavailable(_)),
+            "{away:?}"
+        );
     }
 
     #[tokio::test]
@@ -381,8 +405,8 @@ mod tests {
         let guid = SchemaRef::Guid([7; 16]);
         for (schema, missing) in [(guid, true), (SchemaRef::Id(7), false)] {
             let (url, _) = server("404 Not Found", Vec::new()).await;
-            let error = client(url).by_ref(schema).await.unwrap_err();
-            assert_eq!(error == RegistryError::NotFound, missing, "{error:?}");
+            let error = client(url).fetch_schema(schema).await.unwrap_err();
+            assert_eq!(error == RegistryClientError::NotFound, missing, "{error:?}");
         }
     }
 
@@ -390,19 +414,25 @@ mod tests {
     async fn a_reply_is_read_up_to_a_bound_and_has_to_be_the_registrys() {
         let (url, _) = server("200 OK", vec![b' '; 5 << 20]).await;
         assert_eq!(
-            client(url).by_ref(SchemaRef::Id(1)).await,
-            Err(RegistryError::Unusable("schema_too_large"))
+            client(url).fetch_schema(SchemaRef::Id(1)).await,
+            Err(RegistryClientError::Unusable("schema_too_large"))
         );
         for body in ["<html>log in here</html>", "{}"] {
             let (url, _) = server("200 OK", body.into()).await;
-            let error = client(url).by_ref(SchemaRef::Id(1)).await.unwrap_err();
-            assert!(matches!(error, RegistryError::Unavailable(_)), "{error:?}");
+            let error = client(url)
+                .fetch_schema(SchemaRef::Id(1))
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(error, RegistryClientError::Unavailable(_)),
+                "{error:?}"
+            );
         }
         let protobuf = r#"{"schema":"syntax","schemaType":"PROTOBUF"}"#;
         let (url, _) = server("200 OK", protobuf.into()).await;
         assert_eq!(
-            client(url).by_ref(SchemaRef::Id(1)).await,
-            Err(RegistryError::Unusable("schema_not_avro"))
+            client(url).fetch_schema(SchemaRef::Id(1)).await,
+            Err(RegistryClientError::Unusable("schema_not_avro"))
         );
     }
 
@@ -423,8 +453,8 @@ mod tests {
                 ..RegistrySettings::new(url)
             };
             let client = RegistryClient::new(&settings).unwrap();
-            let error = client.by_ref(SchemaRef::Id(1)).await.unwrap_err();
-            assert_eq!(error, RegistryError::Login);
+            let error = client.fetch_schema(SchemaRef::Id(1)).await.unwrap_err();
+            assert_eq!(error, RegistryClientError::Login);
             let request = served.await.unwrap();
             assert!(request.contains(header), "{request}");
             let said = format!("{settings:?} {client:?} {error:?} {error}");
@@ -434,11 +464,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_registry_that_is_not_there_is_told_without_its_address() {
-        let registry = Registry::start(0).await.unwrap();
+        let registry = DemoRegistry::start(0).await.unwrap();
         let url = registry.url();
         registry.stop().await;
-        let error = client(&url).latest("s").await.unwrap_err();
-        let RegistryError::Unavailable(problem) = error else {
+        let error = client(&url).fetch_latest("s").await.unwrap_err();
+        let RegistryClientError::Unavailable(problem) = error else {
             panic!("{error:?}");
         };
         assert!(problem.contains("refused"), "{problem}");

@@ -2,12 +2,12 @@
 //!
 //! What was replayed is committed under [`REPLAY_GROUP`] once Kafka has confirmed it, so a second run
 //! finds nothing to do. A run that is cut off between a confirmation and its commit has written at
-//! most [`BATCH`] letters that the next run writes again; each carries `replayed-from`, which names
+//! most [`BATCH_LETTERS`] letters that the next run writes again; each carries `replayed-from`, which names
 //! its dead letter. ADR 0012 has the why.
 
-mod choice;
-mod done;
-mod scan;
+mod replayed_offsets;
+mod selection;
+mod topic_scan;
 mod topics;
 
 use std::time::Duration;
@@ -15,33 +15,33 @@ use std::time::Duration;
 use rdkafka::message::{BorrowedMessage, Message};
 use types::RecordPosition;
 
-pub use choice::{ReplaySummary, Selection};
+pub use selection::{ReplaySelection, ReplaySummary};
 
-use crate::dead_letter::{Mark, Origin};
-use crate::status::Missing;
-use crate::{KafkaSettings, StartError, native};
-use choice::{Sorter, Verdict};
-use topics::Topics;
+use crate::dead_letter::{DeadLetterId, DeadLetterOrigin};
+use crate::status::MissingPrerequisite;
+use crate::{KafkaSettings, StartError, librdkafka};
+use selection::{ReplayDecision, ReplaySorter};
+use topics::ReplayTopics;
 
 /// The consumer group that remembers what was replayed.
 pub const REPLAY_GROUP: &str = "answer-gateway-replay";
 
-/// What a [`Replay`] is built from.
+/// The settings of a [`Replay`].
 #[derive(Debug, Clone)]
 pub struct ReplaySettings {
-    /// How Kafka is reached.
+    /// The connection to Kafka.
     pub kafka: KafkaSettings,
-    /// Where the dead letters are.
+    /// The topic of the dead letters.
     pub dead_letter_topic: String,
-    /// Where they came from and are written to; letters of other topics are left alone.
+    /// The topic they came from and are written to; letters of other topics are left alone.
     pub answers_topic: String,
-    /// Which of them.
-    pub selection: Selection,
-    /// Whether anything is written.
+    /// The letters to replay.
+    pub selection: ReplaySelection,
+    /// The mode: only count, or write.
     pub mode: ReplayMode,
 }
 
-/// Whether a run writes.
+/// The mode of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayMode {
     /// Only counts.
@@ -50,7 +50,7 @@ pub enum ReplayMode {
     Write,
 }
 
-/// How far a run is, in offsets of the dead letters' topic.
+/// The progress of a run, in offsets of the dead letters' topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayProgress {
     /// Looked at.
@@ -59,13 +59,13 @@ pub struct ReplayProgress {
     pub total: u64,
 }
 
-/// Why a run ended early. What was confirmed before is in the summary, and committed unless this
+/// The reason for which a run ended early. Letters confirmed before are in the summary, and committed unless this
 /// says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// Somebody has to put something right; nothing was written.
     #[error("{0}")]
-    Missing(Missing),
+    Missing(MissingPrerequisite),
     /// Kafka does not answer.
     #[error("Kafka does not answer: {0}")]
     Down(String),
@@ -90,14 +90,14 @@ pub enum ReplayError {
 /// One run.
 pub struct Replay {
     mode: ReplayMode,
-    topics: Topics,
-    sorter: Sorter,
-    batch: Batch,
+    topics: ReplayTopics,
+    sorter: ReplaySorter,
+    batch: ReplayBatch,
 }
 
-/// What has been handled since the last commit.
+/// The letters handled since the last commit.
 #[derive(Debug, Default)]
-struct Batch {
+struct ReplayBatch {
     letters: usize,
     bytes: usize,
     duplicates: Vec<RecordPosition>,
@@ -119,9 +119,9 @@ impl Replay {
         } = settings;
         Ok(Self {
             mode,
-            topics: Topics::new(&kafka, dead_letter_topic, answers_topic.clone())?,
-            sorter: Sorter::new(answers_topic, selection),
-            batch: Batch::default(),
+            topics: ReplayTopics::new(&kafka, dead_letter_topic, answers_topic.clone())?,
+            sorter: ReplaySorter::new(answers_topic, selection),
+            batch: ReplayBatch::default(),
         })
     }
 
@@ -132,11 +132,11 @@ impl Replay {
     ///
     /// [`ReplayError`]; a further run goes on from there.
     pub fn run(&mut self, on_progress: &mut dyn FnMut(ReplayProgress)) -> Result<(), ReplayError> {
-        let ranges = self.topics.ranges()?;
+        let ranges = self.topics.fetch_ranges()?;
         if self.mode == ReplayMode::Write {
             self.topics.check_answers()?;
         }
-        self.sorter.done = self.topics.committed(&ranges)?;
+        self.sorter.done = self.topics.fetch_replayed(&ranges)?;
         let sorter = &mut self.sorter;
         let replayed_before = ranges
             .iter()
@@ -146,49 +146,49 @@ impl Replay {
             let mut unreadable = 0;
             self.topics
                 .scan(&ranges, &mut unreadable, &mut |_, record, _| {
-                    if let Some((_, mark)) = letter(record) {
-                        sorter.survey(position(record), mark);
+                    if let Some((_, mark)) = parse_letter(record) {
+                        sorter.note_replayed(position(record), mark);
                     }
                     Ok(())
                 })?;
         }
         let (mode, sorter, batch) = (self.mode, &mut self.sorter, &mut self.batch);
         let mut unreadable = 0;
-        let scan = &mut |topics: &Topics, record: &BorrowedMessage<'_>, progress| {
+        let scan = &mut |topics: &ReplayTopics, record: &BorrowedMessage<'_>, progress| {
             on_progress(progress);
-            take(mode, topics, sorter, batch, record)
+            replay_record(mode, topics, sorter, batch, record)
         };
         let scanned = self.topics.scan(&ranges, &mut unreadable, scan);
         sorter.summary.unreadable = unreadable;
         // What is under way is confirmed and committed however the scan has ended.
-        let settled = settle(&self.topics, sorter, batch);
+        let settled = confirm_and_commit(&self.topics, sorter, batch);
         scanned.and(settled)
     }
 
-    /// What there was so far.
+    /// Returns the counts so far.
     pub fn summary(&self) -> &ReplaySummary {
         &self.sorter.summary
     }
 }
 
 /// One record of the dead letters' topic.
-fn take(
+fn replay_record(
     mode: ReplayMode,
-    topics: &Topics,
-    sorter: &mut Sorter,
-    batch: &mut Batch,
+    topics: &ReplayTopics,
+    sorter: &mut ReplaySorter,
+    batch: &mut ReplayBatch,
     record: &BorrowedMessage<'_>,
 ) -> Result<(), ReplayError> {
     let at = position(record);
-    let letter = letter(record);
+    let letter = parse_letter(record);
     let verdict = sorter.sort(at, letter.as_ref().map(|(origin, mark)| (origin, *mark)));
     if mode == ReplayMode::DryRun {
         return Ok(());
     }
     match verdict {
-        Verdict::Pass => return Ok(()),
-        Verdict::Duplicate => batch.duplicates.push(at),
-        Verdict::Replay => {
+        ReplayDecision::Skip => return Ok(()),
+        ReplayDecision::Duplicate => batch.duplicates.push(at),
+        ReplayDecision::Replay => {
             if batch.letters == 0 {
                 topics.check_alone()?;
             }
@@ -197,15 +197,22 @@ fn take(
             batch.bytes += record.payload_len() + record.key_len();
         }
     }
-    if batch.letters >= BATCH || batch.bytes >= BATCH_BYTES || batch.duplicates.len() >= BATCH {
-        settle(topics, sorter, batch)?;
+    if batch.letters >= BATCH_LETTERS
+        || batch.bytes >= BATCH_BYTES
+        || batch.duplicates.len() >= BATCH_LETTERS
+    {
+        confirm_and_commit(topics, sorter, batch)?;
     }
     Ok(())
 }
 
 /// Waits for the confirmations of what is under way, and commits.
-fn settle(topics: &Topics, sorter: &mut Sorter, batch: &mut Batch) -> Result<(), ReplayError> {
-    let Batch {
+fn confirm_and_commit(
+    topics: &ReplayTopics,
+    sorter: &mut ReplaySorter,
+    batch: &mut ReplayBatch,
+) -> Result<(), ReplayError> {
+    let ReplayBatch {
         letters,
         duplicates,
         ..
@@ -213,13 +220,13 @@ fn settle(topics: &Topics, sorter: &mut Sorter, batch: &mut Batch) -> Result<(),
     if letters == 0 && duplicates.is_empty() {
         return Ok(());
     }
-    let (confirmed, failure) = topics.confirmations();
+    let (confirmed, failure) = topics.wait_for_confirmations();
     for at in &confirmed {
         sorter.summary.replayed += 1;
-        sorter.on_done(*at);
+        sorter.mark_done(*at);
     }
     for at in duplicates {
-        sorter.on_done(at);
+        sorter.mark_done(at);
     }
     let committed = topics.commit(&sorter.done);
     match failure {
@@ -228,10 +235,12 @@ fn settle(topics: &Topics, sorter: &mut Sorter, batch: &mut Batch) -> Result<(),
     }
 }
 
-/// What a record's headers say, if it is a dead letter.
-fn letter<'a>(record: &'a BorrowedMessage<'_>) -> Option<(Origin<'a>, Mark)> {
-    let origin = Origin::read(native::headers(record))?;
-    let mark = Mark::new(origin.at, record.key(), record.payload()?);
+/// Reads a record's headers as those of a dead letter, if it is one.
+fn parse_letter<'a>(
+    record: &'a BorrowedMessage<'_>,
+) -> Option<(DeadLetterOrigin<'a>, DeadLetterId)> {
+    let origin = DeadLetterOrigin::read(librdkafka::headers(record))?;
+    let mark = DeadLetterId::new(origin.at, record.key(), record.payload()?);
     Some((origin, mark))
 }
 
@@ -242,8 +251,8 @@ fn position(record: &BorrowedMessage<'_>) -> RecordPosition {
     }
 }
 
-/// How many letters, and bytes, are written before they are committed.
-const BATCH: usize = 100;
+/// The most letters, and bytes, that are written before they are committed.
+const BATCH_LETTERS: usize = 100;
 const BATCH_BYTES: usize = 16 << 20;
-/// How long Kafka may take with nothing coming before a run gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest time without anything from Kafka before a run gives up.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);

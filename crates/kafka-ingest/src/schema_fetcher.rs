@@ -17,21 +17,21 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::StartError;
 use crate::backoff::Backoff;
 use crate::events::Events;
-use crate::registry::{Fetched, RegistryClient, RegistryError};
+use crate::registry::{FetchedSchema, RegistryClient, RegistryClientError};
 
 /// The look-ups under way. Dropping it ends them.
 #[derive(Debug)]
 pub(crate) struct SchemaFetcher {
     runtime: Handle,
-    shared: Arc<Shared>,
-    found: mpsc::Receiver<FetchEvent>,
+    shared: Arc<FetcherState>,
+    found: mpsc::Receiver<SchemaFetchEvent>,
     running: CancellationToken,
     _stop: DropGuard,
 }
 
-/// What came of the look-ups.
+/// An event of the schema fetches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum FetchEvent {
+pub(crate) enum SchemaFetchEvent {
     /// The schema, with what it refers to.
     Found {
         schema: SchemaRef,
@@ -52,15 +52,15 @@ pub(crate) enum FetchEvent {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct FetcherState {
     client: RegistryClient,
     events: Arc<Events>,
     not_found_for: Duration,
-    at_a_time: Semaphore,
+    concurrency: Semaphore,
     pace: Mutex<Interval>,
-    out: mpsc::Sender<FetchEvent>,
+    out: mpsc::Sender<SchemaFetchEvent>,
     /// The last that was said of the registry as a whole; nothing before the first reply.
-    said: Mutex<Option<FetchEvent>>,
+    last_registry_event: Mutex<Option<SchemaFetchEvent>>,
 }
 
 impl SchemaFetcher {
@@ -75,20 +75,20 @@ impl SchemaFetcher {
         not_found_for: Duration,
     ) -> Result<Self, StartError> {
         let runtime = Handle::try_current()?;
-        let (out, found) = mpsc::channel(CHANNEL);
-        let mut pace = tokio::time::interval(PACE);
+        let (out, found) = mpsc::channel(EVENT_CHANNEL_CAPACITY);
+        let mut pace = tokio::time::interval(MIN_REQUEST_INTERVAL);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let running = CancellationToken::new();
         Ok(Self {
             runtime,
-            shared: Arc::new(Shared {
+            shared: Arc::new(FetcherState {
                 client,
                 events,
                 not_found_for,
-                at_a_time: Semaphore::new(AT_A_TIME),
+                concurrency: Semaphore::new(MAX_CONCURRENT_FETCHES),
                 pace: Mutex::new(pace),
                 out,
-                said: Mutex::new(None),
+                last_registry_event: Mutex::new(None),
             }),
             found,
             _stop: running.clone().drop_guard(),
@@ -96,11 +96,11 @@ impl SchemaFetcher {
         })
     }
 
-    /// Starts looking for `schema`. Its [`FetchEvent::Found`] or [`FetchEvent::Refused`] comes once;
+    /// Starts looking for `schema`. Its [`SchemaFetchEvent::Found`] or [`SchemaFetchEvent::Refused`] comes once;
     /// asking again before that starts a second look-up.
-    pub(crate) fn look_up(&self, schema: SchemaRef) {
+    pub(crate) fn fetch(&self, schema: SchemaRef) {
         self.shared.events.schema_wanted(schema);
-        let look_up = Arc::clone(&self.shared).look_up(schema);
+        let look_up = Arc::clone(&self.shared).fetch(schema);
         let running = self.running.clone();
         self.runtime.spawn(async move {
             running.run_until_cancelled_owned(look_up).await;
@@ -108,101 +108,112 @@ impl SchemaFetcher {
     }
 
     /// The next thing that came, if there is one. Never waits.
-    pub(crate) fn poll(&mut self) -> Option<FetchEvent> {
+    pub(crate) fn poll(&mut self) -> Option<SchemaFetchEvent> {
         self.found.try_recv().ok()
     }
 }
 
-impl Shared {
-    async fn look_up(self: Arc<Self>, schema: SchemaRef) {
+impl FetcherState {
+    async fn fetch(self: Arc<Self>, schema: SchemaRef) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut not_found_since = None;
         loop {
-            let error = match self.ask(schema).await {
-                Ok(Fetched { text, references }) => {
+            let error = match self.request(schema).await {
+                Ok(FetchedSchema { text, references }) => {
                     return self
-                        .say(FetchEvent::Found {
+                        .send(SchemaFetchEvent::Found {
                             schema,
                             text,
                             references,
                         })
                         .await;
                 }
-                Err(RegistryError::Unusable(why)) => return self.refuse(schema, why).await,
+                Err(RegistryClientError::Unusable(why)) => return self.refuse(schema, why).await,
                 Err(error) => error,
             };
-            if error != RegistryError::NotFound {
+            if error != RegistryClientError::NotFound {
                 not_found_since = None;
             } else if not_found_since.get_or_insert_with(Instant::now).elapsed()
                 >= self.not_found_for
             {
                 return self.refuse(schema, "schema_not_found").await;
             }
-            sleep(backoff.after_failure(rand::random())).await;
+            sleep(backoff.next_wait(rand::random())).await;
         }
     }
 
     /// One request, and what it says of the registry as a whole.
-    async fn ask(&self, schema: SchemaRef) -> Result<Fetched, RegistryError> {
-        let _permit = self.at_a_time.acquire().await.expect("it is never closed");
+    async fn request(&self, schema: SchemaRef) -> Result<FetchedSchema, RegistryClientError> {
+        let _permit = self
+            .concurrency
+            .acquire()
+            .await
+            .expect("it is never closed");
         self.pace.lock().await.tick().await;
-        let reply = self.client.by_ref(schema).await;
-        self.events.registry_asked((&reply).into());
+        let reply = self.client.fetch_schema(schema).await;
+        self.events.count_registry_request((&reply).into());
         match &reply {
-            Err(RegistryError::Unavailable(problem)) => {
+            Err(RegistryClientError::Unavailable(problem)) => {
                 let problem = problem.clone();
-                self.note(FetchEvent::Unreachable { problem }).await;
+                self.report_registry(SchemaFetchEvent::Unreachable { problem })
+                    .await;
             }
-            Err(RegistryError::Login) => self.note(FetchEvent::LoginRefused).await,
+            Err(RegistryClientError::Login) => {
+                self.report_registry(SchemaFetchEvent::LoginRefused).await
+            }
             Ok(_)
             | Err(
-                RegistryError::NotFound | RegistryError::Unusable(_) | RegistryError::Refused(_),
-            ) => self.note(FetchEvent::Reachable).await,
+                RegistryClientError::NotFound
+                | RegistryClientError::Unusable(_)
+                | RegistryClientError::Refused(_),
+            ) => self.report_registry(SchemaFetchEvent::Reachable).await,
         }
         reply
     }
 
     async fn refuse(&self, schema: SchemaRef, why: &'static str) {
         self.events.schema_refused(schema, why);
-        self.say(FetchEvent::Refused { schema, why }).await;
+        self.send(SchemaFetchEvent::Refused { schema, why }).await;
     }
 
     /// Passes on what is said of the registry as a whole when it is another thing than the last.
-    async fn note(&self, event: FetchEvent) {
-        let mut said = self.said.lock().await;
+    async fn report_registry(&self, event: SchemaFetchEvent) {
+        let mut said = self.last_registry_event.lock().await;
         if said.as_ref() == Some(&event) {
             return;
         }
         match &event {
-            FetchEvent::Unreachable { problem } => self.events.registry_down(problem),
-            FetchEvent::LoginRefused => self.events.registry_down("it refuses the login"),
-            FetchEvent::Reachable | FetchEvent::Found { .. } | FetchEvent::Refused { .. } => {
+            SchemaFetchEvent::Unreachable { problem } => self.events.registry_down(problem),
+            SchemaFetchEvent::LoginRefused => self.events.registry_down("it refuses the login"),
+            SchemaFetchEvent::Reachable
+            | SchemaFetchEvent::Found { .. }
+            | SchemaFetchEvent::Refused { .. } => {
                 self.events.registry_up();
             }
         }
         *said = Some(event.clone());
-        self.say(event).await;
+        self.send(event).await;
     }
 
     /// Waits for room; nobody reads any more when this look-up is about to end anyway.
-    async fn say(&self, event: FetchEvent) {
+    async fn send(&self, event: SchemaFetchEvent) {
         let _gone = self.out.send(event).await;
     }
 }
 
 /// Look-ups that wait for a reply at the same time.
-const AT_A_TIME: usize = 8;
+const MAX_CONCURRENT_FETCHES: usize = 8;
 /// The least time between the starts of two requests.
-const PACE: Duration = Duration::from_millis(20);
+const MIN_REQUEST_INTERVAL: Duration = Duration::from_millis(20);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// What may have come and not been polled; past it look-ups wait.
-const CHANNEL: usize = 64;
+/// The most events that may wait to be polled; beyond it fetches wait.
+const EVENT_CHANNEL_CAPACITY: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use avro_codec::MINIMAL_ANSWER;
-    use embedded::{Fault, Registry};
+    use avro_codec::MINIMAL_ANSWER_SCHEMA;
+    use embedded::{DemoRegistry, RegistryFault};
     use telemetry::Metrics;
 
     use super::*;
@@ -211,7 +222,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
     const ID: SchemaRef = SchemaRef::Id(1);
 
-    fn fetcher(registry: &Registry, not_found_for: Duration) -> SchemaFetcher {
+    fn fetcher(registry: &DemoRegistry, not_found_for: Duration) -> SchemaFetcher {
         let settings = RegistrySettings {
             timeout: Duration::from_millis(200),
             ..RegistrySettings::new(registry.url())
@@ -221,7 +232,7 @@ mod tests {
         SchemaFetcher::new(client, Arc::new(events), not_found_for).unwrap()
     }
 
-    async fn next(fetcher: &mut SchemaFetcher) -> FetchEvent {
+    async fn next(fetcher: &mut SchemaFetcher) -> SchemaFetchEvent {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(event) = fetcher.poll() {
@@ -232,25 +243,25 @@ mod tests {
         }
     }
 
-    fn found(schema: SchemaRef) -> FetchEvent {
-        FetchEvent::Found {
+    fn found(schema: SchemaRef) -> SchemaFetchEvent {
+        SchemaFetchEvent::Found {
             schema,
-            text: MINIMAL_ANSWER.to_owned(),
+            text: MINIMAL_ANSWER_SCHEMA.to_owned(),
             references: Vec::new(),
         }
     }
 
     #[tokio::test]
     async fn a_schema_is_found_by_id_and_by_guid() {
-        let registry = Registry::start(0).await.unwrap();
-        let id = registry.register("s", MINIMAL_ANSWER).unwrap();
+        let registry = DemoRegistry::start(0).await.unwrap();
+        let id = registry.register("s", MINIMAL_ANSWER_SCHEMA).unwrap();
         let guid = *registry.schema(id).unwrap().guid.as_bytes();
         let mut fetcher = fetcher(&registry, PATIENCE);
         assert_eq!(fetcher.poll(), None);
         for schema in [SchemaRef::Id(id), SchemaRef::Guid(guid)] {
-            fetcher.look_up(schema);
+            fetcher.fetch(schema);
             if schema == SchemaRef::Id(id) {
-                assert_eq!(next(&mut fetcher).await, FetchEvent::Reachable);
+                assert_eq!(next(&mut fetcher).await, SchemaFetchEvent::Reachable);
             }
             assert_eq!(next(&mut fetcher).await, found(schema));
         }
@@ -259,16 +270,16 @@ mod tests {
     #[tokio::test]
     async fn a_registry_that_fails_is_asked_until_it_answers() {
         for (fault, problem) in [
-            (Fault::Unavailable503, "HTTP status 503"),
-            (Fault::Delay(PATIENCE), "no reply in time"),
+            (RegistryFault::Unavailable503, "HTTP status 503"),
+            (RegistryFault::Delay(PATIENCE), "no reply in time"),
         ] {
-            let registry = Registry::start(0).await.unwrap();
-            registry.register("s", MINIMAL_ANSWER).unwrap();
+            let registry = DemoRegistry::start(0).await.unwrap();
+            registry.register("s", MINIMAL_ANSWER_SCHEMA).unwrap();
             registry.set_fault(fault);
             let mut fetcher = fetcher(&registry, Duration::ZERO);
-            fetcher.look_up(ID);
+            fetcher.fetch(ID);
             let problem = problem.to_owned();
-            let unreachable = FetchEvent::Unreachable { problem };
+            let unreachable = SchemaFetchEvent::Unreachable { problem };
             assert_eq!(next(&mut fetcher).await, unreachable);
             let asked = registry.requests();
             let deadline = Instant::now() + PATIENCE;
@@ -277,52 +288,52 @@ mod tests {
                 assert_eq!(fetcher.poll(), None, "said once");
                 sleep(Duration::from_millis(2)).await;
             }
-            registry.set_fault(Fault::None);
-            assert_eq!(next(&mut fetcher).await, FetchEvent::Reachable);
+            registry.set_fault(RegistryFault::None);
+            assert_eq!(next(&mut fetcher).await, SchemaFetchEvent::Reachable);
             assert_eq!(next(&mut fetcher).await, found(ID));
         }
     }
 
     #[tokio::test]
     async fn a_refused_login_is_told_and_asked_again() {
-        let registry = Registry::start(0).await.unwrap();
-        registry.register("s", MINIMAL_ANSWER).unwrap();
-        registry.set_fault(Fault::Unauthorized401);
+        let registry = DemoRegistry::start(0).await.unwrap();
+        registry.register("s", MINIMAL_ANSWER_SCHEMA).unwrap();
+        registry.set_fault(RegistryFault::Unauthorized401);
         let mut fetcher = fetcher(&registry, Duration::ZERO);
-        fetcher.look_up(ID);
-        assert_eq!(next(&mut fetcher).await, FetchEvent::LoginRefused);
-        registry.set_fault(Fault::None);
-        assert_eq!(next(&mut fetcher).await, FetchEvent::Reachable);
+        fetcher.fetch(ID);
+        assert_eq!(next(&mut fetcher).await, SchemaFetchEvent::LoginRefused);
+        registry.set_fault(RegistryFault::None);
+        assert_eq!(next(&mut fetcher).await, SchemaFetchEvent::Reachable);
         assert_eq!(next(&mut fetcher).await, found(ID));
     }
 
     #[tokio::test]
     async fn a_schema_that_comes_late_is_found() {
-        let registry = Registry::start(0).await.unwrap();
+        let registry = DemoRegistry::start(0).await.unwrap();
         let mut fetcher = fetcher(&registry, PATIENCE);
-        fetcher.look_up(ID);
-        assert_eq!(next(&mut fetcher).await, FetchEvent::Reachable);
-        registry.register("s", MINIMAL_ANSWER).unwrap();
+        fetcher.fetch(ID);
+        assert_eq!(next(&mut fetcher).await, SchemaFetchEvent::Reachable);
+        registry.register("s", MINIMAL_ANSWER_SCHEMA).unwrap();
         assert_eq!(next(&mut fetcher).await, found(ID));
     }
 
     #[tokio::test]
     async fn a_schema_that_never_comes_is_refused_in_the_end() {
-        let registry = Registry::start(0).await.unwrap();
+        let registry = DemoRegistry::start(0).await.unwrap();
         let mut fetcher = fetcher(&registry, Duration::from_millis(50));
         let guid = SchemaRef::Guid([7; 16]);
         for schema in [ID, guid] {
-            fetcher.look_up(schema);
+            fetcher.fetch(schema);
         }
         let why = "schema_not_found";
         let mut refused = Vec::new();
         while refused.len() < 2 {
             let event = next(&mut fetcher).await;
-            if let FetchEvent::Refused { schema, why: said } = event {
+            if let SchemaFetchEvent::Refused { schema, why: said } = event {
                 assert_eq!(said, why);
                 refused.push(schema);
             } else {
-                assert_eq!(event, FetchEvent::Reachable);
+                assert_eq!(event, SchemaFetchEvent::Reachable);
             }
         }
         refused.sort();
@@ -332,10 +343,10 @@ mod tests {
 
     #[tokio::test]
     async fn dropping_it_ends_its_look_ups() {
-        let registry = Registry::start(0).await.unwrap();
-        registry.set_fault(Fault::Unavailable503);
+        let registry = DemoRegistry::start(0).await.unwrap();
+        registry.set_fault(RegistryFault::Unavailable503);
         let mut fetcher = fetcher(&registry, PATIENCE);
-        fetcher.look_up(ID);
+        fetcher.fetch(ID);
         next(&mut fetcher).await;
         let shared = Arc::downgrade(&fetcher.shared);
         drop(fetcher);

@@ -1,4 +1,4 @@
-//! What works and what is missing, for readiness and for people. Cheap to read from any thread; no
+//! Statuses for readiness and for people: what works and what is missing. Cheap to read from any thread; no
 //! secret and nothing of a record is ever in here.
 
 use std::collections::BTreeMap;
@@ -7,14 +7,14 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::watch;
 
-/// Whether something outside answers, and since when.
+/// The state of a connection to something outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct LinkStatus {
     /// True when it answered the last time it was needed.
     pub up: bool,
-    /// When `up` last changed.
+    /// The time at which `up` last changed.
     pub since: SystemTime,
-    /// Why it is not up, once that is known.
+    /// The reason for which it is not up, once that is known.
     pub problem: Option<String>,
 }
 
@@ -27,30 +27,30 @@ pub struct ConsumerStatus {
     /// fails afterwards delays answers and loses none.
     pub positioned: bool,
     /// Kafka, as the consumer sees it.
-    pub kafka: Link,
+    pub kafka: LinkStatus,
     /// True once no new client gets a connection although a broker answers this process: only another
     /// process may.
     pub cut_off: bool,
     /// The schema registry, as far as answers need it.
-    pub registry: Link,
-    /// What has to be put right by somebody before answers are read.
-    pub missing: Vec<Missing>,
-    /// How many partitions are read.
+    pub registry: LinkStatus,
+    /// Prerequisites that somebody has to put right before answers are read.
+    pub missing: Vec<MissingPrerequisite>,
+    /// The number of partitions that are read.
     pub partitions: usize,
     /// Partitions that wait until the registry answers, ascending.
     pub paused: Vec<i32>,
     /// The consumer group, if another member of it reads partitions too.
-    pub shared: Option<SharedGroup>,
-    /// What has to be put right by somebody before dead letters are written, by what it is in the
+    pub shared_group: Option<SharedGroup>,
+    /// Prerequisites that somebody has to put right before dead letters are written, by the task they are in the
     /// way of. Answers do not depend on it.
-    pub dead_letters: BTreeMap<DeadLetterTrouble, Missing>,
+    pub dead_letters: BTreeMap<DeadLetterTask, MissingPrerequisite>,
     /// The batch that was stepped over last because it cannot be read.
-    pub stepped_over: Option<SteppedOver>,
+    pub skipped_batch: Option<SkippedBatch>,
 }
 
 /// A batch of the answers' topic that cannot be read, by this replica or any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SteppedOver {
+pub struct SkippedBatch {
     /// The time at which reading went on behind it.
     pub at: Instant,
     /// Its partition.
@@ -66,13 +66,13 @@ pub struct SteppedOver {
 pub struct SharedGroup {
     /// The group's id.
     pub group: String,
-    /// How many partitions are read elsewhere.
-    pub elsewhere: usize,
+    /// The number of partitions that are read elsewhere.
+    pub other_partitions: usize,
 }
 
-/// What about dead letters does not work.
+/// A task of the dead letters that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DeadLetterTrouble {
+pub enum DeadLetterTask {
     /// Finding their topic.
     Topic,
     /// Writing copies to it.
@@ -89,44 +89,44 @@ pub struct PublisherStatus {
     /// False once it was stopped.
     pub running: bool,
     /// Kafka, as the producer sees it.
-    pub kafka: Link,
+    pub kafka: LinkStatus,
     /// True once no new client gets a connection although a broker answers this process: only another
     /// process may.
     pub cut_off: bool,
     /// The schema registry, as far as questions need it.
-    pub registry: Link,
-    /// What has to be put right by somebody before questions can be published.
-    pub missing: Vec<Missing>,
+    pub registry: LinkStatus,
+    /// Prerequisites that somebody has to put right before questions can be published.
+    pub missing: Vec<MissingPrerequisite>,
     /// The number of the schema questions are written with; `None` before there is one.
     pub schema: Option<u32>,
     /// False while a producer that failed for good is being replaced.
-    pub producer: bool,
+    pub has_producer: bool,
 }
 
 impl PublisherStatus {
     /// True when a question can be published, as far as is known.
-    pub fn ready(&self) -> bool {
-        self.running && self.producer && self.schema.is_some() && self.missing.is_empty()
+    pub fn is_ready(&self) -> bool {
+        self.running && self.has_producer && self.schema.is_some() && self.missing.is_empty()
     }
 }
 
 /// Something that a person has to put right. `Display` says what, in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Missing {
+pub enum MissingPrerequisite {
     /// The topic does not exist.
     Topic {
         /// Its name.
         topic: String,
     },
     /// Kafka's access rules refuse the topic.
-    TopicRight {
+    TopicRights {
         /// Its name.
         topic: String,
         /// The rights that are needed, as Kafka names them.
         rights: &'static str,
     },
     /// Kafka's access rules refuse the consumer group.
-    GroupRight {
+    GroupRights {
         /// Its name.
         group: String,
         /// The rights that are needed, as Kafka names them.
@@ -145,24 +145,24 @@ pub enum Missing {
     UnusableSchema {
         /// The subject.
         subject: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// The registry refuses the login, or the right to read.
     RegistryLogin,
 }
 
-impl fmt::Display for Missing {
+impl fmt::Display for MissingPrerequisite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Topic { topic } => write!(f, "the topic {topic} does not exist"),
-            Self::TopicRight { topic, rights } => {
+            Self::TopicRights { topic, rights } => {
                 write!(
                     f,
                     "Kafka denies access to the topic {topic}: {rights} needed"
                 )
             }
-            Self::GroupRight { group, rights } => {
+            Self::GroupRights { group, rights } => {
                 write!(
                     f,
                     "Kafka denies access to the group {group}: {rights} needed"
@@ -184,7 +184,7 @@ impl fmt::Display for Missing {
     }
 }
 
-impl Link {
+impl LinkStatus {
     /// Down since now, for no known reason: nothing was tried yet.
     pub(crate) fn untried() -> Self {
         Self {
@@ -206,7 +206,7 @@ impl Link {
     }
 
     /// Takes a failure. True when it is news: it was up, or nothing was known yet.
-    pub(crate) fn fail(&mut self, problem: String) -> bool {
+    pub(crate) fn record_failure(&mut self, problem: String) -> bool {
         let untried = self.problem.is_none();
         self.set(false, Some(problem)) || untried
     }
@@ -214,9 +214,9 @@ impl Link {
 
 /// A status that one side writes and others read or watch.
 #[derive(Debug)]
-pub(crate) struct Board<S>(watch::Sender<S>);
+pub(crate) struct StatusBoard<S>(watch::Sender<S>);
 
-impl<S: Clone + PartialEq> Board<S> {
+impl<S: Clone + PartialEq> StatusBoard<S> {
     pub(crate) fn new(status: S) -> Self {
         Self(watch::Sender::new(status))
     }
@@ -242,7 +242,10 @@ impl<S: Clone + PartialEq> Board<S> {
 }
 
 /// Adds `what` unless it is there. True when it was not.
-pub(crate) fn add(missing: &mut Vec<Missing>, what: Missing) -> bool {
+pub(crate) fn add_missing(
+    missing: &mut Vec<MissingPrerequisite>,
+    what: MissingPrerequisite,
+) -> bool {
     let new = !missing.contains(&what);
     if new {
         missing.push(what);
@@ -257,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_link_keeps_the_time_of_its_last_change() {
-        let mut link = Link::untried();
+        let mut link = LinkStatus::untried();
         assert!(!link.set(false, Some("refused".to_owned())), "still down");
         assert_eq!(link.problem.as_deref(), Some("refused"));
         let down_since = link.since;
@@ -270,7 +273,7 @@ mod tests {
 
     #[test]
     fn watchers_hear_of_changes_only() {
-        let board = Board::new(Link::untried());
+        let board = StatusBoard::new(LinkStatus::untried());
         let mut watcher = board.watch();
         board.update(|link| link.set(false, None));
         assert!(!watcher.has_changed().unwrap());
@@ -283,21 +286,21 @@ mod tests {
     #[test]
     fn a_missing_thing_is_named_once() {
         let mut missing = Vec::new();
-        assert!(add(&mut missing, Missing::Login));
-        assert!(!add(&mut missing, Missing::Login));
-        assert_eq!(missing, [Missing::Login]);
+        assert!(add_missing(&mut missing, MissingPrerequisite::Login));
+        assert!(!add_missing(&mut missing, MissingPrerequisite::Login));
+        assert_eq!(missing, [MissingPrerequisite::Login]);
     }
 
     #[test]
     fn what_is_missing_is_said_in_a_sentence() {
         let topic = || "respostas".to_owned();
         let said = [
-            Missing::Topic { topic: topic() },
-            Missing::TopicRight {
+            MissingPrerequisite::Topic { topic: topic() },
+            MissingPrerequisite::TopicRights {
                 topic: topic(),
                 rights: "Read",
             },
-            Missing::GroupRight {
+            MissingPrerequisite::GroupRights {
                 group: "a-group".to_owned(),
                 rights: "Read",
             },

@@ -3,7 +3,7 @@
 use telemetry::spans::RemoteContext;
 use types::TraceContext;
 
-pub(crate) fn remote(context: TraceContext) -> RemoteContext {
+pub(crate) fn to_remote(context: TraceContext) -> RemoteContext {
     let TraceContext {
         trace_id,
         span_id,
@@ -18,7 +18,7 @@ pub(crate) fn remote(context: TraceContext) -> RemoteContext {
     }
 }
 
-pub(crate) fn local(context: RemoteContext) -> TraceContext {
+pub(crate) fn to_trace_context(context: RemoteContext) -> TraceContext {
     let RemoteContext {
         trace_id,
         span_id,

@@ -9,16 +9,16 @@ mod search;
 
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::assignment::Start;
-pub(crate) use background::BackgroundFinder;
-pub(crate) use finder::{Finder, Patience};
+use crate::assignment::StartPosition;
+pub(crate) use background::BackgroundBatchFinder;
+pub(crate) use finder::{SearchDeadline, UnreadableBatchFinder};
 
 /// A batch that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UnreadableBatch {
     pub(crate) partition: i32,
     /// The position of the reader when the batch came next.
-    pub(crate) position: Start,
+    pub(crate) position: StartPosition,
     /// The offset of its first record, which may lie before the position.
     pub(crate) first: i64,
     /// The offset behind its last record: where reading goes on.
@@ -30,7 +30,7 @@ pub(crate) struct UnreadableBatch {
     clippy::wildcard_enum_match_arm,
     reason = "librdkafka has two hundred codes; all others are faults that pass"
 )]
-pub(crate) fn is_unreadable(code: RDKafkaErrorCode) -> bool {
+pub(crate) fn is_unreadable_batch(code: RDKafkaErrorCode) -> bool {
     match code {
         // Cannot be unpacked, or would be larger than `receive.message.max.bytes`.
         RDKafkaErrorCode::BadCompression

@@ -21,18 +21,18 @@ use serde::Serialize;
 
 use crate::args::Args;
 use crate::digest::answer_to;
-use crate::topics::Schemas;
+use crate::topics::TopicSchemas;
 
 /// The running thread.
 #[derive(Debug)]
-pub(crate) struct Answering {
+pub(crate) struct AnsweringSide {
     ending: Arc<AtomicBool>,
-    thread: JoinHandle<Result<Answered>>,
+    thread: JoinHandle<Result<AnsweringFigures>>,
 }
 
-/// What the thread did.
+/// The counts of the thread.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct Answered {
+pub(crate) struct AnsweringFigures {
     /// Questions read.
     pub(crate) questions: u64,
     /// Records that are no question under the schema known at the start.
@@ -41,26 +41,26 @@ pub(crate) struct Answered {
     pub(crate) unwritten: u64,
 }
 
-impl Answering {
+impl AnsweringSide {
     /// Starts at the end of the questions' topic as it is now.
-    pub(crate) fn start(args: &Args, schemas: Schemas) -> Result<Self> {
+    pub(crate) fn start(args: &Args, schemas: TopicSchemas) -> Result<Self> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &args.bootstrap);
         let consumer = consumer_at_end(&config, &args.questions_topic)?;
-        let reports = Reports::default();
+        let reports = DeliveryFailures::default();
         let producer = config
             .clone()
             .set("linger.ms", "0")
             .set("enable.idempotence", "true")
             .create_with_context(reports.clone())?;
         let ending = Arc::new(AtomicBool::new(false));
-        let mut work = Work {
+        let mut work = AnsweringLoop {
             producer,
             reports,
             schemas,
             topic: args.answers_topic.clone(),
             answer_bytes: args.answer_bytes as usize,
-            done: Answered::default(),
+            done: AnsweringFigures::default(),
         };
         let until = Arc::clone(&ending);
         let thread = std::thread::Builder::new()
@@ -70,25 +70,25 @@ impl Answering {
     }
 
     /// Ends the thread and says what it did.
-    pub(crate) fn stop(self) -> Result<Answered> {
+    pub(crate) fn stop(self) -> Result<AnsweringFigures> {
         self.ending.store(true, Ordering::Relaxed);
         let joined = self.thread.join();
         joined.unwrap_or_else(|_| bail!("the answering thread has panicked"))
     }
 }
 
-/// What the thread works with.
-struct Work {
-    producer: BaseProducer<Reports>,
-    reports: Reports,
-    schemas: Schemas,
+/// The state owned by the thread.
+struct AnsweringLoop {
+    producer: BaseProducer<DeliveryFailures>,
+    reports: DeliveryFailures,
+    schemas: TopicSchemas,
     topic: String,
     answer_bytes: usize,
-    done: Answered,
+    done: AnsweringFigures,
 }
 
-impl Work {
-    fn run(&mut self, consumer: &BaseConsumer, ending: &AtomicBool) -> Result<Answered> {
+impl AnsweringLoop {
+    fn run(&mut self, consumer: &BaseConsumer, ending: &AtomicBool) -> Result<AnsweringFigures> {
         while !ending.load(Ordering::Relaxed) {
             // After an error librdkafka connects again by itself.
             if let Some(Ok(message)) = consumer.poll(POLL) {
@@ -156,11 +156,11 @@ impl Work {
 
 /// Counts answers that Kafka did not take.
 #[derive(Debug, Clone, Default)]
-struct Reports(Arc<AtomicU64>);
+struct DeliveryFailures(Arc<AtomicU64>);
 
-impl ClientContext for Reports {}
+impl ClientContext for DeliveryFailures {}
 
-impl ProducerContext for Reports {
+impl ProducerContext for DeliveryFailures {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {

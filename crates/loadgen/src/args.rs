@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// Questions a second, over all sessions.
     #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rate: u32,
-    /// How long to ask, without the warm-up.
+    /// Seconds to ask for, without the warm-up.
     #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
     /// Seconds to ask before that: verified, but not part of the figures.
@@ -97,7 +97,7 @@ impl Args {
         u64::from(self.rate) * u64::from(self.seconds + self.warm_up)
     }
 
-    /// How many of them are the warm-up's.
+    /// Returns the number of questions of the warm-up.
     pub(crate) fn warm_up_questions(&self) -> u64 {
         u64::from(self.rate) * u64::from(self.warm_up)
     }

@@ -12,9 +12,9 @@ use tokio_tungstenite::tungstenite::http::{StatusCode, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// A socket of version 1.
-pub(crate) type Socket = WebSocketStream<TcpStream>;
+pub(crate) type LoadSocket = WebSocketStream<TcpStream>;
 
-/// Where the gateway is.
+/// The address of the gateway.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     url: String,
@@ -41,12 +41,12 @@ impl Target {
 
     /// Opens the socket of a new session, the `number`th of this process. Tries again while the
     /// gateway is not ready or limits the rate of connects.
-    pub(crate) async fn connect(&self, number: usize) -> Result<Socket> {
+    pub(crate) async fn connect(&self, number: usize) -> Result<LoadSocket> {
         let since = Instant::now();
         loop {
             match self.try_connect(number).await {
                 Ok(socket) => return Ok(socket),
-                Err(problem) if since.elapsed() < READY_WITHIN && may_pass(&problem) => {
+                Err(problem) if since.elapsed() < READY_WITHIN && is_transient(&problem) => {
                     tokio::time::sleep(RETRY_AFTER).await;
                 }
                 Err(problem) => {
@@ -56,7 +56,7 @@ impl Target {
         }
     }
 
-    async fn try_connect(&self, number: usize) -> Result<Socket, Error> {
+    async fn try_connect(&self, number: usize) -> Result<LoadSocket, Error> {
         let socket = match self.address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -86,7 +86,7 @@ impl Target {
     }
 }
 
-fn may_pass(problem: &Error) -> bool {
+fn is_transient(problem: &Error) -> bool {
     if let Error::Http(response) = problem {
         return matches!(
             response.status(),

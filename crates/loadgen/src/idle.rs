@@ -7,29 +7,29 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::connect::{Socket, Target};
-use crate::process::Sample;
+use crate::connect::{LoadSocket, Target};
+use crate::process::ProcessSample;
 use crate::progress;
 
 /// Open sockets; dropped, they close.
 #[derive(Debug)]
-pub(crate) struct Crowd {
-    /// What they cost.
-    pub(crate) figures: Figures,
+pub(crate) struct IdleSessions {
+    /// The memory they take.
+    pub(crate) figures: IdleFigures,
     // They answer pings for as long as they are held.
     _listening: JoinSet<()>,
 }
 
-/// What was measured.
+/// The measured figures.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Figures {
+pub(crate) struct IdleFigures {
     /// Sessions open.
     pub(crate) sessions: usize,
     /// Resident anonymous memory of the gateway for each, in KiB; `None` without its process id.
     pub(crate) kib_per_session: Option<f64>,
 }
 
-impl Crowd {
+impl IdleSessions {
     /// Opens `count` sockets, waits until the gateway's memory has come to rest, and divides.
     pub(crate) async fn open(
         target: &Target,
@@ -38,7 +38,7 @@ impl Crowd {
     ) -> Result<Self> {
         // The first connection pays for what all share.
         drop(target.connect(0).await?);
-        let before = gateway_pid.map(Sample::of).transpose()?;
+        let before = gateway_pid.map(ProcessSample::read).transpose()?;
         let bar = progress::bar("idle sessions", count as u64);
         let mut listening = JoinSet::new();
         let mut opening = FuturesUnordered::new();
@@ -54,7 +54,7 @@ impl Crowd {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        let mut figures = Figures {
+        let mut figures = IdleFigures {
             sessions: count,
             kib_per_session: None,
         };
@@ -71,7 +71,7 @@ impl Crowd {
     }
 }
 
-fn listen(listening: &mut JoinSet<()>, opened: Option<Result<Socket>>) -> Result<()> {
+fn listen(listening: &mut JoinSet<()>, opened: Option<Result<LoadSocket>>) -> Result<()> {
     if let Some(mut socket) = opened.transpose()? {
         listening.spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
     }
@@ -84,7 +84,7 @@ async fn memory_at_rest(pid: u32) -> Result<u64> {
     let (mut last, mut unchanged) = (0, 0);
     for _ in 0..READINGS_AT_MOST {
         every.tick().await;
-        let now = Sample::of(pid)?.anonymous_kib;
+        let now = ProcessSample::read(pid)?.anonymous_kib;
         unchanged = if now == last { unchanged + 1 } else { 0 };
         last = now;
         if unchanged == READINGS_AT_REST {

@@ -7,39 +7,39 @@ use anyhow::{Context, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::answering::Answering;
+use crate::answering::AnsweringSide;
 use crate::args::Args;
-use crate::connect::{Socket, Target};
-use crate::pacer::{self, Schedule, Turn};
-use crate::process::Sample;
+use crate::connect::{LoadSocket, Target};
+use crate::pacer::{self, PacedQuestion, Schedule};
+use crate::process::ProcessSample;
 use crate::progress;
-use crate::report::{GatewayFigures, Load};
-use crate::scores::Scores;
-use crate::session::{self, Rules};
+use crate::report::{GatewayFigures, LoadFigures};
+use crate::scores::ScoreBoard;
+use crate::session::{self, SessionRules};
 
 /// Runs the load that `args` describe.
-pub(crate) async fn run(args: &Args, target: &Target) -> Result<Load> {
-    let schemas = crate::topics::prepare(args).await?;
-    let answering = Answering::start(args, schemas)?;
-    let sockets = connect(target, args.idle_sessions, args.sessions()).await?;
-    let rules = Arc::new(Rules {
+pub(crate) async fn run_load(args: &Args, target: &Target) -> Result<LoadFigures> {
+    let schemas = crate::topics::prepare_topics(args).await?;
+    let answering = AnsweringSide::start(args, schemas)?;
+    let sockets = connect_sessions(target, args.idle_sessions, args.sessions()).await?;
+    let rules = Arc::new(SessionRules {
         run: uuid::Uuid::new_v4(),
         answer_bytes: args.answer_bytes as usize,
         late_after: args.late_after(),
         lost_after: args.lost_after(),
-        scores: Arc::new(Scores::new()),
+        scores: Arc::new(ScoreBoard::new()),
     });
-    let gateway = ask_everything(args, sockets, &rules).await?;
+    let gateway = run_questions(args, sockets, &rules).await?;
     let answered = answering.stop()?;
     let counts = rules.scores.read();
     let gateway = gateway.map(|(before, after, over)| {
         GatewayFigures::between(before, after, over, counts.latency.len())
     });
-    Ok(Load::new(args, &counts, answered, gateway))
+    Ok(LoadFigures::new(args, &counts, answered, gateway))
 }
 
 /// Opens the sockets of all asking sessions; `first` is the number of the first in this process.
-async fn connect(target: &Target, first: usize, count: usize) -> Result<Vec<Socket>> {
+async fn connect_sessions(target: &Target, first: usize, count: usize) -> Result<Vec<LoadSocket>> {
     let bar = progress::bar("sessions", count as u64);
     let mut sockets = Vec::with_capacity(count);
     for number in first..first + count {
@@ -52,10 +52,10 @@ async fn connect(target: &Target, first: usize, count: usize) -> Result<Vec<Sock
 
 /// Asks every question and waits for every ending; the gateway's readings before and after the
 /// measured ones, and the time between.
-async fn ask_everything(
+async fn run_questions(
     args: &Args,
-    sockets: Vec<Socket>,
-    rules: &Arc<Rules>,
+    sockets: Vec<LoadSocket>,
+    rules: &Arc<SessionRules>,
 ) -> Result<Option<Readings>> {
     let schedule = Schedule {
         start: Instant::now() + HEAD_START,
@@ -66,12 +66,12 @@ async fn ask_everything(
     let mut sessions = JoinSet::new();
     let queues = spawn_sessions(&mut sessions, sockets, rules);
     let scores = Arc::clone(&rules.scores);
-    let pacing = tokio::task::spawn_blocking(move || pacer::run(schedule, &queues, &scores));
+    let pacing = tokio::task::spawn_blocking(move || pacer::run_pacer(schedule, &queues, &scores));
 
     tokio::time::sleep_until(schedule.measured_from().into()).await;
-    let before = args.gateway_pid.map(Sample::of).transpose()?;
-    watch(&mut sessions, &rules.scores, schedule.questions).await?;
-    let after = args.gateway_pid.map(Sample::of).transpose()?;
+    let before = args.gateway_pid.map(ProcessSample::read).transpose()?;
+    show_progress(&mut sessions, &rules.scores, schedule.questions).await?;
+    let after = args.gateway_pid.map(ProcessSample::read).transpose()?;
     pacing.await.context("pacing")?;
     let over = schedule.measured_from().elapsed();
     Ok(before
@@ -81,19 +81,23 @@ async fn ask_everything(
 
 fn spawn_sessions(
     sessions: &mut JoinSet<()>,
-    sockets: Vec<Socket>,
-    rules: &Arc<Rules>,
-) -> Vec<mpsc::Sender<Turn>> {
+    sockets: Vec<LoadSocket>,
+    rules: &Arc<SessionRules>,
+) -> Vec<mpsc::Sender<PacedQuestion>> {
     let spawn = |socket| {
         let (queue, turns) = mpsc::channel(BEHIND_AT_MOST);
-        sessions.spawn(session::run(socket, turns, Arc::clone(rules)));
+        sessions.spawn(session::run_session(socket, turns, Arc::clone(rules)));
         queue
     };
     sockets.into_iter().map(spawn).collect()
 }
 
 /// Shows progress until every session has ended.
-async fn watch(sessions: &mut JoinSet<()>, scores: &Scores, questions: u64) -> Result<()> {
+async fn show_progress(
+    sessions: &mut JoinSet<()>,
+    scores: &ScoreBoard,
+    questions: u64,
+) -> Result<()> {
     let bar = progress::bar("questions", questions);
     let mut every = tokio::time::interval(SHOW_EVERY);
     loop {
@@ -109,7 +113,7 @@ async fn watch(sessions: &mut JoinSet<()>, scores: &Scores, questions: u64) -> R
     Ok(())
 }
 
-type Readings = (Sample, Sample, Duration);
+type Readings = (ProcessSample, ProcessSample, Duration);
 
 /// Questions that may be due in one session while its last one still waits.
 const BEHIND_AT_MOST: usize = 1_024;

@@ -24,7 +24,7 @@ use clap::Parser;
 
 use crate::args::Args;
 use crate::connect::Target;
-use crate::report::Report;
+use crate::report::LoadReport;
 
 // One thread carries all sockets: the machine's other cores are for what is measured.
 #[tokio::main(flavor = "current_thread")]
@@ -41,21 +41,21 @@ async fn main() -> Result<ExitCode> {
     })
 }
 
-async fn run(args: &Args) -> Result<Report> {
+async fn run(args: &Args) -> Result<LoadReport> {
     let target = Target::resolve(&args.url).await?;
     if args.create_topics {
         // The gateway is not ready before they are there, whoever asks first.
-        topics::prepare(args).await?;
+        topics::prepare_topics(args).await?;
     }
     let idle = match args.idle_sessions {
         0 => None,
-        count => Some(idle::Crowd::open(&target, count, args.gateway_pid).await?),
+        count => Some(idle::IdleSessions::open(&target, count, args.gateway_pid).await?),
     };
     let load = match args.sessions() {
         0 => None,
-        _ => Some(load::run(args, &target).await?),
+        _ => Some(load::run_load(args, &target).await?),
     };
-    Ok(Report {
+    Ok(LoadReport {
         load,
         idle: idle.map(|crowd| crowd.figures),
     })

@@ -1,4 +1,4 @@
-//! What the kernel says of another process: CPU time and memory, from `/proc`.
+//! Reads another process's CPU time and memory from `/proc`.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 /// One reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sample {
+pub(crate) struct ProcessSample {
     /// User and system time since the process began.
     pub(crate) cpu: Duration,
     /// Resident memory, in KiB.
@@ -15,9 +15,9 @@ pub(crate) struct Sample {
     pub(crate) anonymous_kib: u64,
 }
 
-impl Sample {
+impl ProcessSample {
     /// Reads the process now.
-    pub(crate) fn of(pid: u32) -> Result<Self> {
+    pub(crate) fn read(pid: u32) -> Result<Self> {
         let read = |name: &str| {
             let path = format!("/proc/{pid}/{name}");
             std::fs::read_to_string(&path).with_context(|| format!("--gateway-pid {pid}: {path}"))
@@ -57,16 +57,16 @@ mod tests {
     fn a_reading_adds_user_and_system_time_and_finds_the_memory() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 150 25 0 0 20 0 9 0 100 1 1";
         let status = "Name:\ta\nVmRSS:\t   2048 kB\nRssAnon:\t    1024 kB\n";
-        let expected = Sample {
+        let expected = ProcessSample {
             cpu: Duration::from_millis(1_750),
             rss_kib: 2_048,
             anonymous_kib: 1_024,
         };
-        assert_eq!(Sample::parse(stat, status), Some(expected));
+        assert_eq!(ProcessSample::parse(stat, status), Some(expected));
     }
 
     #[test]
     fn this_very_process_can_be_read() {
-        assert!(Sample::of(std::process::id()).unwrap().rss_kib > 0);
+        assert!(ProcessSample::read(std::process::id()).unwrap().rss_kib > 0);
     }
 }

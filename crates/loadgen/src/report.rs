@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::answering::Answered;
+use crate::answering::AnsweringFigures;
 use crate::args::Args;
 use crate::idle;
-use crate::process::Sample;
-use crate::scores::{Counts, Ending};
+use crate::process::ProcessSample;
+use crate::scores::{LoadResult, ScoreCounts};
 
 /// Everything that was found out.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct LoadReport {
     /// The run under load, if there was one.
-    pub(crate) load: Option<Load>,
+    pub(crate) load: Option<LoadFigures>,
     /// The idle sessions, if there were any.
-    pub(crate) idle: Option<idle::Figures>,
+    pub(crate) idle: Option<idle::IdleFigures>,
 }
 
 /// One run under load.
 #[derive(Debug, Serialize)]
-pub(crate) struct Load {
+pub(crate) struct LoadFigures {
     sessions: usize,
     rate: u32,
     seconds: u32,
@@ -37,14 +37,14 @@ pub(crate) struct Load {
     strays: u64,
     /// Of the measured answers: how many were late, and the time since their question was due.
     late: u64,
-    latency_ms: Latency,
+    latency_ms: LatencyFigures,
     gateway: Option<GatewayFigures>,
-    answering_side: Answered,
+    answering_side: AnsweringFigures,
 }
 
 /// Milliseconds from the moment a question was due to its verified answer.
 #[derive(Debug, Serialize)]
-struct Latency {
+struct LatencyFigures {
     measured: u64,
     mean: f64,
     p50: f64,
@@ -54,7 +54,7 @@ struct Latency {
     max: f64,
 }
 
-/// What the gateway's process used.
+/// The resources used by the gateway's process.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct GatewayFigures {
     cpu_us_per_answer: f64,
@@ -62,8 +62,8 @@ pub(crate) struct GatewayFigures {
     rss_kib: u64,
 }
 
-impl Report {
-    /// Whether every question got its own answer and nothing else.
+impl LoadReport {
+    /// Tells whether every question got its own answer and nothing else.
     pub(crate) fn is_clean(&self) -> bool {
         self.load
             .as_ref()
@@ -71,12 +71,12 @@ impl Report {
     }
 }
 
-impl Load {
+impl LoadFigures {
     /// Draws the figures.
     pub(crate) fn new(
         args: &Args,
-        counts: &Counts,
-        answering_side: Answered,
+        counts: &ScoreCounts,
+        answering_side: AnsweringFigures,
         gateway: Option<GatewayFigures>,
     ) -> Self {
         Self {
@@ -86,21 +86,21 @@ impl Load {
             warm_up_seconds: args.warm_up,
             answer_bytes: args.answer_bytes,
             questions: args.questions(),
-            answered: counts.of(Ending::Answered),
-            wrong: counts.of(Ending::Wrong),
-            lost: counts.of(Ending::Lost),
-            refused: counts.of(Ending::Refused),
+            answered: counts.of(LoadResult::Answered),
+            wrong: counts.of(LoadResult::Wrong),
+            lost: counts.of(LoadResult::Lost),
+            refused: counts.of(LoadResult::Refused),
             strays: counts.strays,
             late: counts.late,
-            latency_ms: Latency::of(counts),
+            latency_ms: LatencyFigures::of(counts),
             gateway,
             answering_side,
         }
     }
 }
 
-impl Latency {
-    fn of(counts: &Counts) -> Self {
+impl LatencyFigures {
+    fn of(counts: &ScoreCounts) -> Self {
         let micros = &counts.latency;
         let quantile = |share| micros.value_at_quantile(share) as f64 / 1_000.0;
         Self {
@@ -116,8 +116,13 @@ impl Latency {
 }
 
 impl GatewayFigures {
-    /// What was used between two readings `over` which so many answers came.
-    pub(crate) fn between(before: Sample, after: Sample, over: Duration, answers: u64) -> Self {
+    /// Computes the resources used between two readings `over` which so many answers came.
+    pub(crate) fn between(
+        before: ProcessSample,
+        after: ProcessSample,
+        over: Duration,
+        answers: u64,
+    ) -> Self {
         let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
         Self {
             cpu_us_per_answer: cpu * 1e6 / answers.max(1) as f64,
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn cpu_time_is_shared_among_the_answers() {
-        let sample = |cpu| Sample {
+        let sample = |cpu| ProcessSample {
             cpu: Duration::from_millis(cpu),
             rss_kib: 9,
             anonymous_kib: 5,

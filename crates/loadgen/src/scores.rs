@@ -1,4 +1,4 @@
-//! What became of every question, counted while it happens.
+//! Counts the endings of all questions while they happen.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// How a question ended.
+/// The ending of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ending {
+pub(crate) enum LoadResult {
     /// By its own answer.
     Answered,
     /// By an answer that is not its own, or a frame that is none of version 1.
@@ -19,7 +19,7 @@ pub(crate) enum Ending {
     Refused,
 }
 
-/// Whether a question is part of the figures.
+/// Tells whether a question is part of the figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Verified only.
@@ -30,13 +30,13 @@ pub(crate) enum Phase {
 
 /// The counts so far; shared by all sessions.
 #[derive(Debug)]
-pub(crate) struct Scores(Mutex<Counts>);
+pub(crate) struct ScoreBoard(Mutex<ScoreCounts>);
 
-/// One reading of [`Scores`].
+/// One reading of [`ScoreBoard`].
 #[derive(Debug, Clone)]
-pub(crate) struct Counts {
+pub(crate) struct ScoreCounts {
     /// Questions by how they ended, both phases.
-    pub(crate) endings: BTreeMap<Ending, u64>,
+    pub(crate) endings: BTreeMap<LoadResult, u64>,
     /// Answered questions of the measured phase: microseconds since they were due.
     pub(crate) latency: Histogram<u64>,
     /// Those of them that took too long.
@@ -45,10 +45,10 @@ pub(crate) struct Counts {
     pub(crate) strays: u64,
 }
 
-impl Scores {
+impl ScoreBoard {
     /// Nothing counted yet.
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Counts {
+        Self(Mutex::new(ScoreCounts {
             endings: BTreeMap::new(),
             latency: Histogram::new_with_bounds(1, LONGEST, SIGNIFICANT_DIGITS)
                 .expect("the bounds are within hdrhistogram's range"),
@@ -58,10 +58,16 @@ impl Scores {
     }
 
     /// Counts a question that ended `took` after it was due.
-    pub(crate) fn ended(&self, phase: Phase, ending: Ending, took: Duration, late_after: Duration) {
+    pub(crate) fn record_ending(
+        &self,
+        phase: Phase,
+        ending: LoadResult,
+        took: Duration,
+        late_after: Duration,
+    ) {
         let mut counts = self.lock();
         *counts.endings.entry(ending).or_default() += 1;
-        if (phase, ending) == (Phase::Measured, Ending::Answered) {
+        if (phase, ending) == (Phase::Measured, LoadResult::Answered) {
             let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             counts.latency.saturating_record(micros);
             counts.late += u64::from(took > late_after);
@@ -69,7 +75,7 @@ impl Scores {
     }
 
     /// Counts a frame nobody asked for.
-    pub(crate) fn stray(&self) {
+    pub(crate) fn record_stray(&self) {
         self.lock().strays += 1;
     }
 
@@ -79,18 +85,18 @@ impl Scores {
     }
 
     /// A copy of the counts.
-    pub(crate) fn read(&self) -> Counts {
+    pub(crate) fn read(&self) -> ScoreCounts {
         self.lock().clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ScoreCounts> {
         self.0.lock().expect("no holder of this lock panics")
     }
 }
 
-impl Counts {
+impl ScoreCounts {
     /// Questions that ended like that.
-    pub(crate) fn of(&self, ending: Ending) -> u64 {
+    pub(crate) fn of(&self, ending: LoadResult) -> u64 {
         self.endings.get(&ending).copied().unwrap_or(0)
     }
 }
@@ -107,13 +113,13 @@ mod tests {
 
     #[test]
     fn the_warm_up_is_counted_but_not_measured() {
-        let scores = Scores::new();
-        scores.ended(Phase::WarmUp, Ending::Answered, 5 * SECOND, SECOND);
-        scores.ended(Phase::Measured, Ending::Answered, SECOND / 2, SECOND);
+        let scores = ScoreBoard::new();
+        scores.record_ending(Phase::WarmUp, LoadResult::Answered, 5 * SECOND, SECOND);
+        scores.record_ending(Phase::Measured, LoadResult::Answered, SECOND / 2, SECOND);
         let counts = scores.read();
         assert_eq!(
             (
-                counts.of(Ending::Answered),
+                counts.of(LoadResult::Answered),
                 counts.latency.len(),
                 counts.late
             ),
@@ -129,8 +135,8 @@ mod tests {
             (120 * SECOND, 120_000_000),
             (u32::MAX * SECOND, LONGEST),
         ] {
-            let scores = Scores::new();
-            scores.ended(Phase::Measured, Ending::Answered, took, SECOND);
+            let scores = ScoreBoard::new();
+            scores.record_ending(Phase::Measured, LoadResult::Answered, took, SECOND);
             let measured = scores.read().latency.max();
             assert!(
                 measured.abs_diff(expected) <= expected / 1_000,
@@ -141,9 +147,9 @@ mod tests {
 
     #[test]
     fn a_question_that_was_not_answered_has_no_latency() {
-        let scores = Scores::new();
-        for ending in [Ending::Lost, Ending::Wrong, Ending::Refused] {
-            scores.ended(Phase::Measured, ending, 2 * SECOND, SECOND);
+        let scores = ScoreBoard::new();
+        for ending in [LoadResult::Lost, LoadResult::Wrong, LoadResult::Refused] {
+            scores.record_ending(Phase::Measured, ending, 2 * SECOND, SECOND);
         }
         assert_eq!(
             (

@@ -10,14 +10,14 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::connect::Socket;
+use crate::connect::LoadSocket;
 use crate::digest::answer_to;
-use crate::pacer::Turn;
-use crate::scores::{Ending, Scores};
+use crate::pacer::PacedQuestion;
+use crate::scores::{LoadResult, ScoreBoard};
 
-/// What all sessions share.
+/// Settings shared by all sessions.
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(crate) struct SessionRules {
     /// Makes this run's questions differ from any other run's.
     pub(crate) run: uuid::Uuid,
     /// Bytes of an answer's text.
@@ -26,73 +26,83 @@ pub(crate) struct Rules {
     pub(crate) late_after: Duration,
     /// From when a question is lost.
     pub(crate) lost_after: Duration,
-    /// Where endings are counted.
-    pub(crate) scores: Arc<Scores>,
+    /// The counts of endings.
+    pub(crate) scores: Arc<ScoreBoard>,
 }
 
 /// Asks every question of `turns`, then makes sure that nothing comes unasked.
-pub(crate) async fn run(mut socket: Socket, mut turns: mpsc::Receiver<Turn>, rules: Arc<Rules>) {
+pub(crate) async fn run_session(
+    mut socket: LoadSocket,
+    mut turns: mpsc::Receiver<PacedQuestion>,
+    rules: Arc<SessionRules>,
+) {
     let mut open = true;
     while let Some(turn) = turns.recv().await {
         let ending = if open {
-            let ended = timeout(rules.lost_after, ask(&mut socket, turn, &rules)).await;
-            ended.unwrap_or(Ending::Lost)
+            let ended = timeout(rules.lost_after, ask_question(&mut socket, turn, &rules)).await;
+            ended.unwrap_or(LoadResult::Lost)
         } else {
-            Ending::Lost
+            LoadResult::Lost
         };
         rules
             .scores
-            .ended(turn.phase, ending, turn.due.elapsed(), rules.late_after);
+            .record_ending(turn.phase, ending, turn.due_at.elapsed(), rules.late_after);
         // After a question without its frame nothing this socket says can be attributed any more.
-        open = open && ending != Ending::Lost;
+        open = open && ending != LoadResult::Lost;
     }
     if open
         && timeout(PONG_WITHIN, listen_to_the_end(&mut socket, &rules))
             .await
             .is_err()
     {
-        rules.scores.stray();
+        rules.scores.record_stray();
     }
 }
 
-async fn ask(socket: &mut Socket, turn: Turn, rules: &Rules) -> Ending {
+async fn ask_question(
+    socket: &mut LoadSocket,
+    turn: PacedQuestion,
+    rules: &SessionRules,
+) -> LoadResult {
     let question = format!("load {} {}", rules.run, turn.number);
-    let frame = Ask {
+    let frame = AskFrame {
         r#type: "message",
         content: &question,
     };
     let frame = serde_json::to_string(&frame).expect("two strings are always JSON");
     if socket.send(Message::text(frame)).await.is_err() {
-        return Ending::Lost;
+        return LoadResult::Lost;
     }
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return judge(&text, &question, rules.answer_bytes),
+            Some(Ok(Message::Text(text))) => {
+                return judge_answer(&text, &question, rules.answer_bytes);
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Binary(_))) => return Ending::Wrong,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Ending::Lost,
+            Some(Ok(Message::Binary(_))) => return LoadResult::Wrong,
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return LoadResult::Lost,
         }
     }
 }
 
-fn judge(text: &str, question: &str, answer_bytes: usize) -> Ending {
-    match serde_json::from_str::<Told<'_>>(text) {
-        Ok(Told::Response { data }) if data == answer_to(question, answer_bytes) => {
-            Ending::Answered
+fn judge_answer(text: &str, question: &str, answer_bytes: usize) -> LoadResult {
+    match serde_json::from_str::<ReplyFrame<'_>>(text) {
+        Ok(ReplyFrame::Response { data }) if data == answer_to(question, answer_bytes) => {
+            LoadResult::Answered
         }
-        Ok(Told::Error) => Ending::Refused,
-        Ok(Told::Response { .. }) | Err(_) => Ending::Wrong,
+        Ok(ReplyFrame::Error) => LoadResult::Refused,
+        Ok(ReplyFrame::Response { .. }) | Err(_) => LoadResult::Wrong,
     }
 }
 
 /// Frames come in order: what the gateway sent unasked stands before the pong of a ping sent now.
-async fn listen_to_the_end(socket: &mut Socket, rules: &Rules) {
+async fn listen_to_the_end(socket: &mut LoadSocket, rules: &SessionRules) {
     if socket.send(Message::Ping(END_MARK.into())).await.is_err() {
         return;
     }
     while let Some(Ok(message)) = socket.next().await {
         match message {
-            Message::Text(_) | Message::Binary(_) => rules.scores.stray(),
+            Message::Text(_) | Message::Binary(_) => rules.scores.record_stray(),
             Message::Pong(mark) if mark.as_ref() == END_MARK => return,
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_) => {}
         }
@@ -100,14 +110,14 @@ async fn listen_to_the_end(socket: &mut Socket, rules: &Rules) {
 }
 
 #[derive(Serialize)]
-struct Ask<'a> {
+struct AskFrame<'a> {
     r#type: &'static str,
     content: &'a str,
 }
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Told<'a> {
+enum ReplyFrame<'a> {
     Response {
         #[serde(borrow)]
         data: Cow<'a, str>,
@@ -128,27 +138,30 @@ mod tests {
 
     #[test]
     fn only_the_questions_own_answer_is_right() {
-        let judged = |text: &str| judge(text, "a question", 80);
+        let judged = |text: &str| judge_answer(text, "a question", 80);
         assert_eq!(
             judged(&response(&answer_to("a question", 80))),
-            Ending::Answered
+            LoadResult::Answered
         );
-        assert_eq!(judged(&response(&answer_to("another", 80))), Ending::Wrong);
+        assert_eq!(
+            judged(&response(&answer_to("another", 80))),
+            LoadResult::Wrong
+        );
         assert_eq!(
             judged(&response(&answer_to("a question", 79))),
-            Ending::Wrong
+            LoadResult::Wrong
         );
-        assert_eq!(judged(r#"{"type":"welcome"}"#), Ending::Wrong);
-        assert_eq!(judged("no JSON"), Ending::Wrong);
+        assert_eq!(judged(r#"{"type":"welcome"}"#), LoadResult::Wrong);
+        assert_eq!(judged("no JSON"), LoadResult::Wrong);
     }
 
     #[test]
     fn an_error_frame_is_a_refusal() {
-        let told = judge(
+        let told = judge_answer(
             r#"{"type":"error","message":"No response in time"}"#,
             "a question",
             80,
         );
-        assert_eq!(told, Ending::Refused);
+        assert_eq!(told, LoadResult::Refused);
     }
 }

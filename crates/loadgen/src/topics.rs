@@ -1,4 +1,4 @@
-//! What must be there before the first question: both topics and the schemas of their records.
+//! Creates the prerequisites of the first question: both topics and the schemas of their records.
 
 use anyhow::{Context, Result, bail};
 use apache_avro::Schema;
@@ -17,37 +17,37 @@ use crate::args::Args;
 
 /// A schema and the id it is registered under.
 #[derive(Debug)]
-pub(crate) struct Registered {
+pub(crate) struct SchemaWithId {
     /// Stands before every value.
     pub(crate) id: u32,
-    /// How the value is written.
+    /// The schema that the value is written with.
     pub(crate) schema: Schema,
 }
 
 /// The schemas of both topics.
 #[derive(Debug)]
-pub(crate) struct Schemas {
-    /// What the gateway writes questions with.
-    pub(crate) question: Registered,
-    /// What answers are written with.
-    pub(crate) answer: Registered,
+pub(crate) struct TopicSchemas {
+    /// The schema of questions.
+    pub(crate) question: SchemaWithId,
+    /// The schema of answers.
+    pub(crate) answer: SchemaWithId,
 }
 
 /// Looks the schemas up, registering the answer's; with `--create-topics` makes what is missing.
-pub(crate) async fn prepare(args: &Args) -> Result<Schemas> {
+pub(crate) async fn prepare_topics(args: &Args) -> Result<TopicSchemas> {
     let registry = SrSettings::new(args.registry.trim_end_matches('/').to_owned());
     if args.create_topics {
-        create(args).await?;
+        create_topics(args).await?;
     }
     let question = question_schema(args, &registry).await?;
-    let answer = register(&registry, &args.answers_topic, ANSWER).await?;
-    Ok(Schemas {
-        question: Registered::parse(&question)?,
-        answer: Registered::parse(&answer)?,
+    let answer = register_schema(&registry, &args.answers_topic, ANSWER).await?;
+    Ok(TopicSchemas {
+        question: SchemaWithId::parse(&question)?,
+        answer: SchemaWithId::parse(&answer)?,
     })
 }
 
-impl Registered {
+impl SchemaWithId {
     fn parse(registered: &RegisteredSchema) -> Result<Self> {
         Ok(Self {
             id: registered.id,
@@ -61,7 +61,7 @@ async fn question_schema(args: &Args, registry: &SrSettings) -> Result<Registere
     let by_subject = SubjectNameStrategy::TopicNameStrategy(topic.clone(), false);
     match get_schema_by_subject(registry, &by_subject).await {
         Ok(found) => Ok(found),
-        Err(_) if args.create_topics => register(registry, topic, QUESTION).await,
+        Err(_) if args.create_topics => register_schema(registry, topic, QUESTION).await,
         Err(problem) => Err(problem).with_context(|| {
             format!(
                 "no schema of {topic}-value in {}; see --create-topics",
@@ -71,14 +71,18 @@ async fn question_schema(args: &Args, registry: &SrSettings) -> Result<Registere
     }
 }
 
-async fn register(registry: &SrSettings, topic: &str, schema: &str) -> Result<RegisteredSchema> {
+async fn register_schema(
+    registry: &SrSettings,
+    topic: &str,
+    schema: &str,
+) -> Result<RegisteredSchema> {
     let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
     let subject = format!("{topic}-value");
     let done = post_schema(registry, subject.clone(), supplied).await;
     done.with_context(|| format!("registering the schema of {subject}"))
 }
 
-async fn create(args: &Args) -> Result<()> {
+async fn create_topics(args: &Args) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", &args.bootstrap)
         .create()?;

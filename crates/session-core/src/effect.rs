@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use types::{
-    AnswerFloor, AnswerOutcome, AnswerText, Question, QuestionId, QuestionOutcome, SessionId,
+    AnswerOutcome, AnswerText, MinOffsets, QuestionId, QuestionOutcome, QuestionRecord, SessionId,
     SessionKey, WireId,
 };
 
-use crate::told::{ResumePoint, Told};
+use crate::server_message::{MessageV2, ResumePoint};
 
 /// One thing to do. Closed and comparable, so that tests are data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,51 +15,51 @@ pub enum Effect {
     /// Produce this question; report with [`crate::Input::Published`] or [`crate::Input::PublishFailed`].
     /// The pending entry exists already.
     Publish {
-        /// Who asked.
+        /// The session that asked.
         key: SessionKey,
-        /// What the report is to name.
-        publish: PublishId,
-        /// What to produce.
-        question: Question,
+        /// The publication, which the report names.
+        publish_id: PublishId,
+        /// The question to produce.
+        question: QuestionRecord,
     },
     /// Look up what was written of an answer before now: every record that names the question, and
     /// every one under the wire id that names none. Report with [`crate::Input::Recovered`]. The
     /// pending entry exists already, so what comes from now on is not missed.
     Recover {
-        /// Whose question.
+        /// The session that asked.
         key: SessionKey,
-        /// Which one.
+        /// The question.
         question_id: QuestionId,
-        /// What its answer carries as session id.
+        /// The session id of its answer.
         wire_id: WireId,
         /// Below it stands nothing of its answer.
-        floor: AnswerFloor,
+        min_offsets: MinOffsets,
     },
     /// Tell this to a client of version 2.
-    Tell {
-        /// Whom.
+    SendV2 {
+        /// The connection.
         key: SessionKey,
-        /// What.
-        told: Box<Told>,
+        /// The message.
+        message: Box<MessageV2>,
     },
     /// Put this on the socket of a client of version 1.
-    Send {
+    SendV1 {
         /// To whom.
         key: SessionKey,
-        /// What.
-        reply: Reply,
+        /// The message.
+        reply: ReplyV1,
     },
     /// Close the socket after what was sent before.
     Close {
-        /// Whose.
+        /// The connection.
         key: SessionKey,
-        /// Why.
+        /// The reason.
         reason: CloseReason,
-        /// What the client's next token says, if it does well to come back with one (version 2).
+        /// The content of the client's next token, if it does well to come back with one (version 2).
         resume: Option<Box<ResumePoint>>,
     },
     /// Something worth a log line or a metric happened.
-    Note(Event),
+    RecordEvent(SessionEvent),
 }
 
 /// Names one publication of a question. A question that is asked again has another one.
@@ -71,26 +71,26 @@ pub struct PublishId {
     pub number: u64,
 }
 
-/// Which version of the WebSocket protocol a session speaks.
+/// The version of the WebSocket protocol that a session speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Version {
+pub enum ProtocolVersion {
     /// One frame a question.
     V1,
     /// Tokens, parts, resumption.
     V2,
 }
 
-/// What a client of version 1 is told.
+/// A message to a client of version 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum ReplyV1 {
     /// The answer to the session's question.
     Answer {
         /// The answer's text.
         text: AnswerText,
         /// From [`crate::Input::Ask`] to the delivery report; `None` when the answer came first.
-        publish: Option<Duration>,
+        publish_time: Option<Duration>,
         /// From [`crate::Input::Ask`] to the answer.
-        total: Duration,
+        total_time: Duration,
     },
     /// The answering side gave up on the question.
     AnswerFailed,
@@ -104,7 +104,7 @@ pub enum Reply {
     TimedOut,
 }
 
-/// Why the core closes a socket.
+/// The reason for which the core closes a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
     /// This process drains (4001).
@@ -113,26 +113,26 @@ pub enum CloseReason {
     Superseded,
 }
 
-/// What happened, for logs and metrics. Ids only, never texts.
+/// An event for logs and metrics. Ids only, never texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum SessionEvent {
     /// A question is in Kafka.
     QuestionAccepted {
-        /// Whose question.
+        /// The session that asked.
         key: SessionKey,
-        /// What its client speaks.
-        version: Version,
+        /// The version that its client speaks.
+        version: ProtocolVersion,
         /// From asking to now.
-        after: Duration,
+        elapsed: Duration,
     },
     /// A question that was accepted earlier, here or elsewhere, came with its resumed session.
     QuestionAdopted {
-        /// Whose question.
+        /// The session that asked.
         key: SessionKey,
     },
     /// A session could not be resumed.
     NotResumed {
-        /// Whose token it was.
+        /// The session of the token.
         key: SessionKey,
     },
     /// A socket without a token asked for the id of a live session that it may not replace: in version 1
@@ -141,20 +141,20 @@ pub enum Event {
         /// The connection that asked.
         key: SessionKey,
         /// The version that its client speaks.
-        version: Version,
+        version: ProtocolVersion,
     },
     /// A question ended.
     QuestionEnded {
-        /// Whose question.
+        /// The session that asked.
         key: SessionKey,
-        /// How.
+        /// The outcome.
         outcome: QuestionOutcome,
         /// From asking to now.
-        after: Duration,
+        elapsed: Duration,
     },
     /// A record of the answers' topic was decided.
     AnswerDecided {
-        /// How.
+        /// The outcome.
         outcome: AnswerOutcome,
     },
     /// An answer is larger than it may be; its question has ended with an error.
@@ -163,10 +163,10 @@ pub enum Event {
     /// ended with an error (version 2).
     AnswerRestarted,
     /// The parts of an answer contradict each other; its question has ended with an error.
-    PartsBroken,
+    ContradictoryParts,
     /// The answering side answered one plain question twice: every question takes a suffix for
     /// `answer_ttl`.
-    DuplicatesSeen,
+    DuplicateAnswers,
     /// An answer under the bare id of a session that had asked under a suffix, for the third time or more
     /// with none under a suffix in between: the answering side strips suffixes, which breaks the contract.
     SuffixStripped {
@@ -174,5 +174,5 @@ pub enum Event {
         session: SessionId,
     },
     /// A debt could not be remembered: every question takes a suffix for `answer_ttl`.
-    OwedTableFull,
+    DepartedTableFull,
 }

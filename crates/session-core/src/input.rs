@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use types::{
-    Answer, AnswerFloor, AskId, Lineage, QuestionId, QuestionText, SessionKey, Suffix, UserName,
+    Answer, AskId, Lineage, MinOffsets, QuestionId, QuestionText, SessionKey, UserName,
+    WireIdSuffix,
 };
 
 use crate::ResumePoint;
@@ -23,16 +24,16 @@ pub enum Input {
         /// The session and its new connection.
         key: SessionKey,
         /// A new session, or one that goes on.
-        start: Start,
+        start: SessionStart,
     },
-    /// What [`crate::Effect::Recover`] asked for.
+    /// The result of [`crate::Effect::Recover`].
     Recovered {
-        /// Whose question.
+        /// The session that asked.
         key: SessionKey,
-        /// Which one.
+        /// The question.
         question_id: QuestionId,
-        /// What was written of its answer before.
-        recovery: Recovery,
+        /// The records written of its answer before.
+        result: RecoveryResult,
     },
     /// A socket is gone. Stale keys have no effect.
     Disconnected {
@@ -41,63 +42,63 @@ pub enum Input {
     },
     /// A client asks.
     Ask {
-        /// Who asks.
+        /// The session that asks.
         key: SessionKey,
-        /// What.
-        ask: Ask,
+        /// The message.
+        ask: AskRequest,
     },
     /// A client of version 2 gives its question up.
     Cancel {
-        /// Who.
+        /// The session that asked.
         key: SessionKey,
         /// The client's id of the question; any other than the open one's has no effect.
-        id: AskId,
+        ask_id: AskId,
     },
     /// A client of version 2 says what it has received.
     Ack {
-        /// Who.
+        /// The session that asked.
         key: SessionKey,
         /// The last part without a gap before it.
         seq: u64,
     },
     /// Kafka has the question (delivery report, acks=all).
     Published {
-        /// Which publication.
-        publish: PublishId,
+        /// The publication.
+        publish_id: PublishId,
     },
     /// Kafka or the registry did not take the question.
     PublishFailed {
-        /// Which publication.
-        publish: PublishId,
-        /// Whether it may be in Kafka all the same.
+        /// The publication.
+        publish_id: PublishId,
+        /// Tells whether it may be in Kafka all the same.
         persisted: Persisted,
     },
     /// An answer was read from Kafka.
     Answer(Answer),
     /// Stop taking questions, close idle sessions at most `closes` at a time. May be given again.
     Drain {
-        /// How many idle sessions to close now.
-        closes: usize,
+        /// The number of idle sessions to close now.
+        max_closes: usize,
     },
     /// The drain's budget is spent: tell who still waits, close everybody.
     DrainExpired,
-    /// The time that [`crate::Registry::poll_timeout`] asked for has come.
+    /// The time that [`crate::SessionRegistry::poll_timeout`] asked for has come.
     Tick,
 }
 
 /// A question as the client put it, with all that the core may not make itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct AskRequest {
     /// Identifies the question: at random in version 1, by its client in version 2.
     pub identity: AskIdentity,
     /// Its text.
     pub text: QuestionText,
-    /// Who asks, if said.
+    /// The name of the person who asks, if given.
     pub user_name: Option<UserName>,
     /// Random characters for the wire id, used or not.
-    pub suffix: Suffix,
+    pub suffix: WireIdSuffix,
     /// The answers' high watermarks as known now, before the question is produced.
-    pub floor: AnswerFloor,
+    pub min_offsets: MinOffsets,
     /// Wall time, handed on to the record. Decides nothing.
     pub asked_at: SystemTime,
 }
@@ -116,38 +117,38 @@ pub enum AskIdentity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyedAsk {
     /// The client's idempotency key.
-    pub id: AskId,
-    /// Longest wait for the answer; never longer than [`crate::Settings::answer_timeout`].
+    pub ask_id: AskId,
+    /// Longest wait for the answer; never longer than [`crate::CoreSettings::answer_timeout`].
     pub timeout: Option<Duration>,
 }
 
-/// How a session of version 2 begins.
+/// The beginning of a version-2 session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
+pub enum SessionStart {
     /// Begins a new session, under the key's session id if no live session has it.
     Fresh {
         /// 128 random bits that scope the question ids of this session.
         lineage: Lineage,
     },
-    /// Where a token says. The key is that of the token's session.
+    /// Resumes where a token says. The key is that of the token's session.
     Resume {
-        /// What the token says.
+        /// The content of the token.
         point: ResumePoint,
         /// The last part that the client has received.
         last_seq: u64,
     },
 }
 
-/// What was written of an answer before its session was resumed.
+/// The records of an answer that were written before its session was resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recovery {
+pub enum RecoveryResult {
     /// Every record of its wire id, in any order; none when nothing was written.
     Found(Vec<Answer>),
     /// Nobody can know: not all of the topic since then can be looked at.
-    Lost,
+    Unavailable,
 }
 
-/// Whether a question that was reported as failed may be in Kafka all the same.
+/// Tells whether a question that was reported as failed may be in Kafka all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persisted {
     /// It was never sent: no answer can come.

@@ -30,19 +30,19 @@ pub struct Ledger {
 
 impl Ledger {
     /// A question is in Kafka and waits.
-    pub(crate) fn accept(&mut self) {
+    pub(crate) fn count_accepted(&mut self) {
         self.accepted += 1;
         self.pending += 1;
     }
 
     /// A question that another connection accepted waits here.
-    pub(crate) fn adopt(&mut self) {
+    pub(crate) fn count_adopted(&mut self) {
         self.adopted += 1;
         self.pending += 1;
     }
 
     /// A question ended; an accepted one no longer waits.
-    pub(crate) fn end(&mut self, outcome: QuestionOutcome) {
+    pub(crate) fn count_ended(&mut self, outcome: QuestionOutcome) {
         let count = match outcome {
             QuestionOutcome::Answered => &mut self.answered,
             QuestionOutcome::Expired => &mut self.expired,

@@ -2,36 +2,36 @@
 
 use std::time::Instant;
 
-use types::{Question, QuestionId, SessionKey};
+use types::{QuestionId, QuestionRecord, SessionKey};
 
-use crate::course::Unacked;
-use crate::on_recovered::Past;
-use crate::question::Pending;
-use crate::state::State;
-use crate::stream::{Cause, Stream};
-use crate::{Ask, AskIdentity, ErrorCode, KeyedAsk, Registry, Reply};
+use crate::answer_stream::{AnswerStream, RecoveryCause};
+use crate::on_recovered::QuestionToRecover;
+use crate::outstanding_question::OutstandingQuestion;
+use crate::session_state::SessionState;
+use crate::stream_progress::UnackedAnswer;
+use crate::{AskIdentity, AskRequest, KeyedAsk, QuestionErrorCode, ReplyV1, SessionRegistry};
 
-impl Registry {
-    pub(crate) fn on_ask(&mut self, now: Instant, key: SessionKey, ask: Ask) {
-        match self.current(&key) {
-            None | Some(State::Departed { .. } | State::Closing) => {}
-            Some(State::Waiting(open)) => self.ask_while_waiting(key, open, &ask.identity),
-            Some(State::Idle) => self.ask_while_idle(now, key, ask),
+impl SessionRegistry {
+    pub(crate) fn on_ask(&mut self, now: Instant, key: SessionKey, ask: AskRequest) {
+        match self.current_state(&key) {
+            None | Some(SessionState::Departed { .. } | SessionState::Closing) => {}
+            Some(SessionState::Waiting(open)) => self.ask_while_waiting(key, open, &ask.identity),
+            Some(SessionState::Idle) => self.ask_while_idle(now, key, ask),
         }
     }
 
     fn ask_while_waiting(&mut self, key: SessionKey, open: QuestionId, asked: &AskIdentity) {
-        let question = self.pending.get(&open);
+        let question = self.outstanding_questions.get(&open);
         let stream = question.and_then(|question| question.stream.as_deref());
         match (stream, asked) {
-            (None, AskIdentity::Random(_)) => self.send(key, Reply::Busy),
+            (None, AskIdentity::Random(_)) => self.send_v1(key, ReplyV1::Busy),
             (Some(stream), AskIdentity::Keyed(keyed)) => {
-                let id = stream.id.clone();
-                if id != keyed.id {
-                    return self.tell_error(key, id, ErrorCode::Busy, None);
+                let id = stream.ask_id.clone();
+                if id != keyed.ask_id {
+                    return self.send_error(key, id, QuestionErrorCode::Busy, None);
                 }
-                if question.is_some_and(|question| question.accepted.is_some()) {
-                    self.tell_accepted(key, id);
+                if question.is_some_and(|question| question.accepted_after.is_some()) {
+                    self.send_accepted(key, id);
                 }
             }
             // A client of another version than its session speaks is a mistake of the caller's.
@@ -39,78 +39,88 @@ impl Registry {
         }
     }
 
-    fn ask_while_idle(&mut self, now: Instant, key: SessionKey, ask: Ask) {
-        match (ask.identity.clone(), self.course(&key.id)) {
-            (AskIdentity::Random(question_id), None) => match self.draining {
-                Some(_) => self.send(key, Reply::Draining),
-                None => self.ask(now, key, ask, question_id, None),
+    fn ask_while_idle(&mut self, now: Instant, key: SessionKey, ask: AskRequest) {
+        match (ask.identity.clone(), self.progress_mut(&key.id)) {
+            (AskIdentity::Random(question_id), None) => match self.sessions_to_drain {
+                Some(_) => self.send_v1(key, ReplyV1::Draining),
+                None => self.begin_question(now, key, ask, question_id, None),
             },
             (AskIdentity::Keyed(keyed), Some(course)) => {
-                let question_id = course.lineage.question_id(&keyed.id);
-                let id = keyed.id.clone();
+                let question_id = course.lineage.question_id(&keyed.ask_id);
+                let id = keyed.ask_id.clone();
                 if course.was_answered(question_id) {
-                    return match course.take_unacked(question_id) {
-                        Some((unacked, acked)) => self.answer_again(now, key, unacked, acked),
-                        None => self.tell_error(key, id, ErrorCode::AlreadyAnswered, None),
+                    return match course.take_unacked_answer(question_id) {
+                        Some((unacked, acked)) => self.resend_answer(now, key, unacked, acked),
+                        None => self.send_error(key, id, QuestionErrorCode::AlreadyAnswered, None),
                     };
                 }
-                match self.draining {
-                    Some(_) => self.tell_error(key, id, ErrorCode::Draining, None),
-                    None => self.ask(now, key, ask, question_id, Some(keyed)),
+                match self.sessions_to_drain {
+                    Some(_) => self.send_error(key, id, QuestionErrorCode::Draining, None),
+                    None => self.begin_question(now, key, ask, question_id, Some(keyed)),
                 }
             }
             (AskIdentity::Random(_), Some(_)) | (AskIdentity::Keyed(_), None) => {}
         }
     }
 
-    fn ask(
+    fn begin_question(
         &mut self,
         now: Instant,
         key: SessionKey,
-        ask: Ask,
+        ask: AskRequest,
         question_id: QuestionId,
         keyed: Option<KeyedAsk>,
     ) {
         let longest = self.settings.answer_timeout;
         let timeout = keyed.as_ref().and_then(|keyed| keyed.timeout);
-        let stream = keyed.map(|KeyedAsk { id, timeout: _ }| {
-            let base = self.course(&key.id).map_or(0, |course| course.seq);
-            Box::new(Stream::new(id, base, self.settings.part_bytes))
-        });
+        let stream = keyed.map(
+            |KeyedAsk {
+                 ask_id: id,
+                 timeout: _,
+             }| {
+                let base = self
+                    .progress_mut(&key.id)
+                    .map_or(0, |course| course.last_seq);
+                Box::new(AnswerStream::new(id, base, self.settings.chunk_bytes))
+            },
+        );
         let wire_id = self.mint_wire_id(now, &key.id, ask.suffix);
-        let question = Question {
-            session: key.id.clone(),
+        let question = QuestionRecord {
+            session_id: key.id.clone(),
             wire_id: wire_id.clone(),
             question_id,
             text: ask.text,
             user_name: ask.user_name,
             asked_at: ask.asked_at,
         };
-        let publish = self.next_publish(question_id);
-        self.wait(Pending {
-            publish,
+        let publish = self.next_publish_id(question_id);
+        self.begin_waiting(OutstandingQuestion {
+            publish_id: publish,
             key: key.clone(),
             wire_id,
-            floor: ask.floor,
-            asked: now,
+            min_offsets: ask.min_offsets,
+            asked_at: now,
             deadline: now + timeout.map_or(longest, |timeout| timeout.min(longest)),
-            accepted: None,
-            reported: false,
-            parts: None,
+            accepted_after: None,
+            is_reported: false,
+            assembler: None,
             stream,
         });
-        self.publish(key, publish, question);
+        self.publish_question(key, publish, question);
     }
 
     /// The client lacks parts of an answer that was sent: they are looked up and sent again.
-    fn answer_again(&mut self, now: Instant, key: SessionKey, unacked: Unacked, acked: u64) {
-        let Unacked { question, base } = unacked;
-        let past = Past {
+    fn resend_answer(&mut self, now: Instant, key: SessionKey, unacked: UnackedAnswer, acked: u64) {
+        let UnackedAnswer {
             question,
-            base,
-            seen: acked,
-            cause: Cause::AskedAgain,
+            seq_before: base,
+        } = unacked;
+        let past = QuestionToRecover {
+            question,
+            seq_before: base,
+            received_seq: acked,
+            cause: RecoveryCause::AskedAgain,
         };
-        self.recover(now, key, past);
+        self.begin_recovery(now, key, past);
     }
 }

@@ -4,31 +4,33 @@ use std::time::Instant;
 
 use types::{AskId, QuestionOutcome, SessionKey};
 
-use crate::{ErrorCode, Registry};
+use crate::{QuestionErrorCode, SessionRegistry};
 
-impl Registry {
+impl SessionRegistry {
     pub(crate) fn on_cancel(&mut self, now: Instant, key: &SessionKey, id: &AskId) {
-        let is_open = self.current(key).is_some()
-            && self.waiting(&key.id).is_some_and(|question| {
-                let stream = question.stream.as_deref();
-                stream.is_some_and(|stream| stream.id == *id)
-            });
+        let is_open = self.current_state(key).is_some()
+            && self
+                .outstanding_question_mut(&key.id)
+                .is_some_and(|question| {
+                    let stream = question.stream.as_deref();
+                    stream.is_some_and(|stream| stream.ask_id == *id)
+                });
         if !is_open {
             return;
         }
-        let Some(question) = self.free(&key.id) else {
+        let Some(question) = self.end_waiting(&key.id) else {
             return;
         };
-        self.tell_end(&question, ErrorCode::Cancelled);
-        self.abandon(now, question, QuestionOutcome::Cancelled);
+        self.send_question_error(&question, QuestionErrorCode::Cancelled);
+        self.abandon_question(now, question, QuestionOutcome::Cancelled);
         self.close_if_draining(&key.id);
     }
 
     pub(crate) fn on_ack(&mut self, key: &SessionKey, seq: u64) {
-        if self.current(key).is_some()
-            && let Some(course) = self.course(&key.id)
+        if self.current_state(key).is_some()
+            && let Some(course) = self.progress_mut(&key.id)
         {
-            course.ack(seq);
+            course.acknowledge(seq);
         }
     }
 }

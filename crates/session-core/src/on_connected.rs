@@ -7,74 +7,79 @@ use std::time::Instant;
 use types::SessionKey;
 
 use crate::session::Session;
-use crate::state::State;
-use crate::{CloseReason, Event, Registry, Timer, Version};
+use crate::session_state::SessionState;
+use crate::{CloseReason, ProtocolVersion, SessionEvent, SessionRegistry, SessionTimer};
 
-impl Registry {
+impl SessionRegistry {
     pub(crate) fn on_connected(&mut self, now: Instant, key: &SessionKey) {
-        if self.is_here(key.id.as_str()) && self.version(&key.id) == Version::V2 {
+        if self.is_connected(key.id.as_str()) && self.version_of(&key.id) == ProtocolVersion::V2 {
             // Only a valid token replaces the socket of a live version-2 session.
-            let version = Version::V1;
-            self.note(Event::SessionIdInUse {
+            let version = ProtocolVersion::V1;
+            self.record_event(SessionEvent::SessionIdInUse {
                 key: key.clone(),
                 version,
             });
-            return self.refuse(key.clone(), CloseReason::Superseded);
+            return self.refuse_connection(key.clone(), CloseReason::Superseded);
         }
-        if self.enter(now, key)
+        if self.attach_connection(now, key)
             && let Some(session) = self.sessions.get_mut(&key.id)
         {
-            session.course = None;
+            session.progress = None;
         }
     }
 
     /// Makes this socket its session's connection. False when it is not, or was already.
-    pub(crate) fn enter(&mut self, now: Instant, key: &SessionKey) -> bool {
+    pub(crate) fn attach_connection(&mut self, now: Instant, key: &SessionKey) -> bool {
         let before = self.sessions.get(&key.id);
         match before.map(|session| (session.state, session.generation)) {
             None => {
-                self.connected += 1;
+                self.connected_count += 1;
                 let session = Session::new(key.generation);
                 self.sessions.insert(key.id.clone(), session);
             }
-            Some((State::Departed { until }, _)) => self.recall(key, until),
-            Some((State::Idle | State::Waiting(_) | State::Closing, older)) => {
+            Some((SessionState::Departed { until }, _)) => {
+                self.restore_departed_session(key, until)
+            }
+            Some((
+                SessionState::Idle | SessionState::Waiting(_) | SessionState::Closing,
+                older,
+            )) => {
                 match key.generation.cmp(&older) {
                     // Two sockets raced and the newer one was first: this one is the replaced one.
                     Ordering::Less => {
-                        self.refuse(key.clone(), CloseReason::Superseded);
+                        self.refuse_connection(key.clone(), CloseReason::Superseded);
                         return false;
                     }
                     Ordering::Equal => return false,
-                    Ordering::Greater => self.supersede(now, key),
+                    Ordering::Greater => self.supersede_connection(now, key),
                 }
             }
         }
-        if let Some(idle) = &mut self.draining {
+        if let Some(idle) = &mut self.sessions_to_drain {
             idle.insert(key.id.clone());
         }
         true
     }
 
     /// A departed session is back, with all that it may be owed.
-    fn recall(&mut self, key: &SessionKey, until: Instant) {
-        self.connected += 1;
+    fn restore_departed_session(&mut self, key: &SessionKey, until: Instant) {
+        self.connected_count += 1;
         self.deadlines
-            .remove(&(until, Timer::DebtExpiry, key.id.clone()));
-        self.take_over(key);
+            .remove(&(until, SessionTimer::DepartedSessionExpiry, key.id.clone()));
+        self.set_connection(key);
     }
 
     /// The older socket of a session is told to close, and its question ends.
-    fn supersede(&mut self, now: Instant, newer: &SessionKey) {
-        self.lose_socket(now, &newer.id);
-        self.close(&newer.id, CloseReason::Superseded);
-        self.take_over(newer);
+    fn supersede_connection(&mut self, now: Instant, newer: &SessionKey) {
+        self.end_question_of_lost_socket(now, &newer.id);
+        self.close_idle(&newer.id, CloseReason::Superseded);
+        self.set_connection(newer);
     }
 
-    fn take_over(&mut self, key: &SessionKey) {
+    fn set_connection(&mut self, key: &SessionKey) {
         if let Some(session) = self.sessions.get_mut(&key.id) {
             session.generation = key.generation;
-            session.state = State::Idle;
+            session.state = SessionState::Idle;
         }
     }
 }

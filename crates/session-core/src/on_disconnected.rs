@@ -4,41 +4,42 @@ use std::time::Instant;
 
 use types::{SessionId, SessionKey};
 
-use crate::state::State;
-use crate::{Registry, Timer};
+use crate::session_state::SessionState;
+use crate::{SessionRegistry, SessionTimer};
 
-impl Registry {
+impl SessionRegistry {
     pub(crate) fn on_disconnected(&mut self, now: Instant, key: SessionKey) {
-        if self.current(&key).is_none() {
+        if self.current_state(&key).is_none() {
             return;
         }
-        self.lose_socket(now, &key.id);
-        self.leave(now, key);
+        self.end_question_of_lost_socket(now, &key.id);
+        self.detach_connection(now, key);
     }
 
     /// An idle session's connection is gone.
-    pub(crate) fn leave(&mut self, now: Instant, key: SessionKey) {
-        if let Some(idle) = &mut self.draining {
+    pub(crate) fn detach_connection(&mut self, now: Instant, key: SessionKey) {
+        if let Some(idle) = &mut self.sessions_to_drain {
             idle.remove(&key.id);
         }
-        self.depart(now, key.id);
+        self.remember_or_forget_session(now, key.id);
     }
 
     /// Remembers the session if it may be owed an answer and there is room, else forgets it.
-    fn depart(&mut self, now: Instant, id: SessionId) {
-        let full = self.owed_table_is_full();
-        self.connected -= 1;
+    fn remember_or_forget_session(&mut self, now: Instant, id: SessionId) {
+        let full = self.is_departed_table_full();
+        self.connected_count -= 1;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        match session.debts.outstanding(now) {
+        match session.pending_answers.pending_until(now) {
             Some(until) if !full => {
-                session.state = State::Departed { until };
-                self.deadlines.insert((until, Timer::DebtExpiry, id));
+                session.state = SessionState::Departed { until };
+                self.deadlines
+                    .insert((until, SessionTimer::DepartedSessionExpiry, id));
             }
             Some(_) => {
                 self.sessions.remove(&id);
-                self.debt_forgotten(now);
+                self.on_pending_answers_dropped(now);
             }
             None => {
                 self.sessions.remove(&id);

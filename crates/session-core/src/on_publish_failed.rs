@@ -5,10 +5,10 @@ use std::time::Instant;
 use types::{AnswerOutcome, QuestionOutcome};
 
 use crate::effect::PublishId;
-use crate::question::Pending;
-use crate::{ErrorCode, Persisted, Registry};
+use crate::outstanding_question::OutstandingQuestion;
+use crate::{Persisted, QuestionErrorCode, SessionRegistry};
 
-impl Registry {
+impl SessionRegistry {
     pub(crate) fn on_publish_failed(
         &mut self,
         now: Instant,
@@ -16,32 +16,41 @@ impl Registry {
         persisted: Persisted,
     ) {
         match persisted {
-            Persisted::Maybe => self.questions_may_be_doubled(now),
+            Persisted::Maybe => self.on_possible_duplicate_questions(now),
             Persisted::No => {}
         }
-        if let Some(ended) = self.unreported.remove(&publish) {
+        if let Some(ended) = self.unreported_questions.remove(&publish) {
             // Its session was told, and what it may be owed noted, when it ended.
-            self.ended(ended.key, QuestionOutcome::PublishFailed, now - ended.asked);
+            self.record_ended(
+                ended.key,
+                QuestionOutcome::PublishFailed,
+                now - ended.asked_at,
+            );
             return;
         }
-        let unreported =
-            |question: &&Pending| question.publish == publish && question.accepted.is_none();
-        let Some(question) = self.pending.get(&publish.question).filter(unreported) else {
+        let unreported = |question: &&OutstandingQuestion| {
+            question.publish_id == publish && question.accepted_after.is_none()
+        };
+        let Some(question) = self
+            .outstanding_questions
+            .get(&publish.question)
+            .filter(unreported)
+        else {
             return;
         };
         let id = question.key.id.clone();
-        let Some(question) = self.free(&id) else {
+        let Some(question) = self.end_waiting(&id) else {
             return;
         };
         match persisted {
-            Persisted::Maybe => self.incur(now, &question, AnswerOutcome::Late),
+            Persisted::Maybe => self.expect_late_answer(now, &question, AnswerOutcome::Late),
             Persisted::No => {}
         }
-        self.tell_end(&question, ErrorCode::PublishFailed);
-        self.ended(
+        self.send_question_error(&question, QuestionErrorCode::PublishFailed);
+        self.record_ended(
             question.key,
             QuestionOutcome::PublishFailed,
-            now - question.asked,
+            now - question.asked_at,
         );
         self.close_if_draining(&id);
     }

@@ -4,38 +4,41 @@ use std::time::Instant;
 
 use types::QuestionId;
 
-use crate::Registry;
+use crate::SessionRegistry;
 use crate::effect::PublishId;
 
-impl Registry {
+impl SessionRegistry {
     pub(crate) fn on_published(&mut self, now: Instant, publish: PublishId) {
-        if let Some(question) = self.unreported.remove(&publish) {
-            let after = now - question.asked;
-            self.accepted(question.key.clone(), question.version, after);
-            self.ended(question.key, question.outcome, after);
-        } else if let Some(question) = self.pending.get_mut(&publish.question)
-            && question.publish == publish
+        if let Some(question) = self.unreported_questions.remove(&publish) {
+            let after = now - question.asked_at;
+            self.record_accepted(question.key.clone(), question.version, after);
+            self.record_ended(question.key, question.outcome, after);
+        } else if let Some(question) = self.outstanding_questions.get_mut(&publish.question)
+            && question.publish_id == publish
         {
-            question.reported = true;
-            self.accept(now, publish.question);
+            question.is_reported = true;
+            self.mark_accepted(now, publish.question);
         }
     }
 
     /// An open question is in Kafka. Said once.
-    pub(crate) fn accept(&mut self, now: Instant, question_id: QuestionId) {
-        let Some(question) = self.pending.get_mut(&question_id) else {
+    pub(crate) fn mark_accepted(&mut self, now: Instant, question_id: QuestionId) {
+        let Some(question) = self.outstanding_questions.get_mut(&question_id) else {
             return;
         };
-        if question.accepted.is_some() {
+        if question.accepted_after.is_some() {
             return;
         }
-        let after = now - question.asked;
-        question.accepted = Some(after);
+        let after = now - question.asked_at;
+        question.accepted_after = Some(after);
         let (key, version) = (question.key.clone(), question.version());
-        let id = question.stream.as_deref().map(|stream| stream.id.clone());
-        self.accepted(key.clone(), version, after);
+        let id = question
+            .stream
+            .as_deref()
+            .map(|stream| stream.ask_id.clone());
+        self.record_accepted(key.clone(), version, after);
         if let Some(id) = id {
-            self.tell_accepted(key, id);
+            self.send_accepted(key, id);
         }
     }
 }

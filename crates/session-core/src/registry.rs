@@ -8,71 +8,72 @@ use std::time::Instant;
 use types::{QuestionId, SessionId, SessionKey};
 
 use crate::effect::PublishId;
-use crate::question::{Pending, Unreported};
+use crate::outstanding_question::{OutstandingQuestion, UnreportedQuestion};
 use crate::session::Session;
-use crate::state::State;
-use crate::stripped_suffix::StrippedSuffixDetector;
+use crate::session_state::SessionState;
+use crate::stripped_suffix_detector::StrippedSuffixDetector;
 use crate::{
-    CloseReason, Effect, Event, Input, Ledger, Reply, ResumePoint, Settings, Timer, Version,
+    CloseReason, CoreSettings, Effect, Input, Ledger, ProtocolVersion, ReplyV1, ResumePoint,
+    SessionEvent, SessionTimer,
 };
 
 /// All sessions and questions. See the crate's documentation for the contract.
 ///
-/// Its size is bounded by the connections it is told of and by [`Settings::max_owed`].
+/// Its size is bounded by the connections it is told of and by [`CoreSettings::max_departed_sessions`].
 #[derive(Debug)]
-pub struct Registry {
-    pub(crate) settings: Settings,
+pub struct SessionRegistry {
+    pub(crate) settings: CoreSettings,
     /// Connected sessions, and departed ones that may still be owed an answer.
     pub(crate) sessions: HashMap<SessionId, Session>,
-    /// How many of them have a socket.
-    pub(crate) connected: usize,
+    /// The number of sessions with a socket.
+    pub(crate) connected_count: usize,
     /// One entry a waiting session.
-    pub(crate) pending: HashMap<QuestionId, Pending>,
-    /// Ended questions whose delivery report is still to come; at most [`Settings::max_owed`].
-    pub(crate) unreported: HashMap<PublishId, Unreported>,
+    pub(crate) outstanding_questions: HashMap<QuestionId, OutstandingQuestion>,
+    /// Ended questions whose delivery report is still to come; at most [`CoreSettings::max_departed_sessions`].
+    pub(crate) unreported_questions: HashMap<PublishId, UnreportedQuestion>,
     /// One entry a waiting session, one a departed session; removed with what it belongs to.
-    pub(crate) deadlines: BTreeSet<(Instant, Timer, SessionId)>,
+    pub(crate) deadlines: BTreeSet<(Instant, SessionTimer, SessionId)>,
     /// Until when every question takes a suffix.
-    pub(crate) suffix_all_until: Option<Instant>,
-    pub(crate) stripped_suffix: StrippedSuffixDetector,
+    pub(crate) suffixes_required_until: Option<Instant>,
+    pub(crate) stripped_suffix_detector: StrippedSuffixDetector,
     /// `Some` once draining: the idle sessions that were not yet told to close.
-    pub(crate) draining: Option<BTreeSet<SessionId>>,
+    pub(crate) sessions_to_drain: Option<BTreeSet<SessionId>>,
     pub(crate) ledger: Ledger,
     /// Publications so far.
-    pub(crate) publishes: u64,
+    pub(crate) publish_count: u64,
     effects: VecDeque<Effect>,
 }
 
-/// How much there is of what, for gauges, for the drain, and for tests.
+/// Counts for gauges, for the drain, and for tests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct SessionStats {
     /// Sessions with a socket.
-    pub connected: usize,
+    pub connected_count: usize,
     /// Of those: with an open question, confirmed by Kafka or not.
     pub waiting: usize,
-    /// Departed sessions that may still be owed an answer; at most [`Settings::max_owed`].
-    pub owed: usize,
-    /// Ended questions whose delivery report is still to come; at most [`Settings::max_owed`].
+    /// Departed sessions that may still be owed an answer; at most [`CoreSettings::max_departed_sessions`].
+    pub departed: usize,
+    /// Ended questions whose delivery report is still to come; at most [`CoreSettings::max_departed_sessions`].
     pub unreported: usize,
     /// The ledger.
     pub ledger: Ledger,
 }
 
-impl Registry {
+impl SessionRegistry {
     /// An empty registry.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: CoreSettings) -> Self {
         Self {
             settings,
             sessions: HashMap::new(),
-            connected: 0,
-            pending: HashMap::new(),
-            unreported: HashMap::new(),
+            connected_count: 0,
+            outstanding_questions: HashMap::new(),
+            unreported_questions: HashMap::new(),
             deadlines: BTreeSet::new(),
-            suffix_all_until: None,
-            stripped_suffix: StrippedSuffixDetector::default(),
-            draining: None,
+            suffixes_required_until: None,
+            stripped_suffix_detector: StrippedSuffixDetector::default(),
+            sessions_to_drain: None,
             ledger: Ledger::default(),
-            publishes: 0,
+            publish_count: 0,
             effects: VecDeque::new(),
         }
     }
@@ -84,19 +85,24 @@ impl Registry {
             Input::Start { key, start } => self.on_start(now, key, start),
             Input::Disconnected { key } => self.on_disconnected(now, key),
             Input::Ask { key, ask } => self.on_ask(now, key, ask),
-            Input::Cancel { key, id } => self.on_cancel(now, &key, &id),
+            Input::Cancel { key, ask_id: id } => self.on_cancel(now, &key, &id),
             Input::Ack { key, seq } => self.on_ack(&key, seq),
-            Input::Published { publish } => self.on_published(now, publish),
-            Input::PublishFailed { publish, persisted } => {
+            Input::Published {
+                publish_id: publish,
+            } => self.on_published(now, publish),
+            Input::PublishFailed {
+                publish_id: publish,
+                persisted,
+            } => {
                 self.on_publish_failed(now, publish, persisted);
             }
             Input::Answer(answer) => self.on_answer(now, answer),
             Input::Recovered {
                 key,
                 question_id,
-                recovery,
+                result: recovery,
             } => self.on_recovered(now, key, question_id, recovery),
-            Input::Drain { closes } => self.on_drain(closes),
+            Input::Drain { max_closes: closes } => self.on_drain(closes),
             Input::DrainExpired => self.on_drain_expired(now),
             Input::Tick => self.on_timeout(now),
         }
@@ -107,64 +113,64 @@ impl Registry {
         self.effects.pop_front()
     }
 
-    /// When the next [`Input::Tick`] is wanted, and why.
-    pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+    /// Returns the time at which the next [`Input::Tick`] is wanted, and the reason.
+    pub fn poll_timeout(&self) -> Option<(Instant, SessionTimer)> {
         self.deadlines.first().map(|(at, timer, _)| (*at, *timer))
     }
 
-    /// Whether the session of this wire id, plain or suffixed, is connected here.
-    pub fn is_here(&self, wire_id: &str) -> bool {
+    /// Tells whether the session of this wire id, plain or suffixed, is connected here.
+    pub fn is_connected(&self, wire_id: &str) -> bool {
         self.sessions
-            .get(front(wire_id))
-            .is_some_and(|session| session.state.is_here())
+            .get(session_id_of(wire_id))
+            .is_some_and(|session| session.state.is_connected())
     }
 
-    /// Whether the session of this wire id is connected here, or departed and possibly owed an
+    /// Tells whether the session of this wire id is connected here, or departed and possibly owed an
     /// answer. When not, an answer under this wire id that names no awaited question
-    /// ([`Self::awaits`]) is foreign and changes nothing. Costs one look-up: meant for the key of a
+    /// ([`Self::is_question_outstanding`]) is foreign and changes nothing. Costs one look-up: meant for the key of a
     /// record that is not decoded yet.
-    pub fn knows(&self, wire_id: &str) -> bool {
-        self.sessions.contains_key(front(wire_id))
+    pub fn is_session_known(&self, wire_id: &str) -> bool {
+        self.sessions.contains_key(session_id_of(wire_id))
     }
 
-    /// Whether a session waits for the answer to this question.
-    pub fn awaits(&self, question: QuestionId) -> bool {
-        self.pending.contains_key(&question)
+    /// Tells whether a session waits for the answer to this question.
+    pub fn is_question_outstanding(&self, question: QuestionId) -> bool {
+        self.outstanding_questions.contains_key(&question)
     }
 
     /// Tells whether the answering side was seen to strip the suffix off wire ids in the last
-    /// [`Settings::answer_ttl`]: questions under a suffix get no answers, and it has to be mended.
+    /// [`CoreSettings::answer_ttl`]: questions under a suffix get no answers, and it has to be mended.
     pub fn is_suffix_stripped(&self, now: Instant) -> bool {
-        self.stripped_suffix.is_detected(now)
+        self.stripped_suffix_detector.is_detected(now)
     }
 
-    /// How much there is of what.
-    pub fn stats(&self) -> Stats {
-        Stats {
-            connected: self.connected,
-            waiting: self.pending.len(),
-            owed: self.departed(),
-            unreported: self.unreported.len(),
+    /// Returns the counts of sessions and questions.
+    pub fn stats(&self) -> SessionStats {
+        SessionStats {
+            connected_count: self.connected_count,
+            waiting: self.outstanding_questions.len(),
+            departed: self.departed_count(),
+            unreported: self.unreported_questions.len(),
             ledger: self.ledger,
         }
     }
 
-    /// How many questions of sessions of this version are pending in the ledger. Looks at each.
-    pub fn pending_of(&self, version: Version) -> u64 {
+    /// Returns the number of pending questions of sessions of this version. Visits each.
+    pub fn count_outstanding(&self, version: ProtocolVersion) -> u64 {
         let waiting = self.deadlines.iter();
-        let waiting = waiting.filter_map(|(_, _, id)| self.waited_for(id.as_str()));
-        let pending = waiting.filter(|question| question.accepted.is_some());
+        let waiting = waiting.filter_map(|(_, _, id)| self.outstanding_question(id.as_str()));
+        let pending = waiting.filter(|question| question.accepted_after.is_some());
         let pending = pending.filter(|question| question.version() == version);
         pending.map(|_| 1).sum()
     }
 
     // === what the handlers share: outputs ===
 
-    pub(crate) fn effect(&mut self, effect: Effect) {
+    pub(crate) fn push_effect(&mut self, effect: Effect) {
         self.effects.push_back(effect);
     }
 
-    pub(crate) fn effects_len(&self) -> usize {
+    pub(crate) fn effect_count(&self) -> usize {
         self.effects.len()
     }
 
@@ -177,42 +183,42 @@ impl Registry {
     }
 
     /// The name of a publication that is to come.
-    pub(crate) fn next_publish(&mut self, question: QuestionId) -> PublishId {
-        self.publishes += 1;
+    pub(crate) fn next_publish_id(&mut self, question: QuestionId) -> PublishId {
+        self.publish_count += 1;
         PublishId {
             question,
-            number: self.publishes,
+            number: self.publish_count,
         }
     }
 
-    pub(crate) fn publish(
+    pub(crate) fn publish_question(
         &mut self,
         key: SessionKey,
         publish: PublishId,
-        question: types::Question,
+        question: types::QuestionRecord,
     ) {
-        self.effect(Effect::Publish {
+        self.push_effect(Effect::Publish {
             key,
-            publish,
+            publish_id: publish,
             question,
         });
     }
 
-    pub(crate) fn send(&mut self, key: SessionKey, reply: Reply) {
-        self.effect(Effect::Send { key, reply });
+    pub(crate) fn send_v1(&mut self, key: SessionKey, reply: ReplyV1) {
+        self.push_effect(Effect::SendV1 { key, reply });
     }
 
     /// Tells an idle session's socket to close.
-    pub(crate) fn close(&mut self, id: &SessionId, reason: CloseReason) {
+    pub(crate) fn close_idle(&mut self, id: &SessionId, reason: CloseReason) {
         let resume = match reason {
-            CloseReason::Draining => self.point_of(id),
+            CloseReason::Draining => self.build_resume_point(id),
             CloseReason::Superseded => None,
         };
-        self.close_with(id, reason, resume);
+        self.close_idle_with_resume(id, reason, resume);
     }
 
     /// Tells an idle session's socket to close, and from where the session can go on.
-    pub(crate) fn close_with(
+    pub(crate) fn close_idle_with_resume(
         &mut self,
         id: &SessionId,
         reason: CloseReason,
@@ -222,44 +228,44 @@ impl Registry {
             return;
         };
         match session.state {
-            State::Idle => {
-                session.state = State::Closing;
+            SessionState::Idle => {
+                session.state = SessionState::Closing;
                 let key = SessionKey {
                     id: id.clone(),
                     generation: session.generation,
                 };
                 let resume = resume.map(Box::new);
-                self.effect(Effect::Close {
+                self.push_effect(Effect::Close {
                     key,
                     reason,
                     resume,
                 });
             }
-            State::Departed { .. } | State::Waiting(_) | State::Closing => {}
+            SessionState::Departed { .. } | SessionState::Waiting(_) | SessionState::Closing => {}
         }
     }
 
     /// Closes a socket that never became its session's connection.
-    pub(crate) fn refuse(&mut self, key: SessionKey, reason: CloseReason) {
+    pub(crate) fn refuse_connection(&mut self, key: SessionKey, reason: CloseReason) {
         let resume = None;
-        self.effect(Effect::Close {
+        self.push_effect(Effect::Close {
             key,
             reason,
             resume,
         });
     }
 
-    pub(crate) fn note(&mut self, event: Event) {
-        self.effect(Effect::Note(event));
+    pub(crate) fn record_event(&mut self, event: SessionEvent) {
+        self.push_effect(Effect::RecordEvent(event));
     }
 
-    /// How many departed sessions are remembered.
-    pub(crate) fn departed(&self) -> usize {
-        self.sessions.len() - self.connected
+    /// Returns the number of departed sessions that are remembered.
+    pub(crate) fn departed_count(&self) -> usize {
+        self.sessions.len() - self.connected_count
     }
 }
 
 /// The session id at the front of a wire id.
-fn front(wire_id: &str) -> &str {
+fn session_id_of(wire_id: &str) -> &str {
     wire_id.split_once('~').map_or(wire_id, |(id, _)| id)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong while telemetry is set up. All of it is a mistake in the settings or in this
+//! Errors of setting up telemetry. All of it is a mistake in the settings or in this
 //! program; none is worth a retry.
 
 /// Telemetry could not be set up.
@@ -21,7 +21,7 @@ pub enum TelemetryError {
     Variable {
         /// The variable.
         name: &'static str,
-        /// What it asks for.
+        /// The value.
         value: String,
     },
     /// The OTLP exporter refused what the standard variables say.

@@ -1,4 +1,4 @@
-//! What this crate itself has to say: one function an event.
+//! Logs this crate's own events: one function an event.
 
 use std::fmt::Display;
 use std::panic::Location;
@@ -9,17 +9,17 @@ pub(crate) fn panicked(place: Option<&Location<'_>>) {
     tracing::error!(file, line, "panicked; the process stops");
 }
 
-/// What was to leave by OTLP did not arrive.
+/// An export by OTLP did not arrive.
 pub(crate) fn export_failed(signal: &'static str, error: &dyn Display) {
     tracing::warn!(signal, %error, "telemetry is not exported");
 }
 
 /// It arrives again.
-pub(crate) fn export_works(signal: &'static str) {
+pub(crate) fn export_recovered(signal: &'static str) {
     tracing::info!(signal, "telemetry is exported again");
 }
 
-/// What was left at the end did not leave in time.
-pub(crate) fn not_flushed(signal: &'static str, error: &dyn Display) {
+/// The data left at the end did not leave in time.
+pub(crate) fn flush_failed(signal: &'static str, error: &dyn Display) {
     tracing::warn!(signal, %error, "the last telemetry is not exported");
 }

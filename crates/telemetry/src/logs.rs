@@ -8,10 +8,10 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
-use crate::joined_ids::JoinedIds;
-use crate::{TelemetryError, Traces, events, spans};
+use crate::trace_id_format::TraceIdFormat;
+use crate::{TelemetryError, TracePipeline, events, spans};
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// Human lines on a terminal, JSON elsewhere.
@@ -48,7 +48,7 @@ impl LogLevel {
 pub fn init_logs(
     format: LogFormat,
     filter: &str,
-    traces: &Traces,
+    traces: &TracePipeline,
 ) -> Result<LogLevel, TelemetryError> {
     let (filter, handle) = reload::Layer::new(EnvFilter::try_new(filter)?);
     let lines = fmt::layer().with_writer(std::io::stderr);
@@ -57,7 +57,7 @@ pub fn init_logs(
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Auto | LogFormat::Json => lines
             .json()
-            .event_format(JoinedIds(fmt::format().json().flatten_event(true)))
+            .event_format(TraceIdFormat(fmt::format().json().flatten_event(true)))
             .boxed(),
     };
     let traces = tracing_opentelemetry::layer()

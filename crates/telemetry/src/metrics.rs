@@ -12,8 +12,8 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{SdkMeterProvider, Temporality};
 use prometheus::{Encoder, TextEncoder};
 
-use crate::exports::Exports;
-use crate::{Exporting, Instruments, TelemetryError, events, process};
+use crate::export_health::ExportHealth;
+use crate::{ExportedSignals, Instruments, TelemetryError, events, process_metrics};
 
 /// The instruments of one process (or one test) and the reader of them.
 #[derive(Debug, Clone)]
@@ -31,9 +31,12 @@ impl Metrics {
     ///
     /// # Errors
     ///
-    /// As [`Self::exported`].
+    /// As [`Self::with_exporter`].
     pub fn new() -> Result<Self, TelemetryError> {
-        Self::exported(Exporting::default(), Resource::builder_empty().build())
+        Self::with_exporter(
+            ExportedSignals::default(),
+            Resource::builder_empty().build(),
+        )
     }
 
     /// Defines every instrument, read by Prometheus and, if `exporting` says so, sent by OTLP: a gRPC
@@ -43,7 +46,10 @@ impl Metrics {
     ///
     /// [`TelemetryError::Metrics`] when the reader refuses its set-up, [`TelemetryError::Exporter`]
     /// when the standard variables name nothing that can be sent to.
-    pub fn exported(exporting: Exporting, resource: Resource) -> Result<Self, TelemetryError> {
+    pub fn with_exporter(
+        exporting: ExportedSignals,
+        resource: Resource,
+    ) -> Result<Self, TelemetryError> {
         let registry = prometheus::Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
@@ -55,15 +61,15 @@ impl Metrics {
             .with_reader(exporter);
         let defined = Arc::new(OnceLock::new());
         if exporting.metrics {
-            let sender = Sender {
+            let sender = CountingMetricExporter {
                 next: MetricExporter::builder().build()?,
-                exports: Exports::new("metrics", Arc::clone(&defined)),
+                exports: ExportHealth::new("metrics", Arc::clone(&defined)),
             };
             builder = builder.with_periodic_exporter(sender);
         }
         let provider = builder.build();
         let meter = provider.meter("answer-gateway");
-        process::observe(&meter);
+        process_metrics::register_process_metrics(&meter);
         let instruments = Arc::new(Instruments::new(&meter));
         let instruments = Arc::clone(defined.get_or_init(|| instruments));
         Ok(Self {
@@ -112,19 +118,19 @@ impl Metrics {
     /// effect. Blocks.
     pub fn shut_down(&self, patience: Duration) {
         if let Err(error) = self.provider.shutdown_with_timeout(patience) {
-            events::not_flushed("metrics", &error);
+            events::flush_failed("metrics", &error);
         }
     }
 }
 
 /// An exporter whose failures are counted.
 #[derive(Debug)]
-struct Sender {
+struct CountingMetricExporter {
     next: MetricExporter,
-    exports: Exports,
+    exports: ExportHealth,
 }
 
-impl PushMetricExporter for Sender {
+impl PushMetricExporter for CountingMetricExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let exported = self.next.export(metrics).await;
         self.exports.on_export(&exported);
@@ -152,7 +158,7 @@ mod tests {
     fn what_is_recorded_is_rendered_under_its_prometheus_name() {
         let metrics = Metrics::new().unwrap();
         let instruments = metrics.instruments();
-        instruments.records.one("ok");
+        instruments.records.increment("ok");
         instruments.sessions.set(3, "idle");
         instruments
             .question_time
@@ -179,7 +185,7 @@ mod tests {
     #[test]
     fn two_sets_of_metrics_share_nothing() {
         let (one, other) = (Metrics::new().unwrap(), Metrics::new().unwrap());
-        one.instruments().records.one("ok");
+        one.instruments().records.increment("ok");
         assert_eq!(other.value("answer_gateway_records_total", "ok"), Some(0.0));
     }
 }

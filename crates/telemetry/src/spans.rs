@@ -28,7 +28,7 @@ pub const TARGET: &str = "answer_gateway::trace";
 
 /// A client asked (server span, from the frame to the end of the question). The parent is the
 /// client's own trace, if it sent one.
-pub fn ask(
+pub fn start_ask(
     session: &impl Display,
     question_id: &impl Display,
     parent: Option<RemoteContext>,
@@ -38,12 +38,16 @@ pub fn ask(
         "session.id" = %session, "messaging.message.conversation_id" = %question_id,
         otel.status_code = field::Empty, "error.type" = field::Empty,
     );
-    adopt(&span, parent);
+    set_parent(&span, parent);
     span
 }
 
 /// A question is produced (producer span, until the delivery report).
-pub fn publish(topic: &str, question_id: &impl Display, parent: Option<RemoteContext>) -> Span {
+pub fn start_publish(
+    topic: &str,
+    question_id: &impl Display,
+    parent: Option<RemoteContext>,
+) -> Span {
     let span = info_span!(
         target: TARGET, parent: None, "publish",
         otel.name = format_args!("publish {topic}"), otel.kind = "producer",
@@ -52,12 +56,17 @@ pub fn publish(topic: &str, question_id: &impl Display, parent: Option<RemoteCon
         "messaging.message.conversation_id" = %question_id,
         otel.status_code = field::Empty, "error.type" = field::Empty,
     );
-    adopt(&span, parent);
+    set_parent(&span, parent);
     span
 }
 
 /// An answer is handled (consumer span).
-pub fn process(topic: &str, partition: i32, offset: i64, parent: Option<RemoteContext>) -> Span {
+pub fn start_process(
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    parent: Option<RemoteContext>,
+) -> Span {
     let span = info_span!(
         target: TARGET, parent: None, "process",
         otel.name = format_args!("process {topic}"), otel.kind = "consumer",
@@ -66,33 +75,33 @@ pub fn process(topic: &str, partition: i32, offset: i64, parent: Option<RemoteCo
         "messaging.destination.partition.id" = partition, "messaging.kafka.offset" = offset,
         otel.status_code = field::Empty, "error.type" = field::Empty,
     );
-    adopt(&span, parent);
+    set_parent(&span, parent);
     span
 }
 
 /// An answer is written to its socket (internal span).
-pub fn deliver(session: &impl Display, parent: Option<RemoteContext>) -> Span {
+pub fn start_deliver(session: &impl Display, parent: Option<RemoteContext>) -> Span {
     let span = info_span!(
         target: TARGET, parent: None, "deliver", otel.kind = "internal", "session.id" = %session,
         otel.status_code = field::Empty, "error.type" = field::Empty,
     );
-    adopt(&span, parent);
+    set_parent(&span, parent);
     span
 }
 
 /// Says that what `span` is about belongs to `other`, which is not its parent: an answer to its
 /// question, where the answering side did not carry the context on.
-pub fn link(span: &Span, other: RemoteContext) {
+pub fn add_link(span: &Span, other: RemoteContext) {
     span.add_link(other.into());
 }
 
 /// Marks a span as failed. `why` is one of a few words (`error.type` of the semantic conventions).
-pub fn fail(span: &Span, why: &'static str) {
+pub fn record_failure(span: &Span, why: &'static str) {
     span.record("otel.status_code", "ERROR");
     span.record("error.type", why);
 }
 
-/// What a span is called on the wire; `None` with tracing switched off.
+/// Returns the span's context on the wire; `None` with tracing switched off.
 pub fn context_of(span: &Span) -> Option<RemoteContext> {
     let context = span.context();
     let span_ref = context.span();
@@ -107,7 +116,7 @@ pub fn context_of(span: &Span) -> Option<RemoteContext> {
     })
 }
 
-fn adopt(span: &Span, parent: Option<RemoteContext>) {
+fn set_parent(span: &Span, parent: Option<RemoteContext>) {
     let Some(parent) = parent else { return };
     let parent = opentelemetry::Context::new().with_remote_span_context(parent.into());
     // Fails only on a disabled span, which has no parent either.
@@ -155,10 +164,10 @@ mod tests {
                 flags: 1,
                 state: None,
             };
-            let ask = ask(&"s", &"q", Some(client));
-            let publish = publish("perguntas", &"q", context_of(&ask));
-            let process = process("respostas", 1, 2, context_of(&publish));
-            drop(deliver(&"s", context_of(&process)));
+            let ask = start_ask(&"s", &"q", Some(client));
+            let publish = start_publish("perguntas", &"q", context_of(&ask));
+            let process = start_process("respostas", 1, 2, context_of(&publish));
+            drop(start_deliver(&"s", context_of(&process)));
         });
         let by_name = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
         let trace = by_name("ask").span_context.trace_id();
@@ -181,15 +190,15 @@ mod tests {
     fn a_span_that_failed_says_so_and_why() {
         let spans = traced(|| {
             let all = [
-                ask(&"s", &"q", None),
-                publish("perguntas", &"q", None),
-                process("respostas", 1, 2, None),
-                deliver(&"s", None),
+                start_ask(&"s", &"q", None),
+                start_publish("perguntas", &"q", None),
+                start_process("respostas", 1, 2, None),
+                start_deliver(&"s", None),
             ];
             for span in all {
-                fail(&span, "timeout");
+                record_failure(&span, "timeout");
             }
-            drop(ask(&"s", &"q", None));
+            drop(start_ask(&"s", &"q", None));
         });
         let (last, failed) = spans.split_last().unwrap();
         assert_eq!((&last.status, failed.len()), (&Status::Unset, 4));
@@ -202,6 +211,6 @@ mod tests {
 
     #[test]
     fn without_a_tracer_there_is_no_context() {
-        assert_eq!(context_of(&ask(&"s", &"q", None)), None);
+        assert_eq!(context_of(&start_ask(&"s", &"q", None)), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Where spans go: nowhere but into record headers, or by OTLP to a collector.
+//! Sends spans: nowhere but into record headers, or by OTLP to a collector.
 //!
 //! A collector that is away costs nothing: spans wait in a bounded queue (`OTEL_BSP_MAX_QUEUE_SIZE`)
 //! on a thread of its own, and what does not fit or does not arrive is counted.
@@ -18,16 +18,16 @@ use opentelemetry_sdk::trace::{
     BatchSpanProcessor, SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor,
 };
 
-use crate::exports::Exports;
-use crate::{Exporting, Instruments, TelemetryError, events};
+use crate::export_health::ExportHealth;
+use crate::{ExportedSignals, Instruments, TelemetryError, events};
 
 /// The tracer of this process and what sends its spans.
 #[derive(Debug, Clone)]
-pub struct Traces {
+pub struct TracePipeline {
     provider: SdkTracerProvider,
 }
 
-impl Traces {
+impl TracePipeline {
     /// Spans get a trace identity, which travels in record headers, and leave if `exporting` says so:
     /// a gRPC exporter then needs the tokio runtime this is called in.
     ///
@@ -35,14 +35,15 @@ impl Traces {
     ///
     /// [`TelemetryError::Exporter`] when the standard variables name nothing that can be sent to.
     pub fn new(
-        exporting: Exporting,
+        exporting: ExportedSignals,
         resource: Resource,
         instruments: Arc<Instruments>,
     ) -> Result<Self, TelemetryError> {
         let mut builder = SdkTracerProvider::builder().with_resource(resource);
         if exporting.traces {
             let exporter = OtlpExporter::builder().build()?;
-            builder = builder.with_span_processor(Counted::batched(exporter, instruments));
+            builder =
+                builder.with_span_processor(CountingSpanProcessor::batched(exporter, instruments));
         }
         Ok(Self {
             provider: builder.build(),
@@ -56,12 +57,12 @@ impl Traces {
     /// Sends what waits, for at most `patience`, and ends. Blocks.
     pub fn shut_down(&self, patience: Duration) {
         if let Err(error) = self.provider.shutdown_with_timeout(patience) {
-            events::not_flushed("traces", &error);
+            events::flush_failed("traces", &error);
         }
     }
 }
 
-/// Who this process is to a collector: what the standard variables say, else `answer-gateway` with
+/// Describes this process to a collector: as the standard variables say, else `answer-gateway` with
 /// this version and an id drawn at its start.
 pub fn resource(version: &'static str, instance: String) -> Resource {
     const UNKNOWN: &str = "unknown_service";
@@ -87,17 +88,17 @@ pub fn resource(version: &'static str, instance: String) -> Resource {
 
 /// A processor that counts the spans that come in; its exporter counts those that go out.
 #[derive(Debug)]
-struct Counted<P> {
+struct CountingSpanProcessor<P> {
     next: P,
     instruments: Arc<Instruments>,
 }
 
-impl Counted<BatchSpanProcessor> {
+impl CountingSpanProcessor<BatchSpanProcessor> {
     fn batched<E: SpanExporter + 'static>(exporter: E, instruments: Arc<Instruments>) -> Self {
-        let counting = Counting {
+        let counting = CountingSpanExporter {
             next: exporter,
             instruments: Arc::clone(&instruments),
-            exports: Exports::new("traces", Arc::new(Arc::clone(&instruments).into())),
+            exports: ExportHealth::new("traces", Arc::new(Arc::clone(&instruments).into())),
         };
         Self {
             next: BatchSpanProcessor::builder(counting).build(),
@@ -106,14 +107,14 @@ impl Counted<BatchSpanProcessor> {
     }
 }
 
-impl<P: SpanProcessor> SpanProcessor for Counted<P> {
+impl<P: SpanProcessor> SpanProcessor for CountingSpanProcessor<P> {
     fn on_start(&self, span: &mut Span, context: &Context) {
         self.next.on_start(span, context);
     }
 
     fn on_end(&self, span: SpanData) {
         if span.span_context.is_sampled() {
-            self.instruments.spans.one("ended");
+            self.instruments.spans.increment("ended");
         }
         self.next.on_end(span);
     }
@@ -132,13 +133,13 @@ impl<P: SpanProcessor> SpanProcessor for Counted<P> {
 }
 
 #[derive(Debug)]
-struct Counting<E> {
+struct CountingSpanExporter<E> {
     next: E,
     instruments: Arc<Instruments>,
-    exports: Exports,
+    exports: ExportHealth,
 }
 
-impl<E: SpanExporter> SpanExporter for Counting<E> {
+impl<E: SpanExporter> SpanExporter for CountingSpanExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
         let exported = self.next.export(batch).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use telemetry::{Instruments, Kind, Metrics, Row, reference};
+use telemetry::{Instruments, MetricDefinition, MetricKind, Metrics, reference};
 
 #[test]
 fn the_reference_page_is_what_the_table_says() {
@@ -24,10 +24,10 @@ fn counters_are_rendered_from_the_start_under_each_of_their_values() {
     let text = Metrics::new().expect("set up").render();
     for row in Instruments::TABLE
         .iter()
-        .filter(|row| row.kind == Kind::Counter)
+        .filter(|row| row.kind == MetricKind::Counter)
     {
         for value in row.values {
-            let line = format!("{}{{{}=\"{value}\"}} 0\n", row.prometheus(), row.label);
+            let line = format!("{}{{{}=\"{value}\"}} 0\n", row.prometheus_name(), row.label);
             assert!(text.contains(&line), "{line} is not in:\n{text}");
         }
     }
@@ -54,7 +54,11 @@ fn every_name_that_is_rendered_is_on_the_page_and_every_label_value_once_in_the_
         let values: BTreeSet<_> = row.values.iter().collect();
         assert_eq!(values.len(), row.values.len(), "{}", row.name);
         assert!(!row.label.is_empty() && !values.is_empty(), "{}", row.name);
-        assert!(!values.contains(&Row::UNLISTED), "{}", row.name);
+        assert!(
+            !values.contains(&MetricDefinition::UNLISTED_VALUE),
+            "{}",
+            row.name
+        );
     }
 }
 
@@ -63,17 +67,20 @@ fn every_name_that_is_rendered_is_on_the_page_and_every_label_value_once_in_the_
 #[should_panic(expected = "answer_gateway.records has no result canary")]
 fn a_value_that_is_not_in_the_table_is_noticed() {
     let metrics = Metrics::new().expect("set up");
-    metrics.instruments().records.one("canary");
+    metrics.instruments().records.increment("canary");
 }
 
 #[test]
 #[cfg(not(debug_assertions))]
 fn a_value_that_is_not_in_the_table_adds_no_series_of_its_own() {
     let metrics = Metrics::new().expect("set up");
-    metrics.instruments().records.one("canary");
+    metrics.instruments().records.increment("canary");
     assert!(!metrics.render().contains("canary"));
     assert_eq!(
-        metrics.value("answer_gateway_records_total", Row::UNLISTED),
+        metrics.value(
+            "answer_gateway_records_total",
+            MetricDefinition::UNLISTED_VALUE
+        ),
         Some(1.0)
     );
 }

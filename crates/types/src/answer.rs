@@ -9,45 +9,45 @@ pub struct Answer {
     pub wire_id: WireId,
     /// The question it says it answers, from the header or the field.
     pub question_id: QuestionIdEcho,
-    /// Which piece of its answer it is.
+    /// The piece of the answer that it is.
     pub part: AnswerPart,
-    /// What it says.
+    /// The content.
     pub body: AnswerBody,
-    /// Where it stands.
+    /// The position of the record.
     pub position: RecordPosition,
-    /// What it says of itself.
+    /// The answering side's metadata.
     pub metadata: Option<AnswerMetadata>,
     /// True when it was put back from the dead letters (header `replayed-from`).
-    pub replayed: bool,
+    pub is_replayed: bool,
 }
 
-/// Which piece of its answer a record is.
+/// The piece of an answer that a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnswerPart {
     /// All of it: the answering side numbers nothing.
     Whole,
     /// One of several, to be joined.
     Piece {
-        /// Where it stands among the others.
+        /// The position among the others.
         order: PartOrder,
-        /// Whether it is the last.
+        /// True if it is the last.
         is_final: bool,
         /// Counts the answering side's attempts at this answer. A later one starts anew.
         attempt: u32,
     },
 }
 
-/// Where a piece stands among the others of its attempt.
+/// The position of a piece among the others of its attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PartOrder {
     /// By its number, from 0.
     Numbered(u32),
     /// In the order of the offsets, in one partition.
-    AsWritten,
+    ByOffset,
 }
 
 impl AnswerPart {
-    /// Whether nothing comes after it.
+    /// Tells whether nothing comes after it.
     pub fn is_last(self) -> bool {
         match self {
             Self::Whole => true,
@@ -56,7 +56,7 @@ impl AnswerPart {
     }
 }
 
-/// What an answer says.
+/// The content of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerBody {
     /// The answer.
@@ -65,7 +65,7 @@ pub enum AnswerBody {
     Failed(Option<AnswerError>),
 }
 
-/// Whether, and how, the answering side echoed `question-id`.
+/// The answering side's echo of `question-id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuestionIdEcho {
     /// Not at all: the wire id has to decide.

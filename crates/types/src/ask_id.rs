@@ -1,4 +1,4 @@
-//! What a client of version 2 calls its question.
+//! The id that a client of version 2 gives its question.
 
 use std::fmt;
 use std::sync::Arc;

@@ -23,7 +23,7 @@ impl SessionId {
     /// [`IdError`] when `text` is empty, longer than [`Self::MAX_LEN`], or has a character outside
     /// `A-Z a-z 0-9 . _ -`.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        check_session(text)?;
+        check_session_id(text)?;
         Ok(Self(text.into()))
     }
 
@@ -33,7 +33,7 @@ impl SessionId {
     }
 }
 
-/// Which connection of a session: every accepted socket takes a fresh, larger one.
+/// Numbers the connections of a session: every accepted socket takes a fresh, larger number.
 ///
 /// A message that carries an older generation is stale and has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,16 +50,16 @@ pub struct SessionKey {
 
 /// Sixteen random characters that make a [`WireId`] unique to one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Suffix([u8; 10]);
+pub struct WireIdSuffix([u8; 10]);
 
-impl Suffix {
+impl WireIdSuffix {
     /// A suffix from 80 random bits, which the caller draws.
     pub fn from_random(bits: [u8; 10]) -> Self {
         Self(bits)
     }
 }
 
-/// What stands as `session_id` and as the key in Kafka: the session id, alone (*plain*) or followed
+/// The `session_id` of a record in Kafka: the session id, alone (*plain*) or followed
 /// by `~` and a suffix. `~` cannot occur in a session id, so the split is exact.
 ///
 /// Cheap to clone.
@@ -80,16 +80,16 @@ impl WireId {
     pub fn plain(session: &SessionId) -> Self {
         Self {
             text: Arc::clone(&session.0),
-            session_len: len_u8(&session.0),
+            session_len: session_len(&session.0),
         }
     }
 
     /// `session~suffix`.
-    pub fn suffixed(session: &SessionId, suffix: Suffix) -> Self {
+    pub fn suffixed(session: &SessionId, suffix: WireIdSuffix) -> Self {
         let text = format!("{}{}{suffix}", session.0, Self::SEPARATOR);
         Self {
             text: text.into(),
-            session_len: len_u8(&session.0),
+            session_len: session_len(&session.0),
         }
     }
 
@@ -101,16 +101,16 @@ impl WireId {
     /// [`Self::MAX_SUFFIX_LEN`], or has a character outside `A-Z a-z 0-9 . _ -`. Such an id was not
     /// minted here, so the record belongs to nobody this process knows.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let session = Self::checked_session(text)?;
+        let session = Self::parse_session_id(text)?;
         Ok(Self {
             text: text.into(),
-            session_len: len_u8(session),
+            session_len: session_len(session),
         })
     }
 
-    /// Whether [`Self::parse`] would take `text`; copies nothing.
-    pub fn accepts(text: &str) -> bool {
-        Self::checked_session(text).is_ok()
+    /// Tells whether [`Self::parse`] would take `text`; copies nothing.
+    pub fn is_valid(text: &str) -> bool {
+        Self::parse_session_id(text).is_ok()
     }
 
     /// The whole wire id.
@@ -119,7 +119,7 @@ impl WireId {
     }
 
     /// The session id at its front.
-    pub fn session(&self) -> &str {
+    pub fn session_id(&self) -> &str {
         self.text.split_at(usize::from(self.session_len)).0
     }
 
@@ -129,14 +129,14 @@ impl WireId {
     }
 
     /// The session id at the front of a text that is a wire id.
-    fn checked_session(text: &str) -> Result<&str, IdError> {
+    fn parse_session_id(text: &str) -> Result<&str, IdError> {
         let (session, suffix) = match text.split_once(Self::SEPARATOR) {
             Some((session, suffix)) => (session, Some(suffix)),
             None => (text, None),
         };
-        check_session(session)?;
+        check_session_id(session)?;
         if let Some(suffix) = suffix {
-            check(suffix, Self::MAX_SUFFIX_LEN)?;
+            check_length_and_characters(suffix, Self::MAX_SUFFIX_LEN)?;
         }
         Ok(session)
     }
@@ -173,7 +173,7 @@ impl QuestionId {
     }
 }
 
-/// Why a text is not an id. The text itself is not kept: it came from outside.
+/// The reason for which a text is not an id. The text itself is not kept: it came from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// A character outside the accepted set.
@@ -205,7 +205,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-impl fmt::Display for Suffix {
+impl fmt::Display for WireIdSuffix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
         for group in self.0.chunks_exact(5) {
@@ -250,11 +250,11 @@ impl fmt::Debug for QuestionId {
 
 // === helpers ===
 
-fn check_session(text: &str) -> Result<(), IdError> {
-    check(text, SessionId::MAX_LEN)
+fn check_session_id(text: &str) -> Result<(), IdError> {
+    check_length_and_characters(text, SessionId::MAX_LEN)
 }
 
-fn check(text: &str, longest: usize) -> Result<(), IdError> {
+fn check_length_and_characters(text: &str, longest: usize) -> Result<(), IdError> {
     if text.is_empty() || text.len() > longest {
         return Err(IdError::Length);
     }
@@ -273,7 +273,7 @@ fn hex_digit(digit: u8) -> Result<u8, IdError> {
         .ok_or(IdError::Character)
 }
 
-fn len_u8(session: &str) -> u8 {
+fn session_len(session: &str) -> u8 {
     u8::try_from(session.len()).expect("a checked session id has at most 128 bytes")
 }
 
@@ -312,14 +312,14 @@ mod tests {
         let session = SessionId::parse("s-1").expect("valid");
         let plain = WireId::plain(&session);
         assert_eq!(
-            (plain.as_str(), plain.session(), plain.is_plain()),
+            (plain.as_str(), plain.session_id(), plain.is_plain()),
             ("s-1", "s-1", true)
         );
 
-        let suffixed = WireId::suffixed(&session, Suffix::from_random([0xff; 10]));
+        let suffixed = WireId::suffixed(&session, WireIdSuffix::from_random([0xff; 10]));
         assert_eq!(suffixed.as_str(), "s-1~7777777777777777");
-        assert_eq!((suffixed.session(), suffixed.is_plain()), ("s-1", false));
-        assert!(WireId::accepts(suffixed.as_str()) && WireId::accepts("s-1"));
+        assert_eq!((suffixed.session_id(), suffixed.is_plain()), ("s-1", false));
+        assert!(WireId::is_valid(suffixed.as_str()) && WireId::is_valid("s-1"));
         assert_eq!(WireId::parse(suffixed.as_str()), Ok(suffixed));
         assert_eq!(WireId::parse("s-1"), Ok(plain));
     }
@@ -336,7 +336,7 @@ mod tests {
             &format!("s~{}", "x".repeat(65)),
         ] {
             assert!(
-                WireId::parse(bad).is_err() && !WireId::accepts(bad),
+                WireId::parse(bad).is_err() && !WireId::is_valid(bad),
                 "{bad}"
             );
         }
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn suffixes_differ_when_any_bit_differs() {
-        let text = |bits| Suffix::from_random(bits).to_string();
+        let text = |bits| WireIdSuffix::from_random(bits).to_string();
         assert_eq!(text([0; 10]), "aaaaaaaaaaaaaaaa");
         for bit in 0..80 {
             let mut bits = [0; 10];

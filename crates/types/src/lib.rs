@@ -9,17 +9,19 @@ mod ask_id;
 mod id;
 mod lineage;
 mod outcome;
-mod position;
-mod question;
-mod text;
+mod question_record;
+mod record_position;
+mod redacted_text;
 mod trace_context;
 
 pub use answer::{Answer, AnswerBody, AnswerPart, PartOrder, QuestionIdEcho};
 pub use ask_id::AskId;
-pub use id::{Generation, IdError, QuestionId, SessionId, SessionKey, Suffix, WireId};
+pub use id::{Generation, IdError, QuestionId, SessionId, SessionKey, WireId, WireIdSuffix};
 pub use lineage::Lineage;
 pub use outcome::{AnswerOutcome, QuestionOutcome};
-pub use position::{AnswerFloor, RecordPosition};
-pub use question::Question;
-pub use text::{AnswerError, AnswerMetadata, AnswerText, BorrowedText, QuestionText, UserName};
+pub use question_record::QuestionRecord;
+pub use record_position::{MinOffsets, RecordPosition};
+pub use redacted_text::{
+    AnswerError, AnswerMetadata, AnswerText, BorrowedText, QuestionText, UserName,
+};
 pub use trace_context::TraceContext;

@@ -1,6 +1,6 @@
-//! How questions and answers end. Each variant is one metric label, so the sets are closed.
+//! Outcomes of questions and answers. Each variant is one metric label, so the sets are closed.
 
-/// How an accepted question ended, or that it was never accepted.
+/// The end of an accepted question, or that it was never accepted.
 ///
 /// The ledger holds per process: accepted + adopted = answered + expired + cancelled + failed +
 /// undeliverable + handed_off + pending.
@@ -49,7 +49,7 @@ impl QuestionOutcome {
     }
 }
 
-/// What was decided about one record of the answers' topic.
+/// The decision about one record of the answers' topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AnswerOutcome {
     /// Given to the session and question it belongs to.

@@ -34,11 +34,11 @@ impl TraceContext {
         if version == "ff" || (version == "00" && extended) {
             return None;
         }
-        hex::<2>(version)?;
+        parse_hex::<2>(version)?;
         let context = Self {
-            trace_id: hex::<32>(trace)?,
-            span_id: u64::try_from(hex::<16>(span)?).ok()?,
-            flags: u8::try_from(hex::<2>(flags)?).ok()?,
+            trace_id: parse_hex::<32>(trace)?,
+            span_id: u64::try_from(parse_hex::<16>(span)?).ok()?,
+            flags: u8::try_from(parse_hex::<2>(flags)?).ok()?,
             state: state
                 .filter(|state| state.len() <= Self::MAX_STATE_LEN)
                 .map(Into::into),
@@ -59,7 +59,7 @@ impl fmt::Display for TraceContext {
 }
 
 /// `DIGITS` lower-case hexadecimal digits.
-fn hex<const DIGITS: usize>(text: &str) -> Option<u128> {
+fn parse_hex<const DIGITS: usize>(text: &str) -> Option<u128> {
     let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     (text.len() == DIGITS && text.bytes().all(lower))
         .then(|| u128::from_str_radix(text, 16).ok())

@@ -17,12 +17,12 @@ use std::time::Duration;
 use telemetry::Metrics;
 use tokio::sync::mpsc;
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, Question, QuestionIdEcho,
+    Answer, AnswerBody, AnswerPart, AnswerText, MinOffsets, QuestionIdEcho, QuestionRecord,
     RecordPosition, TraceContext,
 };
 use ws_gateway::{
-    BoundServer, CoreSettings, DrainPlan, Health, NoHistory, Persisted, PublishFailure,
-    PublishReport, QuestionSink, Readiness, ServerSettings, SessionSettings,
+    BoundPublicServer, CoreSettings, DrainPlan, Health, NoAnswerHistory, Persisted, PublishFailure,
+    PublishResponder, QuestionSink, Readiness, ServerSettings, SessionSettings,
     WebSocketSessionManager,
 };
 
@@ -30,19 +30,24 @@ use ws_gateway::{
 struct Echo(mpsc::Sender<Answer>);
 
 impl QuestionSink for Echo {
-    fn floor(&self) -> AnswerFloor {
-        AnswerFloor::unknown()
+    fn min_offsets(&self) -> MinOffsets {
+        MinOffsets::unknown()
     }
 
-    fn publish(&self, question: Question, _trace: Option<TraceContext>, report: PublishReport) {
+    fn publish(
+        &self,
+        question: QuestionRecord,
+        _trace: Option<TraceContext>,
+        report: PublishResponder,
+    ) {
         let taken = self.0.try_send(echo_of(question));
-        report.report(taken.map_err(|_full| PublishFailure {
+        report.respond(taken.map_err(|_full| PublishFailure {
             persisted: Persisted::No,
         }));
     }
 }
 
-fn echo_of(question: Question) -> Answer {
+fn echo_of(question: QuestionRecord) -> Answer {
     Answer {
         wire_id: question.wire_id,
         question_id: QuestionIdEcho::Echoed(question.question_id),
@@ -53,7 +58,7 @@ fn echo_of(question: Question) -> Answer {
             offset: 0,
         },
         metadata: None,
-        replayed: false,
+        is_replayed: false,
     }
 }
 
@@ -67,15 +72,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         CoreSettings::default(),
         SessionSettings::default(),
         Arc::new(Echo(echo)),
-        Arc::new(NoHistory),
+        Arc::new(NoAnswerHistory),
         Metrics::new()?.instruments(),
     );
 
     // Serve sessions in the background.
-    let bound = BoundServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    let bound = BoundPublicServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     let address = bound.address();
-    let health = Health::starting();
-    health.set(Readiness::default());
+    let health = Health::new_starting();
+    health.set_readiness(Readiness::default());
     let server = bound.serve(&ServerSettings::default(), manager.clone(), health.clone())?;
     tokio::spawn({
         let manager = manager.clone();
@@ -93,7 +98,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Stop: no new sessions, and those there are get their answer first.
     tokio::signal::ctrl_c().await?;
-    health.close();
+    health.stop_admitting();
     let plan = DrainPlan {
         close_rate: NonZeroU32::new(1_000).expect("1,000 is not 0"),
         budget: Duration::from_secs(5),

@@ -20,12 +20,12 @@ use tokio_util::task::TaskTracker;
 use warp::Filter;
 use warp::http::StatusCode;
 
-use crate::accept::{AcceptLoop, ConnectionRefusal, PortBounds};
-use crate::bind::{BindError, bind};
+use crate::accept_loop::{AcceptLoop, ConnectionRefusal, PortBounds};
 use crate::clock;
 use crate::health::Health;
-use crate::http::{self, Reply};
-use crate::sessions::WebSocketSessionManager;
+use crate::http::{self, HttpResponse};
+use crate::listener::{BindError, bind_listener};
+use crate::session_manager::WebSocketSessionManager;
 use crate::settings::AdminSettings;
 
 pub use changes::{AdminChanges, SetLogLevel};
@@ -35,19 +35,19 @@ use guard::{AdminGuard, GuardedService};
 
 /// The admin port, taken and not served yet.
 #[derive(Debug)]
-pub struct BoundAdmin {
+pub struct BoundAdminServer {
     listener: StdListener,
     address: SocketAddr,
 }
 
 /// The admin port, served. Dropping it leaves it running; [`Self::stop`] ends it.
 #[derive(Debug)]
-pub struct RunningAdmin {
+pub struct RunningAdminServer {
     stop: CancellationToken,
     thread: JoinHandle<()>,
 }
 
-/// What the admin port tells of.
+/// The sources of the admin port's replies.
 pub struct AdminSources {
     /// `/livez`, `/readyz` and `/startupz`.
     pub health: Health,
@@ -61,17 +61,17 @@ pub struct AdminSources {
     pub changes: AdminChanges,
 }
 
-impl BoundAdmin {
+impl BoundAdminServer {
     /// Takes the port.
     ///
     /// # Errors
     ///
     /// [`BindError`] names the address.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        bind(address).map(|(listener, address)| Self { listener, address })
+        bind_listener(address).map(|(listener, address)| Self { listener, address })
     }
 
-    /// Where it listens; the port is never 0.
+    /// Returns the address it listens on; the port is never 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -81,7 +81,11 @@ impl BoundAdmin {
     /// # Errors
     ///
     /// When the system gives no thread or no runtime.
-    pub fn serve(self, settings: AdminSettings, sources: AdminSources) -> io::Result<RunningAdmin> {
+    pub fn serve(
+        self,
+        settings: AdminSettings,
+        sources: AdminSources,
+    ) -> io::Result<RunningAdminServer> {
         let stop = CancellationToken::new();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -92,12 +96,12 @@ impl BoundAdmin {
         let stopped = stop.clone();
         let thread = thread::Builder::new()
             .name("admin".to_owned())
-            .spawn(move || run(&runtime, listener, settings, sources, stopped))?;
-        Ok(RunningAdmin { stop, thread })
+            .spawn(move || run_admin_server(&runtime, listener, settings, sources, stopped))?;
+        Ok(RunningAdminServer { stop, thread })
     }
 }
 
-impl RunningAdmin {
+impl RunningAdminServer {
     /// Closes the port and ends the thread.
     pub async fn stop(self) {
         self.stop.cancel();
@@ -113,7 +117,7 @@ impl fmt::Debug for AdminSources {
 }
 
 /// The bounds of the admin port, for a few probes and scrapers: a request at a time, and soon over.
-fn bounds(settings: &AdminSettings) -> PortBounds {
+fn admin_port_bounds(settings: &AdminSettings) -> PortBounds {
     PortBounds {
         port: "admin",
         header_timeout: Duration::from_secs(3),
@@ -121,13 +125,13 @@ fn bounds(settings: &AdminSettings) -> PortBounds {
         keep_alive: false,
         max_connections: settings.descriptors.admin_connections(),
         // Every connection here can be evicted, so that no newcomer is refused.
-        when_full: ConnectionRefusal::OpenFiles,
+        refusal_when_full: ConnectionRefusal::OpenFiles,
         descriptor_ceiling: None,
-        refusals: 1,
+        max_refusals: 1,
     }
 }
 
-fn run(
+fn run_admin_server(
     runtime: &Runtime,
     listener: TcpListener,
     settings: AdminSettings,
@@ -136,10 +140,10 @@ fn run(
 ) {
     let manager = sources.manager.clone();
     let panics = manager.shared().panics.clone();
-    let _guard = panics.guard();
+    let _guard = panics.new_guard();
     let connections = TaskTracker::new();
-    let bounds = bounds(&settings);
-    let routes = TowerToHyperService::new(warp::service(routes(Arc::new(sources))));
+    let bounds = admin_port_bounds(&settings);
+    let routes = TowerToHyperService::new(warp::service(admin_routes(Arc::new(sources))));
     let accepting = AcceptLoop {
         listener,
         bounds,
@@ -155,23 +159,23 @@ fn run(
     });
 }
 
-fn routes(
+fn admin_routes(
     sources: Arc<AdminSources>,
-) -> impl Filter<Extract = (Reply,), Error = Infallible> + Clone {
+) -> impl Filter<Extract = (HttpResponse,), Error = Infallible> + Clone {
     let changing = Arc::clone(&sources);
     let sources = warp::get().map(move || Arc::clone(&sources));
-    let reply = |path: &'static str, reply: fn(&AdminSources) -> Reply| {
+    let reply = |path: &'static str, reply: fn(&AdminSources) -> HttpResponse| {
         warp::path(path)
             .and(warp::path::end())
             .and(sources.clone())
             .map(move |sources: Arc<AdminSources>| reply(&sources))
     };
-    let live = reply("livez", livez);
-    let ready = reply("readyz", readyz);
-    let started = reply("startupz", startupz);
-    let metrics = reply("metrics", metrics);
-    let sessions = reply("sessions", sessions);
-    http::with_errors(
+    let live = reply("livez", get_livez);
+    let ready = reply("readyz", get_readyz);
+    let started = reply("startupz", get_startupz);
+    let metrics = reply("metrics", get_metrics);
+    let sessions = reply("sessions", get_session_counts);
+    http::with_error_responses(
         live.or(ready)
             .unify()
             .or(started)
@@ -180,33 +184,33 @@ fn routes(
             .unify()
             .or(sessions)
             .unify()
-            .or(changes::routes(changing))
+            .or(changes::change_routes(changing))
             .unify(),
     )
 }
 
 /// 200 while the process can do its work at all; else the orchestrator is to start it anew.
-fn livez(sources: &AdminSources) -> Reply {
+fn get_livez(sources: &AdminSources) -> HttpResponse {
     if sources.health.is_stuck(clock::now()) {
-        return http::error(StatusCode::SERVICE_UNAVAILABLE, "the runtime is stuck");
+        return http::error_response(StatusCode::SERVICE_UNAVAILABLE, "the runtime is stuck");
     }
-    http::json(StatusCode::OK, &Status { status: "ok" })
+    http::json_response(StatusCode::OK, &StatusBody { status: "ok" })
 }
 
 /// 200 once the process has been ready for the first time; what it waits for stands in the body.
-fn startupz(sources: &AdminSources) -> Reply {
+fn get_startupz(sources: &AdminSources) -> HttpResponse {
     if sources.health.has_started() {
-        return http::json(StatusCode::OK, &Status { status: "started" });
+        return http::json_response(StatusCode::OK, &StatusBody { status: "started" });
     }
     let missing = sources.health.readiness().missing.join("; ");
-    http::error(
+    http::error_response(
         StatusCode::SERVICE_UNAVAILABLE,
         &format!("not started yet: {missing}"),
     )
 }
 
 /// 200 when sockets are taken, else 503; what is missing or degraded stands in the body either way.
-fn readyz(sources: &AdminSources) -> Reply {
+fn get_readyz(sources: &AdminSources) -> HttpResponse {
     #[derive(Serialize)]
     struct Body {
         status: &'static str,
@@ -226,16 +230,16 @@ fn readyz(sources: &AdminSources) -> Reply {
         missing: readiness.missing,
         degraded: readiness.degraded,
     };
-    http::json(code, &body)
+    http::json_response(code, &body)
 }
 
-fn metrics(sources: &AdminSources) -> Reply {
+fn get_metrics(sources: &AdminSources) -> HttpResponse {
     sources.manager.record_stats();
-    http::text(sources.metrics_type, (sources.metrics)())
+    http::text_response(sources.metrics_type, (sources.metrics)())
 }
 
 /// Counts only: no id, no text.
-fn sessions(sources: &AdminSources) -> Reply {
+fn get_session_counts(sources: &AdminSources) -> HttpResponse {
     #[derive(Serialize)]
     struct Body {
         connected: usize,
@@ -244,14 +248,14 @@ fn sessions(sources: &AdminSources) -> Reply {
     }
     let stats = sources.manager.stats();
     let body = Body {
-        connected: stats.connected,
+        connected: stats.connected_count,
         waiting: stats.waiting,
-        owed: stats.owed,
+        owed: stats.departed,
     };
-    http::json(StatusCode::OK, &body)
+    http::json_response(StatusCode::OK, &body)
 }
 
 #[derive(Serialize)]
-struct Status {
+struct StatusBody {
     status: &'static str,
 }

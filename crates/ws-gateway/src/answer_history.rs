@@ -3,67 +3,67 @@
 
 use std::fmt;
 
-use session_core::Recovery;
-use types::{AnswerFloor, QuestionId, WireId};
+use session_core::RecoveryResult;
+use types::{MinOffsets, QuestionId, WireId};
 
 /// Every record that names the question, and every one under the wire id that names none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WantedAnswer {
+pub struct AnswerQuery {
     /// The question.
     pub question_id: QuestionId,
-    /// What its answer carries as session id.
+    /// The session id of its answer.
     pub wire_id: WireId,
     /// Below it stands nothing of its answer.
-    pub floor: AnswerFloor,
+    pub min_offsets: MinOffsets,
 }
 
 /// Knows the answers that were written lately.
 pub trait AnswerHistory: Send + Sync + 'static {
     /// Looks for what is wanted and reports it, once, from any thread, sooner or later, also from
     /// within this call. Never blocks.
-    fn recover(&self, wanted: WantedAnswer, report: RecoveryReport);
+    fn begin_recovery(&self, wanted: AnswerQuery, report: RecoveryResponder);
 }
 
 /// Knows nothing: every session that is resumed with an open question begins anew.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoHistory;
+pub struct NoAnswerHistory;
 
-impl AnswerHistory for NoHistory {
-    fn recover(&self, _wanted: WantedAnswer, report: RecoveryReport) {
-        report.report(Recovery::Lost);
+impl AnswerHistory for NoAnswerHistory {
+    fn begin_recovery(&self, _wanted: AnswerQuery, report: RecoveryResponder) {
+        report.respond(RecoveryResult::Unavailable);
     }
 }
 
 /// Tells a resumed session what was found. Dropped without a word it counts as lost.
-pub struct RecoveryReport(Option<Report>);
+pub struct RecoveryResponder(Option<RecoveryResponseFn>);
 
-type Report = Box<dyn FnOnce(Recovery) + Send + Sync>;
+type RecoveryResponseFn = Box<dyn FnOnce(RecoveryResult) + Send + Sync>;
 
-impl RecoveryReport {
+impl RecoveryResponder {
     /// A report that runs `report`.
-    pub fn new(report: impl FnOnce(Recovery) + Send + Sync + 'static) -> Self {
+    pub fn new(report: impl FnOnce(RecoveryResult) + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(report)))
     }
 
     /// Reports what was found.
-    pub fn report(mut self, recovery: Recovery) {
+    pub fn respond(mut self, recovery: RecoveryResult) {
         self.send(recovery);
     }
 
-    fn send(&mut self, recovery: Recovery) {
+    fn send(&mut self, recovery: RecoveryResult) {
         if let Some(report) = self.0.take() {
             report(recovery);
         }
     }
 }
 
-impl Drop for RecoveryReport {
+impl Drop for RecoveryResponder {
     fn drop(&mut self) {
-        self.send(Recovery::Lost);
+        self.send(RecoveryResult::Unavailable);
     }
 }
 
-impl fmt::Debug for RecoveryReport {
+impl fmt::Debug for RecoveryResponder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecoveryReport")
     }
@@ -80,11 +80,17 @@ mod tests {
         let (given, reports) = channel();
         let report = || {
             let given = given.clone();
-            RecoveryReport::new(move |recovery| given.send(recovery).unwrap())
+            RecoveryResponder::new(move |recovery| given.send(recovery).unwrap())
         };
-        report().report(Recovery::Found(Vec::new()));
+        report().respond(RecoveryResult::Found(Vec::new()));
         drop(report());
         let reports: Vec<_> = reports.try_iter().collect();
-        assert_eq!(reports, [Recovery::Found(Vec::new()), Recovery::Lost]);
+        assert_eq!(
+            reports,
+            [
+                RecoveryResult::Found(Vec::new()),
+                RecoveryResult::Unavailable
+            ]
+        );
     }
 }

@@ -6,21 +6,21 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use session_core::Reply;
+use session_core::ReplyV1;
 use types::{AnswerText, QuestionText, UserName};
 
-use crate::socket_io::TextFrame;
+use crate::frame_queue_stream::TextFrame;
 
 /// A question as a client put it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct QuestionFrameV1 {
     pub(crate) text: QuestionText,
     pub(crate) user_name: Option<UserName>,
 }
 
 /// A text frame that is no question. The connection stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum FrameErrorV1 {
     /// Not such a frame: wrong JSON, wrong type, no content, empty content.
     Malformed,
     /// A question, longer than allowed.
@@ -28,15 +28,19 @@ pub(crate) enum Refused {
 }
 
 /// Reads a client's frame. Unknown fields are ignored; `user_name` may be missing or null.
-pub(crate) fn parse(text: &str, max_question_bytes: usize) -> Result<Question, Refused> {
-    let frame: ClientFrame<'_> = serde_json::from_str(text).map_err(|_| Refused::Malformed)?;
+pub(crate) fn parse_client_frame(
+    text: &str,
+    max_question_bytes: usize,
+) -> Result<QuestionFrameV1, FrameErrorV1> {
+    let frame: ClientFrameV1<'_> =
+        serde_json::from_str(text).map_err(|_| FrameErrorV1::Malformed)?;
     if frame.kind != "message" || frame.content.is_empty() {
-        return Err(Refused::Malformed);
+        return Err(FrameErrorV1::Malformed);
     }
     if frame.content.len() > max_question_bytes {
-        return Err(Refused::QuestionTooLong);
+        return Err(FrameErrorV1::QuestionTooLong);
     }
-    Ok(Question {
+    Ok(QuestionFrameV1 {
         text: QuestionText::new(frame.content),
         user_name: frame.user_name.map(UserName::new),
     })
@@ -44,7 +48,7 @@ pub(crate) fn parse(text: &str, max_question_bytes: usize) -> Result<Question, R
 
 /// A frame for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ServerFrame<'a> {
+pub(crate) enum ServerFrameV1<'a> {
     /// The answer.
     Response(&'a AnswerText),
     /// One question is outstanding; it goes on.
@@ -57,28 +61,28 @@ pub(crate) enum ServerFrame<'a> {
     TimedOut,
 }
 
-impl<'a> ServerFrame<'a> {
-    /// What version 1 says to what the core decided.
-    pub(crate) fn of(reply: &'a Reply) -> Self {
+impl<'a> ServerFrameV1<'a> {
+    /// Returns the version-1 frame of a reply of the core.
+    pub(crate) fn from_reply(reply: &'a ReplyV1) -> Self {
         match reply {
-            Reply::Answer { text, .. } => Self::Response(text),
-            Reply::Busy => Self::Busy,
-            Reply::Draining | Reply::PublishFailed => Self::NotSent,
-            Reply::AnswerFailed | Reply::TimedOut => Self::TimedOut,
+            ReplyV1::Answer { text, .. } => Self::Response(text),
+            ReplyV1::Busy => Self::Busy,
+            ReplyV1::Draining | ReplyV1::PublishFailed => Self::NotSent,
+            ReplyV1::AnswerFailed | ReplyV1::TimedOut => Self::TimedOut,
         }
     }
 
     /// The frame's bytes, WebSocket header and all.
-    pub(crate) fn encode(self) -> Bytes {
+    pub(crate) fn encode_frame(self) -> Bytes {
         let message = match self {
-            Self::Response(text) => return response(text),
+            Self::Response(text) => return encode_response(text),
             Self::Busy => "Please wait for the previous response",
             Self::NotSent => "Failed to send question to processing system",
             Self::Invalid => "Invalid message format",
             Self::TimedOut => "No response in time",
         };
-        encode(
-            &ErrorFrame {
+        encode_frame(
+            &ErrorFrameV1 {
                 kind: "error",
                 message,
             },
@@ -87,10 +91,10 @@ impl<'a> ServerFrame<'a> {
     }
 }
 
-fn response(text: &AnswerText) -> Bytes {
+fn encode_response(text: &AnswerText) -> Bytes {
     let data = text.expose();
-    encode(
-        &ResponseFrame {
+    encode_frame(
+        &ResponseFrameV1 {
             kind: "response",
             data,
         },
@@ -98,15 +102,15 @@ fn response(text: &AnswerText) -> Bytes {
     )
 }
 
-fn encode(frame: &impl Serialize, text_len: usize) -> Bytes {
+fn encode_frame(frame: &impl Serialize, text_len: usize) -> Bytes {
     const AROUND_THE_TEXT: usize = 64;
     let mut bytes = TextFrame::with_capacity(text_len + AROUND_THE_TEXT);
     serde_json::to_writer(&mut bytes, frame).expect("strings serialise, and memory takes them");
-    bytes.finish()
+    bytes.into_bytes()
 }
 
 #[derive(Deserialize)]
-struct ClientFrame<'a> {
+struct ClientFrameV1<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     content: String,
@@ -117,14 +121,14 @@ struct ClientFrame<'a> {
 // The order of the fields is the order on the wire.
 
 #[derive(Serialize)]
-struct ResponseFrame<'a> {
+struct ResponseFrameV1<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     data: &'a str,
 }
 
 #[derive(Serialize)]
-struct ErrorFrame {
+struct ErrorFrameV1 {
     #[serde(rename = "type")]
     kind: &'static str,
     message: &'static str,
@@ -136,8 +140,8 @@ mod tests {
 
     use super::*;
 
-    fn parsed(text: &str) -> Result<(String, Option<String>), Refused> {
-        parse(text, 8).map(|question| {
+    fn parsed(text: &str) -> Result<(String, Option<String>), FrameErrorV1> {
+        parse_client_frame(text, 8).map(|question| {
             let name = question.user_name.map(|name| name.expose().to_owned());
             (question.text.expose().to_owned(), name)
         })
@@ -183,7 +187,7 @@ mod tests {
             &"[".repeat(30_000),
             &format!(r#"{{"x":{}"#, "[".repeat(30_000)),
         ] {
-            assert_eq!(parsed(frame), Err(Refused::Malformed), "{frame:.40}");
+            assert_eq!(parsed(frame), Err(FrameErrorV1::Malformed), "{frame:.40}");
         }
     }
 
@@ -193,7 +197,7 @@ mod tests {
         assert!(parsed(&frame("12345678")).is_ok());
         assert!(parsed(&frame("çççç")).is_ok());
         for long in ["123456789", "ççççç"] {
-            assert_eq!(parsed(&frame(long)), Err(Refused::QuestionTooLong));
+            assert_eq!(parsed(&frame(long)), Err(FrameErrorV1::QuestionTooLong));
         }
     }
 
@@ -202,27 +206,27 @@ mod tests {
         let text = AnswerText::new("linha \"1\"\nação");
         for (frame, json) in [
             (
-                ServerFrame::Response(&text),
+                ServerFrameV1::Response(&text),
                 r#"{"type":"response","data":"linha \"1\"\nação"}"#,
             ),
             (
-                ServerFrame::Busy,
+                ServerFrameV1::Busy,
                 r#"{"type":"error","message":"Please wait for the previous response"}"#,
             ),
             (
-                ServerFrame::NotSent,
+                ServerFrameV1::NotSent,
                 r#"{"type":"error","message":"Failed to send question to processing system"}"#,
             ),
             (
-                ServerFrame::Invalid,
+                ServerFrameV1::Invalid,
                 r#"{"type":"error","message":"Invalid message format"}"#,
             ),
             (
-                ServerFrame::TimedOut,
+                ServerFrameV1::TimedOut,
                 r#"{"type":"error","message":"No response in time"}"#,
             ),
         ] {
-            let bytes = frame.encode();
+            let bytes = frame.encode_frame();
             let (header, payload) = bytes.split_at(2);
             assert_eq!(header, [0x81, u8::try_from(json.len()).unwrap()], "{json}");
             assert_eq!(std::str::from_utf8(payload), Ok(json));
@@ -231,20 +235,23 @@ mod tests {
 
     #[test]
     fn every_reply_of_the_core_is_one_of_the_five_frames() {
-        let answer = Reply::Answer {
+        let answer = ReplyV1::Answer {
             text: AnswerText::new("x"),
-            publish: None,
-            total: Duration::ZERO,
+            publish_time: None,
+            total_time: Duration::ZERO,
         };
-        assert!(matches!(ServerFrame::of(&answer), ServerFrame::Response(_)));
+        assert!(matches!(
+            ServerFrameV1::from_reply(&answer),
+            ServerFrameV1::Response(_)
+        ));
         for (reply, frame) in [
-            (Reply::AnswerFailed, ServerFrame::TimedOut),
-            (Reply::TimedOut, ServerFrame::TimedOut),
-            (Reply::Busy, ServerFrame::Busy),
-            (Reply::Draining, ServerFrame::NotSent),
-            (Reply::PublishFailed, ServerFrame::NotSent),
+            (ReplyV1::AnswerFailed, ServerFrameV1::TimedOut),
+            (ReplyV1::TimedOut, ServerFrameV1::TimedOut),
+            (ReplyV1::Busy, ServerFrameV1::Busy),
+            (ReplyV1::Draining, ServerFrameV1::NotSent),
+            (ReplyV1::PublishFailed, ServerFrameV1::NotSent),
         ] {
-            assert_eq!(ServerFrame::of(&reply), frame);
+            assert_eq!(ServerFrameV1::from_reply(&reply), frame);
         }
     }
 }

@@ -8,21 +8,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use session_core::{Cut, ErrorCode};
+use session_core::{Chunk, QuestionErrorCode};
 use types::{AskId, QuestionText, UserName};
 
-use crate::socket_io::TextFrame;
+use crate::frame_queue_stream::TextFrame;
 
-/// What a client says.
+/// A message from a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum ClientMessage {
     /// Its session begins, or goes on.
     Start {
         resume_token: Option<String>,
         last_seq: u64,
     },
     /// It asks.
-    Ask(Question),
+    Ask(QuestionFrameV2),
     /// It gives its question up.
     Cancel(AskId),
     /// It has the parts up to this one.
@@ -33,8 +33,8 @@ pub(crate) enum Said {
 
 /// A question as a client put it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Question {
-    pub(crate) id: AskId,
+pub(crate) struct QuestionFrameV2 {
+    pub(crate) ask_id: AskId,
     pub(crate) text: QuestionText,
     pub(crate) user_name: Option<UserName>,
     pub(crate) timeout: Option<Duration>,
@@ -42,7 +42,7 @@ pub(crate) struct Question {
 
 /// A text that is no frame of a client, or one that cannot be served. The connection stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum FrameErrorV2 {
     /// Not such a frame.
     Malformed {
         /// The question it is about, if it says so.
@@ -50,7 +50,7 @@ pub(crate) enum Refused {
     },
     /// A question, longer than allowed.
     QuestionTooLong {
-        /// Which one.
+        /// The question.
         id: AskId,
     },
 }
@@ -59,44 +59,52 @@ pub(crate) enum Refused {
 const MAX_SEQ: u64 = (1 << 53) - 1;
 
 /// Reads a client's frame. Unknown fields are ignored; optional ones may be null.
-pub(crate) fn parse(text: &str, max_question_bytes: usize) -> Result<Said, Refused> {
-    let malformed = || Refused::Malformed { id: None };
-    let frame: ClientFrame<'_> = serde_json::from_str(text).map_err(|_| malformed())?;
+pub(crate) fn parse_client_frame(
+    text: &str,
+    max_question_bytes: usize,
+) -> Result<ClientMessage, FrameErrorV2> {
+    let malformed = || FrameErrorV2::Malformed { id: None };
+    let frame: ClientFrameV2<'_> = serde_json::from_str(text).map_err(|_| malformed())?;
     match frame.kind.as_ref() {
-        "start" => Ok(Said::Start {
+        "start" => Ok(ClientMessage::Start {
             last_seq: frame.last_seq.unwrap_or(0).min(MAX_SEQ),
             resume_token: frame.resume_token,
         }),
-        "ask" => ask(frame, max_question_bytes).map(Said::Ask),
-        "cancel" => id(frame.id).map(Said::Cancel),
-        "ack" => frame.seq.map(Said::Ack).ok_or_else(malformed),
-        "renew" => Ok(Said::Renew),
+        "ask" => parse_ask(frame, max_question_bytes).map(ClientMessage::Ask),
+        "cancel" => parse_ask_id(frame.id).map(ClientMessage::Cancel),
+        "ack" => frame.seq.map(ClientMessage::Ack).ok_or_else(malformed),
+        "renew" => Ok(ClientMessage::Renew),
         _ => Err(malformed()),
     }
 }
 
-fn ask(frame: ClientFrame<'_>, max_question_bytes: usize) -> Result<Question, Refused> {
-    let id = id(frame.id)?;
+fn parse_ask(
+    frame: ClientFrameV2<'_>,
+    max_question_bytes: usize,
+) -> Result<QuestionFrameV2, FrameErrorV2> {
+    let id = parse_ask_id(frame.id)?;
     match frame.content {
-        Some(content) if content.len() > max_question_bytes => Err(Refused::QuestionTooLong { id }),
-        Some(content) if !content.is_empty() => Ok(Question {
-            id,
+        Some(content) if content.len() > max_question_bytes => {
+            Err(FrameErrorV2::QuestionTooLong { id })
+        }
+        Some(content) if !content.is_empty() => Ok(QuestionFrameV2 {
+            ask_id: id,
             text: QuestionText::new(content),
             user_name: frame.user_name.map(UserName::new),
             timeout: frame.timeout_ms.map(Duration::from_millis),
         }),
-        Some(_) | None => Err(Refused::Malformed { id: Some(id) }),
+        Some(_) | None => Err(FrameErrorV2::Malformed { id: Some(id) }),
     }
 }
 
-fn id(id: Option<Cow<'_, str>>) -> Result<AskId, Refused> {
+fn parse_ask_id(id: Option<Cow<'_, str>>) -> Result<AskId, FrameErrorV2> {
     let id = id.and_then(|id| AskId::parse(&id).ok());
-    id.ok_or(Refused::Malformed { id: None })
+    id.ok_or(FrameErrorV2::Malformed { id: None })
 }
 
 /// Every field of every frame of a client; each kind of frame has some of them.
 #[derive(Deserialize)]
-struct ClientFrame<'a> {
+struct ClientFrameV2<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     #[serde(default, borrow)]
@@ -118,14 +126,14 @@ struct ClientFrame<'a> {
 /// A frame for a client. The order of the fields is the order on the wire.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum ServerFrame<'a> {
+pub(crate) enum ServerFrameV2<'a> {
     /// The session is open.
     Hello {
         session_id: &'a str,
         resume_token: &'a str,
         resumed: bool,
         pending: Option<&'a str>,
-        limits: Limits,
+        limits: AdvertisedLimits,
     },
     /// Kafka has the question.
     Accepted { id: &'a str, resume_token: &'a str },
@@ -138,7 +146,7 @@ pub(crate) enum ServerFrame<'a> {
         is_final: bool,
         data: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        metadata: Option<Metadata<'a>>,
+        metadata: Option<MetadataJson<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         resume_token: Option<&'a str>,
     },
@@ -146,7 +154,7 @@ pub(crate) enum ServerFrame<'a> {
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
-        code: Code,
+        code: ErrorCodeV2,
         message: &'static str,
         retryable: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,23 +175,23 @@ pub(crate) enum ServerFrame<'a> {
     },
 }
 
-/// What the answering side says of its answer: its JSON as it is, or what is none as a string.
+/// The answering side's metadata of its answer: its JSON as it is, or what is none as a string.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Metadata<'a> {
+pub(crate) enum MetadataJson<'a> {
     Json(&'a RawValue),
     Text(&'a str),
 }
 
-impl<'a> Metadata<'a> {
-    pub(crate) fn of(text: &'a str) -> Self {
+impl<'a> MetadataJson<'a> {
+    pub(crate) fn from_text(text: &'a str) -> Self {
         serde_json::from_str(text).map_or(Self::Text(text), Self::Json)
     }
 }
 
-/// What a client may count on.
+/// The limits that a client may count on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Limits {
+pub(crate) struct AdvertisedLimits {
     pub(crate) max_message_bytes: usize,
     pub(crate) max_question_bytes: usize,
     pub(crate) answer_timeout_ms: u64,
@@ -191,10 +199,10 @@ pub(crate) struct Limits {
     pub(crate) heartbeat_ms: u64,
 }
 
-/// What is wrong.
+/// An error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Code {
+pub(crate) enum ErrorCodeV2 {
     Busy,
     AlreadyAnswered,
     InvalidFrame,
@@ -207,39 +215,39 @@ pub(crate) enum Code {
     Draining,
 }
 
-impl<'a> ServerFrame<'a> {
+impl<'a> ServerFrameV2<'a> {
     /// One part of the answer to `id`.
-    pub(crate) fn part(
+    pub(crate) fn from_chunk(
         id: &'a AskId,
-        cut: Cut<'a>,
-        metadata: Option<Metadata<'a>>,
+        cut: Chunk<'a>,
+        metadata: Option<MetadataJson<'a>>,
         resume_token: Option<&'a str>,
     ) -> Self {
         Self::Answer {
             id: id.as_str(),
             seq: cut.seq,
-            part: cut.part,
+            part: cut.index,
             is_final: cut.is_final,
-            data: cut.data,
+            data: cut.text,
             metadata,
             resume_token,
         }
     }
 
     /// An error, in the words of its code.
-    pub(crate) fn error(
+    pub(crate) fn new_error(
         id: Option<&'a AskId>,
-        code: Code,
+        code: ErrorCodeV2,
         retry_after: Option<Duration>,
         resume_token: Option<&'a str>,
     ) -> Self {
-        let (message, retryable) = code.row();
+        let (message, retryable) = code.message_and_retryable();
         Self::Error {
             id: id.map(AskId::as_str),
             code,
             message,
             retryable,
-            retry_after_ms: retry_after.map(millis),
+            retry_after_ms: retry_after.map(whole_millis),
             resume_token,
         }
     }
@@ -257,13 +265,13 @@ impl<'a> ServerFrame<'a> {
         };
         let mut bytes = TextFrame::with_capacity(text_len + AROUND_THE_TEXT);
         serde_json::to_writer(&mut bytes, &self).expect("strings serialise, and memory takes them");
-        bytes.finish()
+        bytes.into_bytes()
     }
 }
 
-impl Code {
-    /// What it says to a person, and whether the same question may be asked again.
-    fn row(self) -> (&'static str, bool) {
+impl ErrorCodeV2 {
+    /// Returns the message for people, and whether the same question may be asked again.
+    fn message_and_retryable(self) -> (&'static str, bool) {
         match self {
             Self::Busy => ("another question is outstanding; it goes on", true),
             Self::AlreadyAnswered => ("this question was answered", false),
@@ -285,22 +293,22 @@ impl Code {
     }
 }
 
-impl From<ErrorCode> for Code {
-    fn from(code: ErrorCode) -> Self {
+impl From<QuestionErrorCode> for ErrorCodeV2 {
+    fn from(code: QuestionErrorCode) -> Self {
         match code {
-            ErrorCode::Busy => Self::Busy,
-            ErrorCode::AlreadyAnswered => Self::AlreadyAnswered,
-            ErrorCode::PublishFailed => Self::PublishFailed,
-            ErrorCode::Timeout => Self::Timeout,
-            ErrorCode::Cancelled => Self::Cancelled,
-            ErrorCode::AnswerFailed => Self::AnswerFailed,
-            ErrorCode::Draining => Self::Draining,
+            QuestionErrorCode::Busy => Self::Busy,
+            QuestionErrorCode::AlreadyAnswered => Self::AlreadyAnswered,
+            QuestionErrorCode::PublishFailed => Self::PublishFailed,
+            QuestionErrorCode::Timeout => Self::Timeout,
+            QuestionErrorCode::Cancelled => Self::Cancelled,
+            QuestionErrorCode::AnswerFailed => Self::AnswerFailed,
+            QuestionErrorCode::Draining => Self::Draining,
         }
     }
 }
 
 /// Whole milliseconds.
-pub(crate) fn millis(duration: Duration) -> u64 {
+pub(crate) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -308,18 +316,18 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn id(text: &str) -> AskId {
+    fn parse_ask_id(text: &str) -> AskId {
         AskId::parse(text).unwrap()
     }
 
-    fn parsed(text: &str) -> Result<Said, Refused> {
-        parse(text, 8)
+    fn parsed(text: &str) -> Result<ClientMessage, FrameErrorV2> {
+        parse_client_frame(text, 8)
     }
 
     #[test]
     fn each_frame_of_a_client_is_read_and_unknown_fields_are_ignored() {
-        let question = Question {
-            id: id("q1"),
+        let question = QuestionFrameV2 {
+            ask_id: parse_ask_id("q1"),
             text: QuestionText::new("onde?"),
             user_name: None,
             timeout: None,
@@ -327,40 +335,43 @@ mod tests {
         for (frame, said) in [
             (
                 r#"{"type":"start"}"#,
-                Said::Start {
+                ClientMessage::Start {
                     resume_token: None,
                     last_seq: 0,
                 },
             ),
             (
                 r#"{"type":"start","token":"a jwt","resume_token":"t","last_seq":3}"#,
-                Said::Start {
+                ClientMessage::Start {
                     resume_token: Some("t".to_owned()),
                     last_seq: 3,
                 },
             ),
             (
                 r#"{"type":"start","resume_token":null,"last_seq":18446744073709551615}"#,
-                Said::Start {
+                ClientMessage::Start {
                     resume_token: None,
                     last_seq: MAX_SEQ,
                 },
             ),
             (
                 r#"{"type":"ask","id":"q1","content":"onde?","x":[{}]}"#,
-                Said::Ask(question.clone()),
+                ClientMessage::Ask(question.clone()),
             ),
             (
                 r#"{"id":"q\u0031","user_name":"ana","timeout_ms":5000,"type":"ask","content":"onde?"}"#,
-                Said::Ask(Question {
+                ClientMessage::Ask(QuestionFrameV2 {
                     user_name: Some(UserName::new("ana")),
                     timeout: Some(Duration::from_secs(5)),
                     ..question
                 }),
             ),
-            (r#"{"type":"cancel","id":"q1"}"#, Said::Cancel(id("q1"))),
-            (r#"{"type":"ack","seq":9}"#, Said::Ack(9)),
-            (r#"{"type":"renew","token":"x"}"#, Said::Renew),
+            (
+                r#"{"type":"cancel","id":"q1"}"#,
+                ClientMessage::Cancel(parse_ask_id("q1")),
+            ),
+            (r#"{"type":"ack","seq":9}"#, ClientMessage::Ack(9)),
+            (r#"{"type":"renew","token":"x"}"#, ClientMessage::Renew),
         ] {
             assert_eq!(parsed(frame), Ok(said), "{frame}");
         }
@@ -397,7 +408,9 @@ mod tests {
             (r#"{"type":"ack","seq":1.5}"#, None),
             (&"[".repeat(30_000), None),
         ] {
-            let refused = Refused::Malformed { id: about.map(id) };
+            let refused = FrameErrorV2::Malformed {
+                id: about.map(parse_ask_id),
+            };
             assert_eq!(parsed(frame), Err(refused), "{frame:.60}");
         }
     }
@@ -406,13 +419,15 @@ mod tests {
     fn a_question_may_be_as_long_as_allowed_in_bytes() {
         let frame = |content: &str| format!(r#"{{"type":"ask","id":"q","content":"{content}"}}"#);
         assert!(parsed(&frame("çççç")).is_ok());
-        let refused = Refused::QuestionTooLong { id: id("q") };
+        let refused = FrameErrorV2::QuestionTooLong {
+            id: parse_ask_id("q"),
+        };
         assert_eq!(parsed(&frame("ççççç")), Err(refused));
     }
 
     #[test]
     fn each_opening_frame_has_exactly_these_bytes() {
-        let limits = Limits {
+        let limits = AdvertisedLimits {
             max_message_bytes: 1,
             max_question_bytes: 2,
             answer_timeout_ms: 3,
@@ -421,7 +436,7 @@ mod tests {
         };
         for (frame, json) in [
             (
-                ServerFrame::Hello {
+                ServerFrameV2::Hello {
                     session_id: "s",
                     resume_token: "t",
                     resumed: false,
@@ -431,7 +446,7 @@ mod tests {
                 r#"{"type":"hello","session_id":"s","resume_token":"t","resumed":false,"pending":null,"limits":{"max_message_bytes":1,"max_question_bytes":2,"answer_timeout_ms":3,"resume_window_ms":4,"heartbeat_ms":5}}"#,
             ),
             (
-                ServerFrame::Accepted {
+                ServerFrameV2::Accepted {
                     id: "q1",
                     resume_token: "t",
                 },
@@ -444,37 +459,47 @@ mod tests {
 
     #[test]
     fn each_later_frame_has_exactly_these_bytes() {
-        let question = id("q1");
-        let cut = Cut {
+        let question = parse_ask_id("q1");
+        let cut = Chunk {
             seq: 4,
-            part: 1,
+            index: 1,
             is_final: true,
-            data: "ação \"x\"",
+            text: "ação \"x\"",
         };
         let after = Some(Duration::from_millis(7));
         for (frame, json) in [
             (
-                ServerFrame::part(&question, cut, Some(Metadata::of("[1.50]")), Some("t")),
+                ServerFrameV2::from_chunk(
+                    &question,
+                    cut,
+                    Some(MetadataJson::from_text("[1.50]")),
+                    Some("t"),
+                ),
                 r#"{"type":"answer","id":"q1","seq":4,"part":1,"final":true,"data":"ação \"x\"","metadata":[1.50],"resume_token":"t"}"#,
             ),
             (
-                ServerFrame::part(&question, cut, Some(Metadata::of("not JSON")), None),
+                ServerFrameV2::from_chunk(
+                    &question,
+                    cut,
+                    Some(MetadataJson::from_text("not JSON")),
+                    None,
+                ),
                 r#"{"type":"answer","id":"q1","seq":4,"part":1,"final":true,"data":"ação \"x\"","metadata":"not JSON"}"#,
             ),
             (
-                ServerFrame::error(Some(&question), Code::Busy, None, None),
+                ServerFrameV2::new_error(Some(&question), ErrorCodeV2::Busy, None, None),
                 r#"{"type":"error","id":"q1","code":"busy","message":"another question is outstanding; it goes on","retryable":true}"#,
             ),
             (
-                ServerFrame::error(None, Code::RateLimited, after, Some("t")),
+                ServerFrameV2::new_error(None, ErrorCodeV2::RateLimited, after, Some("t")),
                 r#"{"type":"error","code":"rate_limited","message":"too many frames in a second","retryable":true,"retry_after_ms":7,"resume_token":"t"}"#,
             ),
             (
-                ServerFrame::Heartbeat { resume_token: None },
+                ServerFrameV2::Heartbeat { resume_token: None },
                 r#"{"type":"heartbeat"}"#,
             ),
             (
-                ServerFrame::Closing {
+                ServerFrameV2::Closing {
                     retry_after_ms: 9,
                     resume_token: Some("t"),
                 },
@@ -485,7 +510,7 @@ mod tests {
         }
     }
 
-    fn assert_bytes(frame: ServerFrame<'_>, json: &str) {
+    fn assert_bytes(frame: ServerFrameV2<'_>, json: &str) {
         let bytes = frame.encode();
         let header = if json.len() < 126 { 2 } else { 4 };
         assert_eq!(str::from_utf8(&bytes[header..]), Ok(json));

@@ -9,17 +9,17 @@ use warp::http::header::{
 /// A request that can be upgraded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Handshake {
-    /// What proves that this server understood: `Sec-WebSocket-Accept`.
-    pub(crate) accept: String,
+    /// The proof that this server understood: `Sec-WebSocket-Accept`.
+    pub(crate) accept_key: String,
     /// The subprotocol that was offered and is echoed.
-    pub(crate) protocol: Option<HeaderValue>,
-    /// What is spoken.
-    pub(crate) speaks: Speaks,
+    pub(crate) subprotocol: Option<HeaderValue>,
+    /// The version that is spoken.
+    pub(crate) version: RequestedVersion,
 }
 
-/// What is spoken on a socket.
+/// The version spoken on a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Speaks {
+pub(crate) enum RequestedVersion {
     /// Version 1.
     V1,
     /// Version 2.
@@ -29,72 +29,84 @@ pub(crate) enum Speaks {
     Unknown,
 }
 
-/// Why a request cannot be upgraded.
+/// The reason for which a request cannot be upgraded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Malformed {
+pub(crate) enum HandshakeError {
     /// It asks for no upgrade to WebSocket.
-    NoUpgrade,
+    MissingUpgrade,
     /// Another version than 13.
-    Version,
+    UnsupportedVersion,
     /// `Sec-WebSocket-Key` is not 16 bytes in base64.
-    Key,
+    InvalidKey,
     /// A token is offered as a subprotocol, and no version beside it: a browser would fail the
     /// connection, since nothing it offers could be echoed.
-    LoneToken,
+    TokenWithoutVersion,
 }
 
 /// Names version 1 for clients that have to name something.
-pub(crate) const V1: &str = "answer-gateway.v1.json";
+pub(crate) const SUBPROTOCOL_V1: &str = "answer-gateway.v1.json";
 /// Names version 2.
-pub(crate) const V2: &str = "answer-gateway.v2.json";
+pub(crate) const SUBPROTOCOL_V2: &str = "answer-gateway.v2.json";
 /// Begins the subprotocol that carries a token.
-const BEARER: &str = "base64url.bearer.authorization.answer-gateway.";
+const BEARER_SUBPROTOCOL_PREFIX: &str = "base64url.bearer.authorization.answer-gateway.";
 
 /// Reads a handshake from a request's headers.
-pub(crate) fn read(headers: &HeaderMap) -> Result<Handshake, Malformed> {
-    let upgrade = has_token(headers, &CONNECTION, |token| {
+pub(crate) fn parse_handshake(headers: &HeaderMap) -> Result<Handshake, HandshakeError> {
+    let upgrade = has_header_token(headers, &CONNECTION, |token| {
         token.eq_ignore_ascii_case("upgrade")
-    }) && has_token(headers, &UPGRADE, |token| {
+    }) && has_header_token(headers, &UPGRADE, |token| {
         token.eq_ignore_ascii_case("websocket")
     });
     if !upgrade {
-        return Err(Malformed::NoUpgrade);
+        return Err(HandshakeError::MissingUpgrade);
     }
     let version = headers.get(SEC_WEBSOCKET_VERSION);
     if version.is_none_or(|version| version != "13") {
-        return Err(Malformed::Version);
+        return Err(HandshakeError::UnsupportedVersion);
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).map(|key| key.as_bytes());
-    let key = key.filter(|key| is_key(key)).ok_or(Malformed::Key)?;
-    let (protocol, speaks) = choose(headers)?;
+    let key = key
+        .filter(|key| is_websocket_key(key))
+        .ok_or(HandshakeError::InvalidKey)?;
+    let (protocol, speaks) = choose_subprotocol(headers)?;
     Ok(Handshake {
-        accept: derive_accept_key(key),
-        protocol,
-        speaks,
+        accept_key: derive_accept_key(key),
+        subprotocol: protocol,
+        version: speaks,
     })
 }
 
 /// The newest version that both sides speak. Other protocols' names are passed over.
-fn choose(headers: &HeaderMap) -> Result<(Option<HeaderValue>, Speaks), Malformed> {
-    let offers = |is_it: fn(&str) -> bool| has_token(headers, &SEC_WEBSOCKET_PROTOCOL, is_it);
-    if offers(|token| token == V2) {
-        return Ok((Some(HeaderValue::from_static(V2)), Speaks::V2));
+fn choose_subprotocol(
+    headers: &HeaderMap,
+) -> Result<(Option<HeaderValue>, RequestedVersion), HandshakeError> {
+    let offers =
+        |is_it: fn(&str) -> bool| has_header_token(headers, &SEC_WEBSOCKET_PROTOCOL, is_it);
+    if offers(|token| token == SUBPROTOCOL_V2) {
+        return Ok((
+            Some(HeaderValue::from_static(SUBPROTOCOL_V2)),
+            RequestedVersion::V2,
+        ));
     }
-    if offers(|token| token == V1) {
-        return Ok((Some(HeaderValue::from_static(V1)), Speaks::V1));
+    if offers(|token| token == SUBPROTOCOL_V1) {
+        return Ok((
+            Some(HeaderValue::from_static(SUBPROTOCOL_V1)),
+            RequestedVersion::V1,
+        ));
     }
-    let mut unknown = tokens(headers, &SEC_WEBSOCKET_PROTOCOL).filter(|token| is_version(token));
+    let mut unknown = header_tokens(headers, &SEC_WEBSOCKET_PROTOCOL)
+        .filter(|token| is_version_subprotocol(token));
     if let Some(unknown) = unknown.find_map(|token| HeaderValue::from_str(token).ok()) {
-        return Ok((Some(unknown), Speaks::Unknown));
+        return Ok((Some(unknown), RequestedVersion::Unknown));
     }
-    match offers(|token| token.starts_with(BEARER)) {
-        true => Err(Malformed::LoneToken),
-        false => Ok((None, Speaks::V1)),
+    match offers(|token| token.starts_with(BEARER_SUBPROTOCOL_PREFIX)) {
+        true => Err(HandshakeError::TokenWithoutVersion),
+        false => Ok((None, RequestedVersion::V1)),
     }
 }
 
 /// `answer-gateway.vN.json`.
-fn is_version(token: &str) -> bool {
+fn is_version_subprotocol(token: &str) -> bool {
     let number = token
         .strip_prefix("answer-gateway.v")
         .and_then(|token| token.strip_suffix(".json"));
@@ -103,12 +115,15 @@ fn is_version(token: &str) -> bool {
     })
 }
 
-/// Whether one of the comma-separated tokens of all headers of that name is the one.
-fn has_token(headers: &HeaderMap, name: &HeaderName, is_it: impl Fn(&str) -> bool) -> bool {
-    tokens(headers, name).any(is_it)
+/// Tells whether one of the comma-separated tokens of all headers of that name is the one.
+fn has_header_token(headers: &HeaderMap, name: &HeaderName, is_it: impl Fn(&str) -> bool) -> bool {
+    header_tokens(headers, name).any(is_it)
 }
 
-fn tokens<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+fn header_tokens<'a>(
+    headers: &'a HeaderMap,
+    name: &'a HeaderName,
+) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
         .iter()
@@ -118,7 +133,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Ite
 }
 
 /// 16 bytes in base64: 22 characters and two of padding.
-fn is_key(key: &[u8]) -> bool {
+fn is_websocket_key(key: &[u8]) -> bool {
     let character = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     key.len() == 24 && key.ends_with(b"==") && key.iter().take(22).all(character)
 }
@@ -141,23 +156,23 @@ mod tests {
         headers
     }
 
-    fn with(name: HeaderName, value: &'static str) -> Result<Handshake, Malformed> {
+    fn with(name: HeaderName, value: &'static str) -> Result<Handshake, HandshakeError> {
         let mut headers = headers();
         headers.insert(name, HeaderValue::from_static(value));
-        read(&headers)
+        parse_handshake(&headers)
     }
 
-    fn without(name: &HeaderName) -> Result<Handshake, Malformed> {
+    fn without(name: &HeaderName) -> Result<Handshake, HandshakeError> {
         let mut headers = headers();
         headers.remove(name);
-        read(&headers)
+        parse_handshake(&headers)
     }
 
     #[test]
     fn the_example_of_the_rfc_is_accepted_with_its_answer() {
-        let handshake = read(&headers()).unwrap();
-        assert_eq!(handshake.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-        assert_eq!(handshake.protocol, None);
+        let handshake = parse_handshake(&headers()).unwrap();
+        assert_eq!(handshake.accept_key, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(handshake.subprotocol, None);
     }
 
     #[test]
@@ -168,12 +183,21 @@ mod tests {
 
     #[test]
     fn a_request_without_upgrade_version_or_key_is_no_handshake() {
-        assert_eq!(without(&UPGRADE), Err(Malformed::NoUpgrade));
-        assert_eq!(without(&CONNECTION), Err(Malformed::NoUpgrade));
-        assert_eq!(with(CONNECTION, "close"), Err(Malformed::NoUpgrade));
-        assert_eq!(without(&SEC_WEBSOCKET_VERSION), Err(Malformed::Version));
-        assert_eq!(with(SEC_WEBSOCKET_VERSION, "8"), Err(Malformed::Version));
-        assert_eq!(without(&SEC_WEBSOCKET_KEY), Err(Malformed::Key));
+        assert_eq!(without(&UPGRADE), Err(HandshakeError::MissingUpgrade));
+        assert_eq!(without(&CONNECTION), Err(HandshakeError::MissingUpgrade));
+        assert_eq!(
+            with(CONNECTION, "close"),
+            Err(HandshakeError::MissingUpgrade)
+        );
+        assert_eq!(
+            without(&SEC_WEBSOCKET_VERSION),
+            Err(HandshakeError::UnsupportedVersion)
+        );
+        assert_eq!(
+            with(SEC_WEBSOCKET_VERSION, "8"),
+            Err(HandshakeError::UnsupportedVersion)
+        );
+        assert_eq!(without(&SEC_WEBSOCKET_KEY), Err(HandshakeError::InvalidKey));
         for key in [
             "",
             "c2hvcnQ=",
@@ -185,36 +209,44 @@ mod tests {
                 continue;
             };
             headers.insert(SEC_WEBSOCKET_KEY, value);
-            assert_eq!(read(&headers), Err(Malformed::Key), "{key}");
+            assert_eq!(
+                parse_handshake(&headers),
+                Err(HandshakeError::InvalidKey),
+                "{key}"
+            );
         }
     }
 
     #[test]
     fn the_newest_version_that_is_offered_is_spoken_and_echoed() {
         for (offered, echoed, speaks) in [
-            ("chat, answer-gateway.v1.json", Some(V1), Speaks::V1),
+            (
+                "chat, answer-gateway.v1.json",
+                Some(SUBPROTOCOL_V1),
+                RequestedVersion::V1,
+            ),
             (
                 "answer-gateway.v1.json,answer-gateway.v2.json",
-                Some(V2),
-                Speaks::V2,
+                Some(SUBPROTOCOL_V2),
+                RequestedVersion::V2,
             ),
             (
                 "answer-gateway.v2.json, base64url.bearer.authorization.answer-gateway.abc",
-                Some(V2),
-                Speaks::V2,
+                Some(SUBPROTOCOL_V2),
+                RequestedVersion::V2,
             ),
-            ("chat", None, Speaks::V1),
-            ("answer-gateway.v.json", None, Speaks::V1),
+            ("chat", None, RequestedVersion::V1),
+            ("answer-gateway.v.json", None, RequestedVersion::V1),
             (
                 "answer-gateway.v9.json",
                 Some("answer-gateway.v9.json"),
-                Speaks::Unknown,
+                RequestedVersion::Unknown,
             ),
         ] {
             let handshake = with(SEC_WEBSOCKET_PROTOCOL, offered).unwrap();
-            let protocol = handshake.protocol.as_ref();
+            let protocol = handshake.subprotocol.as_ref();
             let protocol = protocol.map(|protocol| protocol.to_str().unwrap());
-            assert_eq!((protocol, handshake.speaks), (echoed, speaks), "{offered}");
+            assert_eq!((protocol, handshake.version), (echoed, speaks), "{offered}");
         }
     }
 
@@ -222,6 +254,6 @@ mod tests {
     fn a_token_offered_alone_is_refused() {
         let offered = "base64url.bearer.authorization.answer-gateway.abc";
         let refused = with(SEC_WEBSOCKET_PROTOCOL, offered);
-        assert_eq!(refused, Err(Malformed::LoneToken));
+        assert_eq!(refused, Err(HandshakeError::TokenWithoutVersion));
     }
 }

@@ -1,30 +1,30 @@
-//! Whether this process takes sockets. Whoever wires the process writes it; the edge reads it before
+//! Keeps the state whether this process takes sockets. The process's wiring writes it; the edge reads it before
 //! each upgrade and the admin port on each probe, from a thread of its own.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use telemetry::Pulse;
+use telemetry::Heartbeat;
 
 use crate::clock;
 
 /// The state of the process as a whole. A cheap handle: clones are the same state.
 #[derive(Debug, Clone)]
-pub struct Health(Arc<Inner>);
+pub struct Health(Arc<HealthInner>);
 
-/// What stands in the way of serving, in sentences for people.
+/// The causes that stand in the way of serving, in sentences for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// Why this process takes no sockets. Empty: it takes them.
+    /// The reasons for which this process takes no sockets. Empty: it takes them.
     pub missing: Vec<String>,
-    /// What is away without keeping sockets out.
+    /// Services that are away without keeping sockets out.
     pub degraded: Vec<String>,
 }
 
-/// Whether a socket may come in.
+/// The decision whether a socket may come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub enum SocketAdmission {
     /// It may.
     Open,
     /// Something is missing still, or again.
@@ -34,93 +34,95 @@ pub enum Admission {
 }
 
 #[derive(Debug)]
-struct Inner {
-    state: Mutex<State>,
+struct HealthInner {
+    state: Mutex<HealthState>,
     /// The runtime's heartbeat.
-    pulse: Pulse,
-    /// Whether nothing was missing at any time.
+    heartbeat: Heartbeat,
+    /// True once nothing was missing.
     started: AtomicBool,
 }
 
 #[derive(Debug)]
-struct State {
+struct HealthState {
     readiness: Readiness,
-    stage: Stage,
+    stage: ShutdownStage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ShutdownStage {
     Running,
     /// No longer ready, and still taking sockets while load balancers take note.
-    Leaving,
+    ShuttingDown,
     /// No longer taking sockets.
     Draining,
 }
 
 impl Health {
-    /// How old the last heartbeat may be before the runtime counts as stuck.
+    /// The age of the last heartbeat after which the runtime counts as stuck.
     pub const STUCK_AFTER: Duration = Duration::from_secs(10);
-    const BEAT: Duration = Duration::from_secs(1);
+    const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
     /// A process that is just starting: not ready.
-    pub fn starting() -> Self {
+    pub fn new_starting() -> Self {
         let readiness = Readiness {
             missing: vec!["starting".to_owned()],
             degraded: Vec::new(),
         };
-        Self(Arc::new(Inner {
-            state: Mutex::new(State {
+        Self(Arc::new(HealthInner {
+            state: Mutex::new(HealthState {
                 readiness,
-                stage: Stage::Running,
+                stage: ShutdownStage::Running,
             }),
-            pulse: Pulse::new(clock::now()),
+            heartbeat: Heartbeat::new(clock::now()),
             started: AtomicBool::new(false),
         }))
     }
 
     /// Takes what stands in the way now; returns what did before.
-    pub fn set(&self, readiness: Readiness) -> Readiness {
+    pub fn set_readiness(&self, readiness: Readiness) -> Readiness {
         if readiness.missing.is_empty() {
             self.0.started.store(true, Ordering::Relaxed);
         }
-        std::mem::replace(&mut self.state().readiness, readiness)
+        std::mem::replace(&mut self.lock_state().readiness, readiness)
     }
 
     /// From now on not ready; sockets are still taken.
-    pub fn leave(&self) {
-        let mut state = self.state();
-        if state.stage == Stage::Running {
-            state.stage = Stage::Leaving;
+    pub fn begin_shutdown(&self) {
+        let mut state = self.lock_state();
+        if state.stage == ShutdownStage::Running {
+            state.stage = ShutdownStage::ShuttingDown;
         }
     }
 
     /// From now on no sockets are taken.
-    pub fn close(&self) {
-        self.state().stage = Stage::Draining;
+    pub fn stop_admitting(&self) {
+        self.lock_state().stage = ShutdownStage::Draining;
     }
 
-    /// Whether a socket may come in.
-    pub fn admission(&self) -> Admission {
-        let state = self.state();
+    /// The decision whether a socket may come in.
+    pub fn admission(&self) -> SocketAdmission {
+        let state = self.lock_state();
         match state.stage {
-            Stage::Draining => Admission::Draining,
-            Stage::Running | Stage::Leaving if state.readiness.missing.is_empty() => {
-                Admission::Open
+            ShutdownStage::Draining => SocketAdmission::Draining,
+            ShutdownStage::Running | ShutdownStage::ShuttingDown
+                if state.readiness.missing.is_empty() =>
+            {
+                SocketAdmission::Open
             }
-            Stage::Running | Stage::Leaving => Admission::NotReady,
+            ShutdownStage::Running | ShutdownStage::ShuttingDown => SocketAdmission::NotReady,
         }
     }
 
-    /// Whether the start is over: from then on only `/readyz` and `/livez` change.
+    /// Tells whether the start is over: from then on only `/readyz` and `/livez` change.
     pub fn has_started(&self) -> bool {
         self.0.started.load(Ordering::Relaxed)
     }
 
-    /// What `/readyz` says.
+    /// Returns the causes for `/readyz`.
     pub fn readiness(&self) -> Readiness {
-        let state = self.state();
+        let state = self.lock_state();
         let mut readiness = state.readiness.clone();
-        if state.stage != Stage::Running {
+        if state.stage != ShutdownStage::Running {
             readiness.missing.insert(0, "draining".to_owned());
         }
         if self.is_stuck(clock::now()) {
@@ -130,20 +132,20 @@ impl Health {
     }
 
     /// Beats for as long as it is polled, on the runtime that is watched.
-    pub async fn beat(&self) {
-        let mut interval = tokio::time::interval(Self::BEAT);
+    pub async fn run_heartbeat(&self) {
+        let mut interval = tokio::time::interval(Self::HEARTBEAT_INTERVAL);
         loop {
             interval.tick().await;
-            self.0.pulse.beat(clock::now());
+            self.0.heartbeat.record_beat(clock::now());
         }
     }
 
-    /// Whether no heartbeat was seen for [`Self::STUCK_AFTER`].
+    /// Tells whether no heartbeat was seen for [`Self::STUCK_AFTER`].
     pub fn is_stuck(&self, now: Instant) -> bool {
-        self.0.pulse.since(now) > Self::STUCK_AFTER
+        self.0.heartbeat.time_since_beat(now) > Self::STUCK_AFTER
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, HealthState> {
         // Nothing here is left half-changed by a panic.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,24 +156,24 @@ mod tests {
     use super::*;
 
     fn serving() -> Health {
-        let health = Health::starting();
-        health.set(Readiness::default());
+        let health = Health::new_starting();
+        health.set_readiness(Readiness::default());
         health
     }
 
     #[test]
     fn it_starts_not_ready_and_takes_sockets_once_nothing_is_missing() {
-        let health = Health::starting();
-        assert_eq!(health.admission(), Admission::NotReady);
+        let health = Health::new_starting();
+        assert_eq!(health.admission(), SocketAdmission::NotReady);
         assert_eq!(health.readiness().missing, ["starting"]);
         assert!(!health.has_started());
-        health.set(Readiness {
+        health.set_readiness(Readiness {
             missing: Vec::new(),
             degraded: vec!["kafka".to_owned()],
         });
-        assert_eq!(health.admission(), Admission::Open);
+        assert_eq!(health.admission(), SocketAdmission::Open);
         assert_eq!(health.readiness().degraded, ["kafka"]);
-        health.set(Readiness {
+        health.set_readiness(Readiness {
             missing: vec!["kafka".to_owned()],
             degraded: Vec::new(),
         });
@@ -181,13 +183,13 @@ mod tests {
     #[test]
     fn a_process_that_leaves_is_not_ready_and_takes_sockets_until_it_closes() {
         let health = serving();
-        health.leave();
+        health.begin_shutdown();
         assert_eq!(health.readiness().missing, ["draining"]);
-        assert_eq!(health.admission(), Admission::Open);
-        health.close();
-        assert_eq!(health.admission(), Admission::Draining);
-        health.leave();
-        assert_eq!(health.admission(), Admission::Draining, "never back");
+        assert_eq!(health.admission(), SocketAdmission::Open);
+        health.stop_admitting();
+        assert_eq!(health.admission(), SocketAdmission::Draining);
+        health.begin_shutdown();
+        assert_eq!(health.admission(), SocketAdmission::Draining, "never back");
     }
 
     #[tokio::test(start_paused = true)]
@@ -197,7 +199,7 @@ mod tests {
         assert!(!health.is_stuck(born + limit));
         assert!(health.is_stuck(born + limit + Duration::from_millis(1)));
         tokio::select! {
-            () = health.beat() => {}
+            () = health.run_heartbeat() => {}
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
         assert!(!health.is_stuck(born + limit + Duration::from_secs(4)));

@@ -1,4 +1,4 @@
-//! What waits for one socket, bounded in bytes: the manager puts in under its lock, so order holds;
+//! Queues outgoing messages of one socket, bounded in bytes: the manager puts in under its lock, so order holds;
 //! the session's task takes out, on any worker.
 
 use std::collections::VecDeque;
@@ -8,49 +8,49 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use session_core::{Reply, ResumePoint, Told};
+use session_core::{MessageV2, ReplyV1, ResumePoint};
 use types::TraceContext;
 
-use crate::close::Close;
+use crate::close_code::CloseCode;
 
 /// One thing for a socket.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outgoing {
+pub(crate) enum OutboxItem {
     /// Tell this a client of version 1.
-    Reply(Queued<Reply>),
+    ReplyV1(QueuedMessage<ReplyV1>),
     /// Tell this a client of version 2.
-    Told(Queued<Box<Told>>),
+    MessageV2(QueuedMessage<Box<MessageV2>>),
     /// Write this frame: one of the client's was refused.
-    Refusal(Bytes),
+    RefusalFrame(Bytes),
     /// Close after what was put in before.
     Close {
-        why: Close,
+        code: CloseCode,
         /// From where the session can go on (version 2).
         resume: Option<Box<ResumePoint>>,
     },
 }
 
-/// What the core decided and where it comes from.
+/// A decision of the core and its origin.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Queued<T> {
-    pub(crate) what: T,
+pub(crate) struct QueuedMessage<T> {
+    pub(crate) message: T,
     pub(crate) decided_at: Instant,
     /// The span that brought the answer.
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// What a take brings.
+/// The result of a take.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub(crate) enum OutboxBatch {
     /// Everything that waited, in order; never empty.
-    Items(VecDeque<Outgoing>),
+    Items(VecDeque<OutboxItem>),
     /// More waited than the bound allows. Nothing is kept.
     Overflowed,
 }
 
-/// What became of a push.
+/// The outcome of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pushed {
+pub(crate) enum PushOutcome {
     /// It waits.
     Queued,
     /// It was too much: it and everything that waited is gone, so many answers among it.
@@ -60,26 +60,26 @@ pub(crate) enum Pushed {
     },
 }
 
-/// The shared half: [`Queue`] and the task that waits for it.
+/// The shared half: [`OutboxQueue`] and the task that waits for it.
 #[derive(Debug)]
-pub(crate) struct Outbox(Mutex<Inner>);
+pub(crate) struct Outbox(Mutex<OutboxInner>);
 
 #[derive(Debug)]
-struct Inner {
-    queue: Queue,
+struct OutboxInner {
+    queue: OutboxQueue,
     waker: Option<Waker>,
 }
 
 impl Outbox {
     /// An outbox for `bound` bytes.
     pub(crate) fn new(bound: usize) -> Self {
-        Self(Mutex::new(Inner {
-            queue: Queue::new(bound),
+        Self(Mutex::new(OutboxInner {
+            queue: OutboxQueue::new(bound),
             waker: None,
         }))
     }
 
-    pub(crate) fn push(&self, item: Outgoing) -> Pushed {
+    pub(crate) fn push(&self, item: OutboxItem) -> PushOutcome {
         let mut inner = self.lock();
         let pushed = inner.queue.push(item);
         let waker = inner.waker.take();
@@ -91,7 +91,7 @@ impl Outbox {
     }
 
     /// Takes what waits, or waits for it. One task at a time.
-    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Taken> {
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<OutboxBatch> {
         let mut inner = self.lock();
         match inner.queue.take() {
             Some(taken) => Poll::Ready(taken),
@@ -103,8 +103,8 @@ impl Outbox {
     }
 
     /// Everything taken so far is written.
-    pub(crate) fn settle(&self) {
-        self.lock().queue.settle();
+    pub(crate) fn on_written(&self) {
+        self.lock().queue.on_written();
     }
 
     /// Answers that were put in and never taken; nothing is kept.
@@ -113,73 +113,73 @@ impl Outbox {
     }
 
     /// Each change of the queue is one call, so a panicking thread leaves nothing half-done.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, OutboxInner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The pure half: the queue and its account of bytes.
 #[derive(Debug)]
-struct Queue {
-    items: VecDeque<Outgoing>,
+struct OutboxQueue {
+    items: VecDeque<OutboxItem>,
     waiting_bytes: usize,
     /// Bytes of what was taken and is not written yet.
     taken_bytes: usize,
-    bound: usize,
-    overflow: Overflow,
+    max_bytes: usize,
+    overflow: OverflowState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Overflow {
+enum OverflowState {
     No,
-    Untold,
-    Told,
+    Unreported,
+    Reported,
 }
 
-impl Queue {
+impl OutboxQueue {
     fn new(bound: usize) -> Self {
         Self {
             items: VecDeque::new(),
             waiting_bytes: 0,
             taken_bytes: 0,
-            bound,
-            overflow: Overflow::No,
+            max_bytes: bound,
+            overflow: OverflowState::No,
         }
     }
 
     /// One item always fits, however large; a second one only within the bound.
-    fn push(&mut self, item: Outgoing) -> Pushed {
+    fn push(&mut self, item: OutboxItem) -> PushOutcome {
         let before = self.waiting_bytes + self.taken_bytes;
-        let cost = item.cost();
-        let fits = before == 0 || before + cost <= self.bound;
-        if self.overflow != Overflow::No || !fits {
+        let cost = item.held_bytes();
+        let fits = before == 0 || before + cost <= self.max_bytes;
+        if self.overflow != OverflowState::No || !fits {
             let answers = usize::from(item.is_answer()) + self.close();
-            if self.overflow == Overflow::No {
-                self.overflow = Overflow::Untold;
+            if self.overflow == OverflowState::No {
+                self.overflow = OverflowState::Unreported;
             }
-            return Pushed::Overflowed { answers };
+            return PushOutcome::Overflowed { answers };
         }
         self.waiting_bytes += cost;
         self.items.push_back(item);
-        Pushed::Queued
+        PushOutcome::Queued
     }
 
-    fn take(&mut self) -> Option<Taken> {
+    fn take(&mut self) -> Option<OutboxBatch> {
         match self.overflow {
-            Overflow::Untold => {
-                self.overflow = Overflow::Told;
-                Some(Taken::Overflowed)
+            OverflowState::Unreported => {
+                self.overflow = OverflowState::Reported;
+                Some(OutboxBatch::Overflowed)
             }
-            Overflow::Told => None,
-            Overflow::No if self.items.is_empty() => None,
-            Overflow::No => {
+            OverflowState::Reported => None,
+            OverflowState::No if self.items.is_empty() => None,
+            OverflowState::No => {
                 self.taken_bytes += mem::take(&mut self.waiting_bytes);
-                Some(Taken::Items(mem::take(&mut self.items)))
+                Some(OutboxBatch::Items(mem::take(&mut self.items)))
             }
         }
     }
 
-    fn settle(&mut self) {
+    fn on_written(&mut self) {
         self.taken_bytes = 0;
     }
 
@@ -190,43 +190,45 @@ impl Queue {
     }
 }
 
-impl Outgoing {
+impl OutboxItem {
     /// Bytes it holds while it waits.
-    fn cost(&self) -> usize {
-        size_of::<Self>() + self.held_elsewhere()
+    fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.heap_bytes()
     }
 
-    fn held_elsewhere(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         match self {
-            Self::Reply(queued) => match &queued.what {
-                Reply::Answer { text, .. } => text.expose().len(),
-                Reply::AnswerFailed
-                | Reply::Busy
-                | Reply::Draining
-                | Reply::PublishFailed
-                | Reply::TimedOut => 0,
+            Self::ReplyV1(queued) => match &queued.message {
+                ReplyV1::Answer { text, .. } => text.expose().len(),
+                ReplyV1::AnswerFailed
+                | ReplyV1::Busy
+                | ReplyV1::Draining
+                | ReplyV1::PublishFailed
+                | ReplyV1::TimedOut => 0,
             },
-            Self::Told(queued) => match &*queued.what {
-                Told::Answer(stretch) => size_of::<Told>() + stretch.text.expose().len(),
-                Told::Hello { .. }
-                | Told::NotResumed
-                | Told::SessionIdInUse
-                | Told::Accepted { .. }
-                | Told::Error { .. } => size_of::<Told>(),
+            Self::MessageV2(queued) => match &*queued.message {
+                MessageV2::AnswerChunks(stretch) => {
+                    size_of::<MessageV2>() + stretch.text.expose().len()
+                }
+                MessageV2::Hello { .. }
+                | MessageV2::NotResumed
+                | MessageV2::SessionIdInUse
+                | MessageV2::Accepted { .. }
+                | MessageV2::Error { .. } => size_of::<MessageV2>(),
             },
-            Self::Refusal(frame) => frame.len(),
+            Self::RefusalFrame(frame) => frame.len(),
             Self::Close { .. } => 0,
         }
     }
 
-    /// Whether an answer ends with it.
+    /// Tells whether an answer ends with it.
     pub(crate) fn is_answer(&self) -> bool {
         match self {
-            Self::Reply(queued) => matches!(queued.what, Reply::Answer { .. }),
-            Self::Told(queued) => {
-                matches!(&*queued.what, Told::Answer(stretch) if stretch.end.is_some())
+            Self::ReplyV1(queued) => matches!(queued.message, ReplyV1::Answer { .. }),
+            Self::MessageV2(queued) => {
+                matches!(&*queued.message, MessageV2::AnswerChunks(stretch) if stretch.end.is_some())
             }
-            Self::Refusal(_) | Self::Close { .. } => false,
+            Self::RefusalFrame(_) | Self::Close { .. } => false,
         }
     }
 }
@@ -240,19 +242,19 @@ mod tests {
 
     use super::*;
 
-    fn reply(what: Reply) -> Outgoing {
-        Outgoing::Reply(Queued {
-            what,
+    fn reply(what: ReplyV1) -> OutboxItem {
+        OutboxItem::ReplyV1(QueuedMessage {
+            message: what,
             decided_at: clock(),
             trace: None,
         })
     }
 
-    fn answer(len: usize) -> Outgoing {
-        reply(Reply::Answer {
+    fn answer(len: usize) -> OutboxItem {
+        reply(ReplyV1::Answer {
             text: AnswerText::new("x".repeat(len)),
-            publish: None,
-            total: Duration::ZERO,
+            publish_time: None,
+            total_time: Duration::ZERO,
         })
     }
 
@@ -261,54 +263,57 @@ mod tests {
         *START.get_or_init(Instant::now)
     }
 
-    const ITEM: usize = size_of::<Outgoing>();
+    const ITEM: usize = size_of::<OutboxItem>();
 
     #[test]
     fn what_is_put_in_is_taken_in_order() {
-        let mut queue = Queue::new(10_000);
+        let mut queue = OutboxQueue::new(10_000);
         assert_eq!(queue.take(), None);
         queue.push(answer(1));
-        let close = || Outgoing::Close {
-            why: Close::Draining,
+        let close = || OutboxItem::Close {
+            code: CloseCode::Draining,
             resume: None,
         };
         queue.push(close());
         let expected = VecDeque::from([answer(1), close()]);
-        assert_eq!(queue.take(), Some(Taken::Items(expected)));
+        assert_eq!(queue.take(), Some(OutboxBatch::Items(expected)));
         assert_eq!(queue.take(), None);
     }
 
     #[test]
     fn one_answer_always_fits_and_the_bound_counts_what_is_not_written_yet() {
-        let mut queue = Queue::new(3 * ITEM);
-        assert_eq!(queue.push(answer(10 * ITEM)), Pushed::Queued);
-        assert!(matches!(queue.take(), Some(Taken::Items(_))));
-        queue.settle();
+        let mut queue = OutboxQueue::new(3 * ITEM);
+        assert_eq!(queue.push(answer(10 * ITEM)), PushOutcome::Queued);
+        assert!(matches!(queue.take(), Some(OutboxBatch::Items(_))));
+        queue.on_written();
 
-        assert_eq!(queue.push(reply(Reply::Busy)), Pushed::Queued);
+        assert_eq!(queue.push(reply(ReplyV1::Busy)), PushOutcome::Queued);
         assert!(
-            matches!(queue.take(), Some(Taken::Items(_))),
+            matches!(queue.take(), Some(OutboxBatch::Items(_))),
             "not written yet"
         );
-        assert_eq!(queue.push(answer(ITEM)), Pushed::Queued);
+        assert_eq!(queue.push(answer(ITEM)), PushOutcome::Queued);
         assert_eq!(
             queue.push(answer(0)),
-            Pushed::Overflowed { answers: 2 },
+            PushOutcome::Overflowed { answers: 2 },
             "one byte more than the bound, with what was taken"
         );
     }
 
     #[test]
     fn an_overflow_is_told_once_and_nothing_is_kept_or_taken_after_it() {
-        let mut queue = Queue::new(ITEM);
+        let mut queue = OutboxQueue::new(ITEM);
         queue.push(answer(0));
         assert_eq!(
-            queue.push(reply(Reply::Busy)),
-            Pushed::Overflowed { answers: 1 }
+            queue.push(reply(ReplyV1::Busy)),
+            PushOutcome::Overflowed { answers: 1 }
         );
-        assert_eq!(queue.take(), Some(Taken::Overflowed));
+        assert_eq!(queue.take(), Some(OutboxBatch::Overflowed));
         assert_eq!(queue.take(), None);
-        assert_eq!(queue.push(answer(0)), Pushed::Overflowed { answers: 1 });
+        assert_eq!(
+            queue.push(answer(0)),
+            PushOutcome::Overflowed { answers: 1 }
+        );
         assert_eq!((queue.take(), queue.items.len()), (None, 0));
     }
 
@@ -316,7 +321,7 @@ mod tests {
     fn closing_counts_the_answers_nobody_took() {
         let outbox = Outbox::new(10_000);
         outbox.push(answer(1));
-        outbox.push(reply(Reply::Busy));
+        outbox.push(reply(ReplyV1::Busy));
         assert_eq!(outbox.close(), 1);
         assert_eq!(outbox.close(), 0);
     }
@@ -334,7 +339,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             waiting.await.unwrap(),
-            Taken::Items(VecDeque::from([answer(1)]))
+            OutboxBatch::Items(VecDeque::from([answer(1)]))
         );
     }
 }

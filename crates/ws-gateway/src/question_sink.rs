@@ -3,40 +3,45 @@
 use std::fmt;
 
 use session_core::Persisted;
-use types::{AnswerFloor, Question, TraceContext};
+use types::{MinOffsets, QuestionRecord, TraceContext};
 
 /// Takes questions to wherever they are answered.
 pub trait QuestionSink: Send + Sync + 'static {
     /// The answers' high watermarks as known now. Called before each question, under the lock of all
     /// sessions: never blocks, and calls nothing of them.
-    fn floor(&self) -> AnswerFloor;
+    fn min_offsets(&self) -> MinOffsets;
 
     /// Publishes `question` and reports how that went, once, from any thread, sooner or later, also
     /// from within this call. Never blocks. `trace` is the context the publish span continues.
-    fn publish(&self, question: Question, trace: Option<TraceContext>, report: PublishReport);
+    fn publish(
+        &self,
+        question: QuestionRecord,
+        trace: Option<TraceContext>,
+        report: PublishResponder,
+    );
 }
 
 /// Tells the session that asked how its publish went. Dropped without a word it counts as failed,
 /// possibly persisted.
-pub struct PublishReport(Option<Report>);
+pub struct PublishResponder(Option<PublishResponseFn>);
 
-type Report = Box<dyn FnOnce(Result<(), PublishFailure>) + Send + Sync>;
+type PublishResponseFn = Box<dyn FnOnce(Result<(), PublishFailure>) + Send + Sync>;
 
 /// The question was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishFailure {
-    /// Whether it may be in Kafka all the same.
+    /// Tells whether it may be in Kafka all the same.
     pub persisted: Persisted,
 }
 
-impl PublishReport {
+impl PublishResponder {
     /// A report that runs `report`.
     pub fn new(report: impl FnOnce(Result<(), PublishFailure>) + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(report)))
     }
 
     /// Reports: taken, or not.
-    pub fn report(mut self, outcome: Result<(), PublishFailure>) {
+    pub fn respond(mut self, outcome: Result<(), PublishFailure>) {
         self.send(outcome);
     }
 
@@ -47,7 +52,7 @@ impl PublishReport {
     }
 }
 
-impl Drop for PublishReport {
+impl Drop for PublishResponder {
     fn drop(&mut self) {
         self.send(Err(PublishFailure {
             persisted: Persisted::Maybe,
@@ -55,7 +60,7 @@ impl Drop for PublishReport {
     }
 }
 
-impl fmt::Debug for PublishReport {
+impl fmt::Debug for PublishResponder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PublishReport")
     }
@@ -72,9 +77,9 @@ mod tests {
         let (given, reports) = channel();
         let report = || {
             let given = given.clone();
-            PublishReport::new(move |outcome| given.send(outcome).unwrap())
+            PublishResponder::new(move |outcome| given.send(outcome).unwrap())
         };
-        report().report(Ok(()));
+        report().respond(Ok(()));
         drop(report());
         assert_eq!(
             reports.try_iter().collect::<Vec<_>>(),

@@ -6,39 +6,46 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Instant;
 
-use session_core::Version;
+use session_core::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use types::{SessionId, TraceContext};
 
 use crate::clock;
-use crate::close::Close;
-use crate::events::{Ended, Events};
-use crate::outbox::{Outgoing, Pushed, Taken};
-use crate::presence::{OpenSocket, Presence, Unwritten};
-use crate::pulse::{Beat, Pulse, Rhythm};
-use crate::rate::Rate;
-use crate::sessions::{Connection, WebSocketSessionManager};
+use crate::close_code::CloseCode;
+use crate::connection_guards::{ConnectionGuard, OpenSocketGuard, UnwrittenAnswers};
+use crate::events::{ConnectionEnd, WebSocketEvents};
+use crate::keep_alive::{KeepAlive, KeepAliveAction, KeepAliveTimeouts};
+use crate::outbox::{OutboxBatch, OutboxItem, PushOutcome};
+use crate::rate_limiter::RateLimiter;
+use crate::session_manager::{SessionConnection, WebSocketSessionManager};
 use crate::settings::SessionSettings;
-use crate::socket::{Failure, Flushed, Socket, SocketEvent};
-use crate::talk_v2::TalkV2;
+use crate::talk_v2::ProtocolV2State;
+use crate::websocket::{FlushOutcome, ServerWebSocket, SocketEvent, SocketFailure};
 
 impl WebSocketSessionManager {
     /// Runs one session until either side closes it. Dropped, or once `stop` is cancelled, it ends
     /// without a closing handshake.
-    pub async fn serve<S>(&self, client: Client<S>, stop: &CancellationToken)
+    pub async fn serve<S>(&self, client: UpgradedClient<S>, stop: &CancellationToken)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let _guard = self.shared().panics.guard();
+        let _guard = self.shared().panics.new_guard();
         let max_frame_bytes = self.shared().settings.max_frame_bytes;
-        let socket = Socket::new(client.stream, client.already_read, max_frame_bytes).await;
-        let open = OpenSocket::new(&self.shared().events, client.version);
+        let socket =
+            ServerWebSocket::new(client.stream, client.already_read, max_frame_bytes).await;
+        let open = OpenSocketGuard::new(&self.shared().events, client.version);
         let session = async {
             match client.version {
-                Version::V1 => self.serve_v1(socket, open, client.id, client.trace).await,
-                Version::V2 => self.serve_v2(socket, open, client.id, client.trace).await,
+                ProtocolVersion::V1 => {
+                    self.serve_v1(socket, open, client.session_id, client.trace)
+                        .await
+                }
+                ProtocolVersion::V2 => {
+                    self.serve_v2(socket, open, client.session_id, client.trace)
+                        .await
+                }
             }
         };
         tokio::select! {
@@ -49,81 +56,86 @@ impl WebSocketSessionManager {
     }
 
     /// Opens a socket only to say that its client speaks a version that nobody here does.
-    pub(crate) async fn turn_away<S>(&self, stream: S, already_read: Vec<u8>)
+    pub(crate) async fn refuse_unknown_version<S>(&self, stream: S, already_read: Vec<u8>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let max_frame_bytes = self.shared().settings.max_frame_bytes;
-        let socket = Socket::new(stream, already_read, max_frame_bytes).await;
+        let socket = ServerWebSocket::new(stream, already_read, max_frame_bytes).await;
         let events = &self.shared().events;
         events.upgrade_refused("version");
-        events.socket_closed(Ended::ByServer(Close::UnknownVersion));
-        socket.finish(Some(Close::UnknownVersion)).await;
+        events.socket_closed(ConnectionEnd::ByServer(CloseCode::UnknownVersion));
+        socket.close(Some(CloseCode::UnknownVersion)).await;
     }
 
     async fn serve_v1<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        socket: Socket<S>,
-        open: OpenSocket<'_>,
+        socket: ServerWebSocket<S>,
+        open: OpenSocketGuard<'_>,
         id: SessionId,
         trace: Option<TraceContext>,
     ) {
-        match self.connect(id, trace) {
+        match self.connect_v1(id, trace) {
             Some(connection) => {
-                let task = SessionTask::new(self, connection, socket, Talk::V1);
+                let task = SessionTask::new(self, connection, socket, ProtocolState::V1);
                 task.serve(open).await;
             }
-            None => refuse(socket, open, Close::Internal).await,
+            None => close_without_session(socket, open, CloseCode::InternalError).await,
         }
     }
 
     async fn serve_v2<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        mut socket: Socket<S>,
-        open: OpenSocket<'_>,
+        mut socket: ServerWebSocket<S>,
+        open: OpenSocketGuard<'_>,
         id: SessionId,
         trace: Option<TraceContext>,
     ) {
-        let opening = match self.await_start(&mut socket, id).await {
+        let opening = match self.wait_for_start(&mut socket, id).await {
             Ok(opening) => opening,
-            Err(Ended::ByServer(close)) => return refuse(socket, open, close).await,
+            Err(ConnectionEnd::ByServer(close)) => {
+                return close_without_session(socket, open, close).await;
+            }
             Err(ended) => {
-                open.end(ended);
-                socket.finish(None).await;
+                open.record_end(ended);
+                socket.close(None).await;
                 return;
             }
         };
-        match self.start(opening.id, opening.start, trace) {
+        match self.connect_v2(opening.id, opening.start, trace) {
             Some(connection) => {
-                let talk = Talk::V2(Box::new(TalkV2::new(&self.shared().settings, clock::now())));
+                let talk = ProtocolState::V2(Box::new(ProtocolV2State::new(
+                    &self.shared().settings,
+                    clock::now(),
+                )));
                 let task = SessionTask::new(self, connection, socket, talk);
                 task.serve(open).await;
             }
-            None => refuse(socket, open, Close::Internal).await,
+            None => close_without_session(socket, open, CloseCode::InternalError).await,
         }
     }
 }
 
 /// Closes a socket that has no session.
-async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: Socket<S>,
-    open: OpenSocket<'_>,
-    close: Close,
+async fn close_without_session<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: ServerWebSocket<S>,
+    open: OpenSocketGuard<'_>,
+    close: CloseCode,
 ) {
-    open.end(Ended::ByServer(close));
-    socket.finish(Some(close)).await;
+    open.record_end(ConnectionEnd::ByServer(close));
+    socket.close(Some(close)).await;
 }
 
-/// Who connected, and over what.
+/// A connected client and its stream.
 #[derive(Debug)]
-pub struct Client<S> {
+pub struct UpgradedClient<S> {
     /// The session it asks for; version 2 may ask for another by its `start`.
-    pub id: SessionId,
-    /// What it speaks.
-    pub version: Version,
+    pub session_id: SessionId,
+    /// The version it speaks.
+    pub version: ProtocolVersion,
     /// Speaks WebSocket from here on.
     pub stream: S,
-    /// What was read of the stream already.
+    /// The bytes of the stream that were read already.
     pub already_read: Vec<u8>,
     /// The trace that its questions belong to, if the client has one.
     pub trace: Option<TraceContext>,
@@ -131,154 +143,170 @@ pub struct Client<S> {
 
 /// One session. Dropping it tells the manager that the socket is gone.
 pub(crate) struct SessionTask<'a, S> {
-    pub(crate) socket: Socket<S>,
-    pub(crate) presence: Presence<'a>,
-    pub(crate) unwritten: Unwritten<'a>,
-    pulse: Pulse,
-    rate: Option<Rate>,
-    talk: Talk,
+    pub(crate) socket: ServerWebSocket<S>,
+    pub(crate) connection_guard: ConnectionGuard<'a>,
+    pub(crate) unwritten_answers: UnwrittenAnswers<'a>,
+    keep_alive: KeepAlive,
+    frame_rate_limiter: Option<RateLimiter>,
+    protocol: ProtocolState,
 }
 
-/// What is spoken, and what that takes.
-enum Talk {
+/// The version spoken, and its state.
+enum ProtocolState {
     V1,
-    V2(Box<TalkV2>),
+    V2(Box<ProtocolV2State>),
 }
 
-/// Whether a session goes on.
-pub(crate) type Step = Result<(), Ended>;
+/// The decision whether a session goes on.
+pub(crate) type StepResult = Result<(), ConnectionEnd>;
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> SessionTask<'a, S> {
     fn new(
         manager: &'a WebSocketSessionManager,
-        connection: Connection,
-        socket: Socket<S>,
-        talk: Talk,
+        connection: SessionConnection,
+        socket: ServerWebSocket<S>,
+        protocol: ProtocolState,
     ) -> Self {
         let now = clock::now();
         let settings = &manager.shared().settings;
         Self {
             socket,
-            unwritten: Unwritten::new(manager, &connection),
-            presence: Presence::new(manager, connection),
-            pulse: Pulse::new(settings.into(), now),
-            rate: settings.frames_per_second.map(|rate| Rate::new(rate, now)),
-            talk,
+            unwritten_answers: UnwrittenAnswers::new(manager, &connection),
+            connection_guard: ConnectionGuard::new(manager, connection),
+            keep_alive: KeepAlive::new(settings.into(), now),
+            frame_rate_limiter: settings
+                .frames_per_second
+                .map(|rate| RateLimiter::new(rate, now)),
+            protocol,
         }
     }
 
     /// Runs the session to its end, which the manager learns at once, then its connection to the
     /// end of the closing handshake.
-    async fn serve(mut self, open: OpenSocket<'a>) {
+    async fn serve(mut self, open: OpenSocketGuard<'a>) {
         let ended = self.run().await;
         let Self {
             socket,
-            presence,
-            mut unwritten,
+            connection_guard: presence,
+            unwritten_answers: mut unwritten,
             ..
         } = self;
         drop(presence);
-        open.end(ended);
+        open.record_end(ended);
         let close = match ended {
-            Ended::ByServer(close) => Some(close),
-            Ended::ByClient(_) | Ended::Lost => None,
+            ConnectionEnd::ByServer(close) => Some(close),
+            ConnectionEnd::ByClient(_) | ConnectionEnd::Lost => None,
         };
-        match socket.finish(close).await {
-            Flushed::Yes => unwritten.on_written(),
-            Flushed::No => drop(unwritten),
+        match socket.close(close).await {
+            FlushOutcome::Complete => unwritten.on_written(),
+            FlushOutcome::Incomplete => drop(unwritten),
         }
     }
 
-    async fn run(&mut self) -> Ended {
-        let mut timer = std::pin::pin!(sleep_until(self.due().into()));
+    async fn run(&mut self) -> ConnectionEnd {
+        let mut timer = std::pin::pin!(sleep_until(self.next_wakeup_at().into()));
         loop {
             let step = tokio::select! {
                 biased;
-                taken = poll_fn(|cx| self.presence.connection.outbox.poll_take(cx)) => self.on_taken(taken),
+                taken = poll_fn(|cx| self.connection_guard.connection.outbox.poll_take(cx)) => self.on_outbox_batch(taken),
                 event = poll_fn(|cx| self.socket.poll_event(cx)) => self.on_event(event),
-                () = timer.as_mut() => self.on_time(),
+                () = timer.as_mut() => self.on_timer(),
             };
             if let Err(ended) = step {
                 return ended;
             }
-            self.rearm(timer.as_mut());
+            self.advance_timer(timer.as_mut());
         }
     }
 
     // === what happens ===
 
-    fn on_event(&mut self, event: SocketEvent) -> Step {
+    fn on_event(&mut self, event: SocketEvent) -> StepResult {
         match event {
             SocketEvent::Text(text) => match self.on_frame()? {
-                Heard::InTime => {
+                FrameRateVerdict::WithinRate => {
                     self.on_text(&text);
                     Ok(())
                 }
-                Heard::TooMany => Ok(()),
+                FrameRateVerdict::OverRate => Ok(()),
             },
-            SocketEvent::Alive => self.on_frame().map(|_| ()),
-            SocketEvent::Binary => Err(Ended::ByServer(Close::Binary)),
+            SocketEvent::PingOrPong => self.on_frame().map(|_| ()),
+            SocketEvent::Binary => Err(ConnectionEnd::ByServer(CloseCode::BinaryFrame)),
             SocketEvent::Written => {
-                self.unwritten.on_written();
+                self.unwritten_answers.on_written();
                 Ok(())
             }
-            SocketEvent::Closed(code) => Err(Ended::ByClient(code)),
-            SocketEvent::Failed(Failure::Gone) => Err(Ended::Lost),
-            SocketEvent::Failed(Failure::Rule(close)) => Err(Ended::ByServer(close)),
+            SocketEvent::Closed(code) => Err(ConnectionEnd::ByClient(code)),
+            SocketEvent::Failed(SocketFailure::Disconnected) => Err(ConnectionEnd::Lost),
+            SocketEvent::Failed(SocketFailure::ProtocolViolation(close)) => {
+                Err(ConnectionEnd::ByServer(close))
+            }
         }
     }
 
-    fn on_frame(&mut self) -> Result<Heard, Ended> {
+    fn on_frame(&mut self) -> Result<FrameRateVerdict, ConnectionEnd> {
         let now = clock::now();
-        self.pulse.on_heard(now);
-        let Some(Err(wait)) = self.rate.as_mut().map(|rate| rate.take(now)) else {
-            return Ok(Heard::InTime);
+        self.keep_alive.on_frame(now);
+        let Some(Err(wait)) = self
+            .frame_rate_limiter
+            .as_mut()
+            .map(|rate| rate.try_take(now))
+        else {
+            return Ok(FrameRateVerdict::WithinRate);
         };
-        match self.talk_v2().map(|talk| talk.bears_excess(now)) {
+        match self
+            .protocol_v2_mut()
+            .map(|talk| talk.is_excess_allowed(now))
+        {
             Some(true) => {
-                self.refuse_rate(wait);
-                Ok(Heard::TooMany)
+                self.refuse_over_rate(wait);
+                Ok(FrameRateVerdict::OverRate)
             }
-            Some(false) | None => Err(Ended::ByServer(Close::RateLimited)),
+            Some(false) | None => Err(ConnectionEnd::ByServer(CloseCode::RateLimited)),
         }
     }
 
     fn on_text(&mut self, text: &str) {
-        match &self.talk {
-            Talk::V1 => self.on_text_v1(text),
-            Talk::V2(talk) => self.on_text_v2(text, talk.is_open()),
+        match &self.protocol {
+            ProtocolState::V1 => self.on_text_v1(text),
+            ProtocolState::V2(talk) => self.on_text_v2(text, talk.is_open()),
         }
     }
 
-    fn on_taken(&mut self, taken: Taken) -> Step {
-        let Taken::Items(items) = taken else {
-            return Err(Ended::ByServer(Close::SlowConsumer));
+    fn on_outbox_batch(&mut self, taken: OutboxBatch) -> StepResult {
+        let OutboxBatch::Items(items) = taken else {
+            return Err(ConnectionEnd::ByServer(CloseCode::SlowConsumer));
         };
         for item in items {
             match item {
-                Outgoing::Reply(queued) => self.send_v1(queued),
-                Outgoing::Told(queued) => self.tell(queued)?,
-                Outgoing::Refusal(frame) => self.send(frame),
-                Outgoing::Close { why, resume } => {
-                    if let Talk::V2(_) = self.talk {
-                        self.announce(why, resume.as_deref());
+                OutboxItem::ReplyV1(queued) => self.send_v1(queued),
+                OutboxItem::MessageV2(queued) => self.send_v2(queued)?,
+                OutboxItem::RefusalFrame(frame) => self.send_frame(frame),
+                OutboxItem::Close { code: why, resume } => {
+                    if let ProtocolState::V2(_) = self.protocol {
+                        self.send_closing(why, resume.as_deref());
                     }
-                    return Err(Ended::ByServer(why));
+                    return Err(ConnectionEnd::ByServer(why));
                 }
             }
         }
         Ok(())
     }
 
-    fn on_time(&mut self) -> Step {
+    fn on_timer(&mut self) -> StepResult {
         let now = clock::now();
-        match self.pulse.on_time(now, self.socket.waiting_since()) {
-            Beat::Wait => {}
-            Beat::Ping => self.socket.ping(),
-            Beat::NoPong => return Err(Ended::ByServer(Close::NoPong)),
-            Beat::Stalled => return Err(Ended::ByServer(Close::SlowConsumer)),
+        match self.keep_alive.on_time(now, self.socket.waiting_since()) {
+            KeepAliveAction::Wait => {}
+            KeepAliveAction::Ping => self.socket.send_ping(),
+            KeepAliveAction::PongTimeout => return Err(ConnectionEnd::ByServer(CloseCode::NoPong)),
+            KeepAliveAction::WriteTimeout => {
+                return Err(ConnectionEnd::ByServer(CloseCode::SlowConsumer));
+            }
         }
-        if self.talk_v2().is_some_and(|talk| talk.is_silent(now)) {
+        if self
+            .protocol_v2_mut()
+            .is_some_and(|talk| talk.is_heartbeat_due(now))
+        {
             self.send_heartbeat(now);
         }
         Ok(())
@@ -287,69 +315,69 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> SessionTask<'a, S> {
     // === what is done about it ===
 
     /// Writes a frame behind those before it.
-    pub(crate) fn send(&mut self, frame: bytes::Bytes) {
-        self.socket.send(frame);
-        if let Some(talk) = self.talk_v2() {
+    pub(crate) fn send_frame(&mut self, frame: bytes::Bytes) {
+        self.socket.send_frame(frame);
+        if let Some(talk) = self.protocol_v2_mut() {
             talk.on_sent(clock::now());
         }
     }
 
     /// Says no to a frame, behind everything that waits already and within the same bound.
-    pub(crate) fn refuse(&self, frame: bytes::Bytes) {
-        let connection = &self.presence.connection;
-        match connection.outbox.push(Outgoing::Refusal(frame)) {
-            Pushed::Queued => {}
-            Pushed::Overflowed { answers } => {
+    pub(crate) fn push_refusal(&self, frame: bytes::Bytes) {
+        let connection = &self.connection_guard.connection;
+        match connection.outbox.push(OutboxItem::RefusalFrame(frame)) {
+            PushOutcome::Queued => {}
+            PushOutcome::Overflowed { answers } => {
                 self.events().outbox_overflowed(&connection.key, answers);
             }
         }
     }
 
     /// The session begins anew, as another one.
-    pub(crate) fn move_to(&mut self, connection: Connection) {
-        let manager = self.presence.manager;
-        self.unwritten = Unwritten::new(manager, &connection);
-        self.presence = Presence::new(manager, connection);
+    pub(crate) fn switch_connection(&mut self, connection: SessionConnection) {
+        let manager = self.connection_guard.manager;
+        self.unwritten_answers = UnwrittenAnswers::new(manager, &connection);
+        self.connection_guard = ConnectionGuard::new(manager, connection);
     }
 
-    pub(crate) fn talk_v2(&mut self) -> Option<&mut TalkV2> {
-        match &mut self.talk {
-            Talk::V1 => None,
-            Talk::V2(talk) => Some(talk),
+    pub(crate) fn protocol_v2_mut(&mut self) -> Option<&mut ProtocolV2State> {
+        match &mut self.protocol {
+            ProtocolState::V1 => None,
+            ProtocolState::V2(talk) => Some(talk),
         }
     }
 
-    fn due(&self) -> Instant {
-        let pulse = self.pulse.due(self.socket.waiting_since());
-        match &self.talk {
-            Talk::V1 => pulse,
-            Talk::V2(talk) => pulse.min(talk.due()),
+    fn next_wakeup_at(&self) -> Instant {
+        let pulse = self.keep_alive.next_check_at(self.socket.waiting_since());
+        match &self.protocol {
+            ProtocolState::V1 => pulse,
+            ProtocolState::V2(talk) => pulse.min(talk.heartbeat_due_at()),
         }
     }
 
     /// Moves the timer forward, or past a moment that has passed; a later deadline is seen when the
     /// timer fires, so that a frame costs no timer operation.
-    fn rearm(&self, timer: Pin<&mut Sleep>) {
-        let due = self.due().into();
+    fn advance_timer(&self, timer: Pin<&mut Sleep>) {
+        let due = self.next_wakeup_at().into();
         if due < timer.deadline() || timer.is_elapsed() {
             timer.reset(due);
         }
     }
 
-    pub(crate) fn events(&self) -> &'a Events {
-        &self.presence.manager.shared().events
+    pub(crate) fn events(&self) -> &'a WebSocketEvents {
+        &self.connection_guard.manager.shared().events
     }
 }
 
 /// A frame came.
-enum Heard {
+enum FrameRateVerdict {
     /// It may be served.
-    InTime,
+    WithinRate,
     /// It is one too many, and refused.
-    TooMany,
+    OverRate,
 }
 
-impl From<&SessionSettings> for Rhythm {
+impl From<&SessionSettings> for KeepAliveTimeouts {
     fn from(settings: &SessionSettings) -> Self {
         Self {
             ping_interval: settings.ping_interval,

@@ -1,60 +1,63 @@
-//! How version 1 is spoken on a socket.
+//! Speaks version 1 on a socket.
 
-use session_core::{AskIdentity, Reply};
+use session_core::{AskIdentity, ReplyV1};
 use telemetry::spans;
 use tokio::io::{AsyncRead, AsyncWrite};
 use types::QuestionId;
 
-use crate::frame_v1::{self, Refused, ServerFrame};
-use crate::outbox::Queued;
-use crate::presence::Presence;
+use crate::connection_guards::ConnectionGuard;
+use crate::frame_v1::{self, FrameErrorV1, ServerFrameV1};
+use crate::outbox::QueuedMessage;
+use crate::session_manager::ClientQuestion;
 use crate::session_task::SessionTask;
-use crate::sessions::Asked;
-use crate::trace;
+use crate::trace_propagation;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> SessionTask<'_, S> {
     pub(crate) fn on_text_v1(&self, text: &str) {
-        let Presence {
+        let ConnectionGuard {
             manager,
             connection,
-        } = &self.presence;
+        } = &self.connection_guard;
         let key = &connection.key;
-        match frame_v1::parse(text, manager.shared().settings.max_question_bytes) {
+        match frame_v1::parse_client_frame(text, manager.shared().settings.max_question_bytes) {
             Ok(question) => {
-                let asked = Asked {
+                let asked = ClientQuestion {
                     identity: AskIdentity::Random(QuestionId::from_bytes(rand::random())),
                     text: question.text,
                     user_name: question.user_name,
                 };
-                manager.ask(key, asked);
+                manager.submit_ask(key, asked);
             }
             Err(refused) => self.refuse_v1(refused),
         }
     }
 
-    fn refuse_v1(&self, refused: Refused) {
-        let Presence {
+    fn refuse_v1(&self, refused: FrameErrorV1) {
+        let ConnectionGuard {
             manager,
             connection,
-        } = &self.presence;
+        } = &self.connection_guard;
         let (reason, frame) = match refused {
-            Refused::Malformed => ("malformed", ServerFrame::Invalid),
+            FrameErrorV1::Malformed => ("malformed", ServerFrameV1::Invalid),
             // The client must not take it for the end of the question that goes on.
-            Refused::QuestionTooLong if manager.is_asking(&connection.key) => {
-                ("question_too_long", ServerFrame::Busy)
+            FrameErrorV1::QuestionTooLong if manager.has_outstanding_question(&connection.key) => {
+                ("question_too_long", ServerFrameV1::Busy)
             }
-            Refused::QuestionTooLong => ("question_too_long", ServerFrame::NotSent),
+            FrameErrorV1::QuestionTooLong => ("question_too_long", ServerFrameV1::NotSent),
         };
         self.events().frame_refused(&connection.key, reason);
-        self.refuse(frame.encode());
+        self.push_refusal(frame.encode_frame());
     }
 
-    pub(crate) fn send_v1(&mut self, queued: Queued<Reply>) {
-        if let Reply::Answer { total, .. } = queued.what {
-            let parent = queued.trace.map(trace::incoming);
-            let span = spans::deliver(&self.presence.connection.key.id, parent);
-            self.unwritten.push(queued.decided_at, total, span);
+    pub(crate) fn send_v1(&mut self, queued: QueuedMessage<ReplyV1>) {
+        if let ReplyV1::Answer {
+            total_time: total, ..
+        } = queued.message
+        {
+            let parent = queued.trace.map(trace_propagation::to_remote_context);
+            let span = spans::start_deliver(&self.connection_guard.connection.key.id, parent);
+            self.unwritten_answers.push(queued.decided_at, total, span);
         }
-        self.send(ServerFrame::of(&queued.what).encode());
+        self.send_frame(ServerFrameV1::from_reply(&queued.message).encode_frame());
     }
 }

@@ -6,7 +6,7 @@ use std::alloc::System;
 use std::sync::LazyLock;
 
 use apache_avro::types::Value;
-use avro_codec::{AnswerDecoder, AnswerFields, DecodeError, DecodedAnswer, SchemaSet, frame};
+use avro_codec::{AnswerDecoder, AnswerFieldNames, DecodeError, DecodedAnswer, SchemaSet, split_frame};
 use avro_codec_fuzz::header_and_value;
 use avro_codec_fuzz::writers::{self, Accepted, Writer};
 use libfuzzer_sys::fuzz_target;
@@ -29,10 +29,10 @@ fuzz_target!(|input: &[u8]| {
     let (_, writers) = &*WRITERS;
     if decode(value, header).is_ok() {
         let longer = [value, &[0]].concat();
-        assert_eq!(decode(&longer, header), Err(DecodeError::Trailing));
+        assert_eq!(decode(&longer, header), Err(DecodeError::TrailingBytes));
         assert!(decode(shorter(value), header).is_err());
     }
-    let datum = frame(value, header).map_or(value, |framed| framed.datum);
+    let datum = split_frame(value, header).map_or(value, |framed| framed.datum);
     for writer in writers {
         let value = prefixed(writer, datum);
         let ours = decode(&value, None);
@@ -59,7 +59,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn decode<'a>(value: &'a [u8], header: Option<&[u8]>) -> Result<DecodedAnswer<'a>, DecodeError> {
-    let decoder = AnswerDecoder::new(AnswerFields::default(), MAX_TEXT);
+    let decoder = AnswerDecoder::new(AnswerFieldNames::default(), MAX_TEXT);
     let (set, _) = &*WRITERS;
     let region = Region::new(MEMORY);
     let answer = decoder.decode(value, header, set);

@@ -2,20 +2,20 @@
 //! Confluent's wire format says, told here once more in other words.
 #![no_main]
 
-use avro_codec::{DecodeError, Framed, SchemaRef, frame};
+use avro_codec::{DecodeError, FramedValue, SchemaRef, split_frame};
 use avro_codec_fuzz::header_and_value;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let (header, value) = header_and_value(input);
-    let framed = frame(value, header);
+    let framed = split_frame(value, header);
     assert_eq!(framed, expected(header, value));
     if let Ok(framed) = framed {
         reads_back(framed.schema);
     }
 });
 
-fn expected<'a>(header: Option<&[u8]>, value: &'a [u8]) -> Result<Framed<'a>, DecodeError> {
+fn expected<'a>(header: Option<&[u8]>, value: &'a [u8]) -> Result<FramedValue<'a>, DecodeError> {
     let (schema, datum) = match (header, value) {
         (Some([1, guid @ ..]), _) if guid.len() == 16 => (
             SchemaRef::Guid(core::array::from_fn(|place| guid[place])),
@@ -26,9 +26,9 @@ fn expected<'a>(header: Option<&[u8]>, value: &'a [u8]) -> Result<Framed<'a>, De
             (SchemaRef::Id(u32::from_be_bytes([*a, *b, *c, *d])), datum)
         }
         (_, [0, ..]) => return Err(DecodeError::Truncated),
-        _ => return Err(DecodeError::Magic),
+        _ => return Err(DecodeError::UnknownFraming),
     };
-    Ok(Framed { schema, datum })
+    Ok(FramedValue { schema, datum })
 }
 
 /// What is shown to people names the same schema.

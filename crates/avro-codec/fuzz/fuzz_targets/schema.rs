@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use avro_codec::{
-    AnswerDecoder, AnswerFields, QuestionEncoder, QuestionFields, SchemaRef, SchemaSet,
+    AnswerDecoder, AnswerFieldNames, QuestionEncoder, QuestionFieldNames, SchemaRef, SchemaSet,
 };
 use avro_codec_fuzz::grammar;
 use libfuzzer_sys::arbitrary::Unstructured;
@@ -48,8 +48,8 @@ fn check(schema: &str, references: &[String], datum: &[u8]) {
     let inserted = set.insert(SchemaRef::Id(ID), schema, references);
     assert_eq!(set.contains(SchemaRef::Id(ID)), inserted.is_ok());
     let value = [&[0], &ID.to_be_bytes()[..], datum].concat();
-    let _ = AnswerDecoder::new(AnswerFields::default(), 100).decode(&value, None, &set);
-    if let Ok(encoder) = QuestionEncoder::new(ID, schema, references, &QuestionFields::default()) {
+    let _ = AnswerDecoder::new(AnswerFieldNames::default(), 100).decode(&value, None, &set);
+    if let Ok(encoder) = QuestionEncoder::new(ID, schema, references, &QuestionFieldNames::default()) {
         assert_eq!(inserted, Ok(()), "what can be written can be read");
         let value = encoder.encode(&question());
         is_read(&value, &set);
@@ -59,12 +59,12 @@ fn check(schema: &str, references: &[String], datum: &[u8]) {
 
 /// The decoder finds in a question what the encoder put there.
 fn is_read(value: &[u8], set: &SchemaSet) {
-    let fields = AnswerFields {
+    let fields = AnswerFieldNames {
         text: "pergunta".to_owned(),
         // No field has this name.
         question_id: String::new(),
         error: String::new(),
-        ..AnswerFields::default()
+        ..AnswerFieldNames::default()
     };
     let read = AnswerDecoder::new(fields, 100)
         .decode(value, None, set)

@@ -4,8 +4,8 @@ use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Schema, types::Record};
 use avro_codec::{
-    AnswerDecoder, AnswerFields, DecodeError, DecodedAnswer, MINIMAL_ANSWER, SchemaError,
-    SchemaRef, SchemaSet,
+    AnswerDecoder, AnswerFieldNames, DecodeError, DecodedAnswer, MINIMAL_ANSWER_SCHEMA,
+    SchemaError, SchemaRef, SchemaSet,
 };
 use proptest::prelude::*;
 
@@ -23,7 +23,7 @@ fn set(schema: &str) -> SchemaSet {
 }
 
 fn decode<'a>(value: &'a [u8], schema: &str) -> Result<DecodedAnswer<'a>, DecodeError> {
-    AnswerDecoder::new(AnswerFields::default(), 1_000).decode(value, None, &set(schema))
+    AnswerDecoder::new(AnswerFieldNames::default(), 1_000).decode(value, None, &set(schema))
 }
 
 fn written(schema: &str, fill: impl FnOnce(&mut Record<'_>)) -> Vec<u8> {
@@ -37,7 +37,7 @@ fn written(schema: &str, fill: impl FnOnce(&mut Record<'_>)) -> Vec<u8> {
 }
 
 fn minimal(session: &str, text: &str) -> Vec<u8> {
-    written(MINIMAL_ANSWER, |record| {
+    written(MINIMAL_ANSWER_SCHEMA, |record| {
         record.put("session_id", session);
         record.put("resposta", text);
     })
@@ -71,7 +71,7 @@ fn some(text: &str) -> Value {
 #[test]
 fn the_minimal_answer_is_read() {
     let value = minimal("s~x", "olá");
-    let answer = decode(&value, MINIMAL_ANSWER).unwrap();
+    let answer = decode(&value, MINIMAL_ANSWER_SCHEMA).unwrap();
     assert_eq!(
         (answer.session_id, answer.text.unwrap().expose()),
         ("s~x", "olá")
@@ -101,7 +101,7 @@ fn a_null_text_is_no_text_and_a_null_session_is_an_error() {
 
 #[test]
 fn an_unknown_schema_is_a_value_that_names_it() {
-    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let decoder = AnswerDecoder::new(AnswerFieldNames::default(), 10);
     let error = decoder.decode(&[0, 0, 0, 0, 9, 1], None, &SchemaSet::default());
     assert_eq!(error, Err(DecodeError::UnknownSchema(SchemaRef::Id(9))));
 }
@@ -109,7 +109,7 @@ fn an_unknown_schema_is_a_value_that_names_it() {
 #[test]
 fn every_truncation_is_an_error() {
     for (value, schema) in [
-        (minimal("s", "text"), MINIMAL_ANSWER),
+        (minimal("s", "text"), MINIMAL_ANSWER_SCHEMA),
         (flink(some("s"), some("t")), FLINK),
     ] {
         for end in 0..value.len() {
@@ -122,14 +122,17 @@ fn every_truncation_is_an_error() {
 fn lying_lengths_and_counts_are_errors_and_no_allocations() {
     let huge = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
     let value = [&[0, 0, 0, 0, 7], &huge[..]].concat();
-    assert_eq!(decode(&value, MINIMAL_ANSWER), Err(DecodeError::Truncated));
     assert_eq!(
-        decode(&[0, 0, 0, 0, 7, 1], MINIMAL_ANSWER),
+        decode(&value, MINIMAL_ANSWER_SCHEMA),
+        Err(DecodeError::Truncated)
+    );
+    assert_eq!(
+        decode(&[0, 0, 0, 0, 7, 1], MINIMAL_ANSWER_SCHEMA),
         Err(DecodeError::Malformed)
     );
     let endless = [&[0, 0, 0, 0, 7], &[0xff; 11][..]].concat();
     assert_eq!(
-        decode(&endless, MINIMAL_ANSWER),
+        decode(&endless, MINIMAL_ANSWER_SCHEMA),
         Err(DecodeError::Malformed)
     );
     // An array of nulls may say any count and has no bytes to show for it.
@@ -143,24 +146,24 @@ fn the_rest_of_what_can_be_wrong_has_a_name_each() {
     let mut trailing = minimal("s", "t");
     trailing.push(0);
     assert_eq!(
-        decode(&trailing, MINIMAL_ANSWER),
-        Err(DecodeError::Trailing)
+        decode(&trailing, MINIMAL_ANSWER_SCHEMA),
+        Err(DecodeError::TrailingBytes)
     );
     assert_eq!(
-        decode(&minimal("s", &"x".repeat(1_001)), MINIMAL_ANSWER),
-        Err(DecodeError::TooLarge)
+        decode(&minimal("s", &"x".repeat(1_001)), MINIMAL_ANSWER_SCHEMA),
+        Err(DecodeError::TextTooLong)
     );
     assert_eq!(
-        decode(&[0, 0, 0, 0, 7, 2, 0xff, 0], MINIMAL_ANSWER),
-        Err(DecodeError::Utf8)
+        decode(&[0, 0, 0, 0, 7, 2, 0xff, 0], MINIMAL_ANSWER_SCHEMA),
+        Err(DecodeError::InvalidUtf8)
     );
-    let typed = MINIMAL_ANSWER.replace(
+    let typed = MINIMAL_ANSWER_SCHEMA.replace(
         r#""session_id","type":"string""#,
         r#""session_id","type":"long""#,
     );
     assert_eq!(
         decode(&[0, 0, 0, 0, 7, 2, 0], &typed),
-        Err(DecodeError::FieldType)
+        Err(DecodeError::WrongFieldType)
     );
 }
 
@@ -180,11 +183,18 @@ fn what_is_no_record_schema_is_refused_and_the_set_stays_bounded() {
     let insert = |set: &mut SchemaSet, schema: &str| set.insert(SchemaRef::Id(1), schema, &[]);
     assert_eq!(insert(&mut set, "\"string\""), Err(SchemaError::NotARecord));
     assert_eq!(insert(&mut set, "{"), Err(SchemaError::Invalid));
-    let long = format!("{MINIMAL_ANSWER}{}", " ".repeat(SchemaSet::MAX_TEXT));
+    let long = format!(
+        "{MINIMAL_ANSWER_SCHEMA}{}",
+        " ".repeat(SchemaSet::MAX_SCHEMA_BYTES)
+    );
     assert_eq!(insert(&mut set, &long), Err(SchemaError::Invalid));
     for id in 0..=SchemaSet::MAX_SCHEMAS {
-        set.insert(SchemaRef::Id(id.try_into().unwrap()), MINIMAL_ANSWER, &[])
-            .unwrap();
+        set.insert(
+            SchemaRef::Id(id.try_into().unwrap()),
+            MINIMAL_ANSWER_SCHEMA,
+            &[],
+        )
+        .unwrap();
     }
     assert!(
         !set.contains(SchemaRef::Id(0)),
@@ -226,7 +236,7 @@ fn a_schema_that_other_registries_took_is_read_though_apache_avro_would_refuse_i
     let mut set = SchemaSet::default();
     let named = [user.to_owned()];
     set.insert(SchemaRef::Id(7), schema, &named).unwrap();
-    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let decoder = AnswerDecoder::new(AnswerFieldNames::default(), 10);
     let value = [0, 0, 0, 0, 7, 2, 0, 2, b's', 0, 2, b't'];
     let answer = decoder.decode(&value, None, &set).unwrap();
     assert_eq!(answer.session_id, "s");
@@ -235,13 +245,13 @@ fn a_schema_that_other_registries_took_is_read_though_apache_avro_would_refuse_i
 
 #[test]
 fn the_fields_may_be_called_anything() {
-    let schema = MINIMAL_ANSWER
+    let schema = MINIMAL_ANSWER_SCHEMA
         .replace("session_id", "sessão")
         .replace("resposta", "réponse");
-    let fields = AnswerFields {
+    let fields = AnswerFieldNames {
         session_id: "sessão".to_owned(),
         text: "réponse".to_owned(),
-        ..AnswerFields::default()
+        ..AnswerFieldNames::default()
     };
     let value = [0, 0, 0, 0, 7, 2, b's', 2, b't'];
     let answer = AnswerDecoder::new(fields, 10)
@@ -253,7 +263,7 @@ fn the_fields_may_be_called_anything() {
 
 #[test]
 fn a_record_within_an_object_is_the_record() {
-    let schema = format!(r#"{{"type":{MINIMAL_ANSWER}}}"#);
+    let schema = format!(r#"{{"type":{MINIMAL_ANSWER_SCHEMA}}}"#);
     let value = minimal("s", "sim");
     let answer = decode(&value, &schema).unwrap();
     assert_eq!(answer.session_id, "s");
@@ -262,7 +272,7 @@ fn a_record_within_an_object_is_the_record() {
 #[test]
 fn parts_are_told_by_fields_of_their_types_and_by_no_others() {
     let schema = |part: &str, last: &str| {
-        MINIMAL_ANSWER.replace(
+        MINIMAL_ANSWER_SCHEMA.replace(
             "]}",
             &format!(r#",{{"name":"part","type":{part}}},{{"name":"final","type":{last}}},{{"name":"attempt","type":["null","long"]}}]}}"#),
         )
@@ -295,7 +305,7 @@ proptest! {
     #[test]
     fn whatever_is_written_is_read(session in "[a-z0-9~-]{1,40}", text in ".{0,200}") {
         let value = minimal(&session, &text);
-        let answer = decode(&value, MINIMAL_ANSWER).unwrap();
+        let answer = decode(&value, MINIMAL_ANSWER_SCHEMA).unwrap();
         prop_assert_eq!(answer.session_id, &session);
         let read = answer.text.unwrap();
         prop_assert_eq!(read.expose(), &text);
@@ -308,7 +318,7 @@ proptest! {
     #[test]
     fn any_bytes_are_an_answer_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let value = [&[0, 0, 0, 0, 7], &bytes[..]].concat();
-        for schema in [MINIMAL_ANSWER, FLINK] {
+        for schema in [MINIMAL_ANSWER_SCHEMA, FLINK] {
             decode(&value, schema).ok();
         }
     }
@@ -318,7 +328,7 @@ proptest! {
 fn metadata_is_a_text_and_anything_else_says_nothing() {
     let schema = |kind: &str| {
         let field = format!(r#",{{"name":"metadata","type":{kind}}}]}}"#);
-        MINIMAL_ANSWER.replace("]}", &field)
+        MINIMAL_ANSWER_SCHEMA.replace("]}", &field)
     };
     let said = |kind: &str, bytes: &[u8]| {
         let value = [&minimal("s", "t")[..], bytes].concat();
@@ -337,7 +347,7 @@ fn whether_a_schema_fits_is_told_without_a_record() {
         let mut schemas = SchemaSet::default();
         let text = format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
         schemas.insert(SchemaRef::Id(1), &text, &[]).unwrap();
-        AnswerDecoder::new(AnswerFields::default(), 0).fits(SchemaRef::Id(1), &schemas)
+        AnswerDecoder::new(AnswerFieldNames::default(), 0).check_schema(SchemaRef::Id(1), &schemas)
     };
     let session = r#"{"name":"session_id","type":"string"}"#;
     let union = r#"{"name":"resposta","type":["null","string"]}"#;
@@ -347,6 +357,6 @@ fn whether_a_schema_fits_is_told_without_a_record() {
     let number = r#"{"name":"resposta","type":["null","long"]}"#;
     assert_eq!(
         fits(&format!("{session},{number}")),
-        Err(DecodeError::FieldType)
+        Err(DecodeError::WrongFieldType)
     );
 }

@@ -1,19 +1,19 @@
-//! What the gateway has nothing for is written as its schema's default.
+//! Tests that fields the gateway has nothing for are written as the schema's default.
 
 use apache_avro::types::Value;
 use avro_codec::{
-    AnswerDecoder, AnswerFields, MINIMAL_QUESTION, QuestionEncoder, QuestionFields, SchemaError,
-    SchemaRef, SchemaSet,
+    AnswerDecoder, AnswerFieldNames, MINIMAL_QUESTION_SCHEMA, QuestionEncoder, QuestionFieldNames,
+    SchemaError, SchemaRef, SchemaSet,
 };
 
 use crate::questions::{question, read, refused};
 
 /// The minimal schema with this field before the others.
 fn with(field: &str) -> String {
-    MINIMAL_QUESTION.replace("\"fields\":[", &format!("\"fields\":[{field},"))
+    MINIMAL_QUESTION_SCHEMA.replace("\"fields\":[", &format!("\"fields\":[{field},"))
 }
 
-/// What apache-avro reads in the field `x` of a question.
+/// Returns the value that apache-avro reads in the field `x` of a question.
 fn written(kind: &str, default: &str) -> Value {
     let schema = with(&format!(
         r#"{{"name":"x","type":{kind},"default":{default}}}"#
@@ -130,7 +130,7 @@ fn names_that_apache_avro_would_refuse_have_defaults_too() {
            {"name":"limites","type":{"type":"record","name":"L","fields":[{"name":"máximo","type":"int"}]},
             "default":{"máximo":3}}"#,
     );
-    let encoder = QuestionEncoder::new(1, &schema, &[], &QuestionFields::default()).unwrap();
+    let encoder = QuestionEncoder::new(1, &schema, &[], &QuestionFieldNames::default()).unwrap();
     let value = encoder.encode(&question(None));
     assert_eq!(value.get(5..7), Some(&[2, 6][..]));
 }
@@ -142,15 +142,15 @@ fn a_schema_that_names_another_has_defaults_too() {
     );
     let place = r#"{"type":"record","name":"Place","namespace":"shared","fields":[{"name":"x","type":"int"}]}"#;
     let named = [place.to_owned()];
-    let encoder = QuestionEncoder::new(7, &schema, &named, &QuestionFields::default()).unwrap();
+    let encoder = QuestionEncoder::new(7, &schema, &named, &QuestionFieldNames::default()).unwrap();
     let value = encoder.encode(&question(None));
     assert_eq!(value.get(5..7), Some(&[2, 0][..]));
 
     let mut set = SchemaSet::default();
     set.insert(SchemaRef::Id(7), &schema, &named).unwrap();
-    let fields = AnswerFields {
+    let fields = AnswerFieldNames {
         text: "pergunta".to_owned(),
-        ..AnswerFields::default()
+        ..AnswerFieldNames::default()
     };
     let read = AnswerDecoder::new(fields, 100)
         .decode(&value, None, &set)

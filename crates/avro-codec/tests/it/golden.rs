@@ -3,11 +3,11 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use avro_codec::{
-    AnswerDecoder, AnswerFields, DecodedAnswer, QuestionEncoder, QuestionFields, SchemaRef,
-    SchemaSet, frame,
+    AnswerDecoder, AnswerFieldNames, DecodedAnswer, QuestionEncoder, QuestionFieldNames, SchemaRef,
+    SchemaSet, split_frame,
 };
 use serde_json::Value;
-use types::{BorrowedText, Question, QuestionId, QuestionText, SessionId, UserName, WireId};
+use types::{BorrowedText, QuestionId, QuestionRecord, QuestionText, SessionId, UserName, WireId};
 
 const ANSWERS: &str = include_str!("../golden/answers.json");
 const QUESTIONS: &str = include_str!("../golden/questions.json");
@@ -18,7 +18,7 @@ fn every_captured_answer_is_read_by_its_id() {
         let value = bytes(&case["prefixed"]);
         let schema = SchemaRef::Id(id(&case));
         assert_eq!(
-            frame(&value, None).unwrap().schema,
+            split_frame(&value, None).unwrap().schema,
             schema,
             "{}",
             case["name"]
@@ -36,7 +36,7 @@ fn every_captured_answer_is_read_by_its_id() {
 fn every_captured_answer_is_read_by_its_guid_in_the_header() {
     for case in cases(ANSWERS) {
         let (value, header) = (bytes(&case["bare"]), bytes(&case["header"]));
-        let schema = frame(&value, Some(&header)).unwrap().schema;
+        let schema = split_frame(&value, Some(&header)).unwrap().schema;
         assert_eq!(schema.to_string(), text(&case["guid"]).unwrap());
         assert_eq!(
             decode(&case, schema, &value, Some(&header)),
@@ -64,7 +64,10 @@ fn every_captured_answer_cut_anywhere_is_an_error() {
 #[test]
 fn questions_are_written_byte_for_byte_as_confluent_kafka_writes_them() {
     for case in cases(QUESTIONS) {
-        let (schema, fields) = (text(&case["schema"]).unwrap(), QuestionFields::default());
+        let (schema, fields) = (
+            text(&case["schema"]).unwrap(),
+            QuestionFieldNames::default(),
+        );
         let encoder = QuestionEncoder::new(id(&case), &schema, &[], &fields).unwrap();
         let value = encoder.encode(&question(&case["question"]));
         assert_eq!(value, bytes(&case["value"]), "{}", case["name"]);
@@ -81,7 +84,7 @@ fn decode<'a>(
 }
 
 fn decoder() -> AnswerDecoder {
-    AnswerDecoder::new(AnswerFields::default(), 1_000)
+    AnswerDecoder::new(AnswerFieldNames::default(), 1_000)
 }
 
 fn set(case: &Value, schema: SchemaRef) -> SchemaSet {
@@ -93,7 +96,7 @@ fn set(case: &Value, schema: SchemaRef) -> SchemaSet {
     set
 }
 
-/// What confluent-kafka was given to write.
+/// The values that confluent-kafka was given to write.
 fn said(case: &Value) -> DecodedAnswer<'_> {
     let says = &case["says"];
     DecodedAnswer {
@@ -108,10 +111,10 @@ fn said(case: &Value) -> DecodedAnswer<'_> {
     }
 }
 
-fn question(said: &Value) -> Question {
+fn question(said: &Value) -> QuestionRecord {
     let millis = said["asked_at_ms"].as_u64().unwrap();
-    Question {
-        session: SessionId::parse(&text(&said["session"]).unwrap()).unwrap(),
+    QuestionRecord {
+        session_id: SessionId::parse(&text(&said["session"]).unwrap()).unwrap(),
         wire_id: WireId::parse(&text(&said["wire_id"]).unwrap()).unwrap(),
         question_id: QuestionId::parse(&text(&said["question_id"]).unwrap()).unwrap(),
         text: QuestionText::new(text(&said["text"]).unwrap()),

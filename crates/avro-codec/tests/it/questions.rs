@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
-use avro_codec::{MINIMAL_QUESTION, QuestionEncoder, QuestionFields, SchemaError};
-use types::{Question, QuestionId, QuestionText, SessionId, Suffix, UserName, WireId};
+use avro_codec::{MINIMAL_QUESTION_SCHEMA, QuestionEncoder, QuestionFieldNames, SchemaError};
+use types::{QuestionId, QuestionRecord, QuestionText, SessionId, UserName, WireId, WireIdSuffix};
 
 const FULL: &str = r#"{"type":"record","name":"Pergunta","fields":[
   {"name":"user_name","type":["null","string"],"default":null},
@@ -18,11 +18,11 @@ const FULL: &str = r#"{"type":"record","name":"Pergunta","fields":[
   {"name":"question_id","type":["null","string"],"default":null},
   {"name":"conversation_id","type":"string"}]}"#;
 
-pub(crate) fn question(user_name: Option<&str>) -> Question {
+pub(crate) fn question(user_name: Option<&str>) -> QuestionRecord {
     let session = SessionId::parse("s").unwrap();
-    Question {
-        wire_id: WireId::suffixed(&session, Suffix::from_random([0; 10])),
-        session,
+    QuestionRecord {
+        wire_id: WireId::suffixed(&session, WireIdSuffix::from_random([0; 10])),
+        session_id: session,
         question_id: QuestionId::from_bytes([7; 16]),
         text: QuestionText::new("Onde fica?"),
         user_name: user_name.map(UserName::new),
@@ -30,8 +30,8 @@ pub(crate) fn question(user_name: Option<&str>) -> Question {
     }
 }
 
-pub(crate) fn read(schema: &str, question: &Question) -> Vec<(String, Value)> {
-    let encoder = QuestionEncoder::new(258, schema, &[], &QuestionFields::default()).unwrap();
+pub(crate) fn read(schema: &str, question: &QuestionRecord) -> Vec<(String, Value)> {
+    let encoder = QuestionEncoder::new(258, schema, &[], &QuestionFieldNames::default()).unwrap();
     let value = encoder.encode(question);
     let (prefix, mut datum) = value.split_at(5);
     assert_eq!(prefix, [0, 0, 0, 1, 2]);
@@ -45,12 +45,12 @@ pub(crate) fn read(schema: &str, question: &Question) -> Vec<(String, Value)> {
 }
 
 pub(crate) fn refused(schema: &str) -> SchemaError {
-    QuestionEncoder::new(1, schema, &[], &QuestionFields::default()).unwrap_err()
+    QuestionEncoder::new(1, schema, &[], &QuestionFieldNames::default()).unwrap_err()
 }
 
 #[test]
 fn the_minimal_schema_gets_the_wire_id_and_the_text() {
-    let fields = read(MINIMAL_QUESTION, &question(Some("Ana")));
+    let fields = read(MINIMAL_QUESTION_SCHEMA, &question(Some("Ana")));
     let text = |text: &str| Value::String(text.to_owned());
     assert_eq!(
         fields,
@@ -91,7 +91,7 @@ fn optional_fields_are_filled_by_name_and_unknown_ones_take_their_default() {
 
 #[test]
 fn a_schema_that_cannot_be_filled_is_refused_by_the_fields_name() {
-    let extra = MINIMAL_QUESTION.replace(
+    let extra = MINIMAL_QUESTION_SCHEMA.replace(
         "\"fields\":[",
         r#""fields":[{"name":"tenant","type":"string"},"#,
     );
@@ -99,7 +99,7 @@ fn a_schema_that_cannot_be_filled_is_refused_by_the_fields_name() {
         refused(&extra),
         SchemaError::CannotFill("tenant".to_owned())
     );
-    let other = MINIMAL_QUESTION.replace("pergunta", "texto");
+    let other = MINIMAL_QUESTION_SCHEMA.replace("pergunta", "texto");
     assert_eq!(refused(&other), SchemaError::CannotFill("texto".to_owned()));
     let typed = r#"{"type":"record","name":"P","fields":[{"name":"session_id","type":"string"}]}"#;
     assert_eq!(

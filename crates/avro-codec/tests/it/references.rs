@@ -1,6 +1,8 @@
 //! Schemas that name types of others.
 
-use avro_codec::{AnswerDecoder, AnswerFields, MINIMAL_ANSWER, SchemaError, SchemaRef, SchemaSet};
+use avro_codec::{
+    AnswerDecoder, AnswerFieldNames, MINIMAL_ANSWER_SCHEMA, SchemaError, SchemaRef, SchemaSet,
+};
 
 #[test]
 fn a_schema_that_names_another_is_read_with_it() {
@@ -10,7 +12,7 @@ fn a_schema_that_names_another_is_read_with_it() {
     let mut set = SchemaSet::default();
     set.insert(SchemaRef::Id(7), schema, &[place.to_owned()])
         .unwrap();
-    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let decoder = AnswerDecoder::new(AnswerFieldNames::default(), 10);
     let answer = decoder
         .decode(&[0, 0, 0, 0, 7, 4, 2, b's', 2, b't'], None, &set)
         .unwrap();
@@ -26,7 +28,7 @@ fn a_type_that_is_defined_within_another_schema_is_known_by_its_name() {
     let mut set = SchemaSet::default();
     let named = [house.to_owned()];
     assert_eq!(set.insert(SchemaRef::Id(7), schema, &named), Ok(()));
-    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let decoder = AnswerDecoder::new(AnswerFieldNames::default(), 10);
     let answer = decoder
         .decode(&[0, 0, 0, 0, 7, 4, 2, b's', 6], None, &set)
         .unwrap();
@@ -42,7 +44,7 @@ fn the_schemas_that_one_names_may_name_what_is_within_the_others_in_whatever_ord
     let street = r#"{"type":"record","name":"Street","namespace":"n","fields":[
         {"name":"first","type":"Place"},{"name":"last","type":"m.Garden"}]}"#;
     let garden = r#"{"type":"record","name":"m.Garden","fields":[{"name":"of","type":"n.House"}]}"#;
-    let decoder = AnswerDecoder::new(AnswerFields::default(), 10);
+    let decoder = AnswerDecoder::new(AnswerFieldNames::default(), 10);
     // apache-avro goes through several in an order that differs from time to time.
     for order in [
         [house, street, garden],
@@ -69,7 +71,7 @@ fn a_name_with_two_definitions_is_refused() {
     assert_eq!(refused, Err(SchemaError::Invalid));
     let fixed = r#"{"type":"fixed","name":"F","size":1}"#.to_owned();
     let named = [fixed.clone(), fixed];
-    let refused = set.insert(SchemaRef::Id(7), MINIMAL_ANSWER, &named);
+    let refused = set.insert(SchemaRef::Id(7), MINIMAL_ANSWER_SCHEMA, &named);
     assert_eq!(refused, Err(SchemaError::Invalid));
 }
 
@@ -114,7 +116,8 @@ fn a_reference_that_defines_no_type_is_refused() {
         "[]",
     ] {
         let reference = [reference.to_owned()];
-        let refused = SchemaSet::default().insert(SchemaRef::Id(7), MINIMAL_ANSWER, &reference);
+        let refused =
+            SchemaSet::default().insert(SchemaRef::Id(7), MINIMAL_ANSWER_SCHEMA, &reference);
         assert_eq!(refused, Err(SchemaError::Invalid), "{reference:?}");
     }
 }

@@ -1,11 +1,11 @@
 //! The pages the answerer knows: those of this project, as they were at build time.
 
-use crate::retrieval::{Document, Index};
+use crate::retrieval::{Document, PassageIndex};
 
 /// All of them, ready to be searched.
-pub(super) fn index() -> Index {
+pub(super) fn build_index() -> PassageIndex {
     let documents = DOCUMENTS.iter().map(|(path, text)| Document { path, text });
-    Index::new(documents)
+    PassageIndex::new(documents)
 }
 
 /// Path in the repository, text.
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn every_listed_page_has_something_to_quote() {
         for &(path, text) in DOCUMENTS {
-            let index = Index::new([Document { path, text }]);
+            let index = PassageIndex::new([Document { path, text }]);
             assert!(!index.is_empty(), "{path}");
         }
     }

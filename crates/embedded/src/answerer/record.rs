@@ -9,33 +9,33 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 
-use crate::registry::Registered;
+use crate::registry::RegisteredSchema;
 
 /// A question as it was asked.
-pub(super) struct Question {
-    /// What the answer echoes, as field and as key.
+pub(super) struct DemoQuestion {
+    /// The session id, which the answer echoes as field and as key.
     pub(super) session_id: String,
     pub(super) text: String,
 }
 
 /// Reads a question's value under its writer's schema.
-pub(super) fn read(
+pub(super) fn read_question(
     value: Option<&[u8]>,
-    schema: impl FnOnce(u32) -> Option<Arc<Registered>>,
-) -> Result<Question, Skipped> {
-    let [0, a, b, c, d, datum @ ..] = value.ok_or(Skipped::NoValue)? else {
-        return Err(Skipped::NoPrefix);
+    schema: impl FnOnce(u32) -> Option<Arc<RegisteredSchema>>,
+) -> Result<DemoQuestion, SkippedQuestion> {
+    let [0, a, b, c, d, datum @ ..] = value.ok_or(SkippedQuestion::NoValue)? else {
+        return Err(SkippedQuestion::NoPrefix);
     };
     let id = u32::from_be_bytes([*a, *b, *c, *d]);
-    let registered = schema(id).ok_or(Skipped::UnknownSchema(id))?;
-    let schema = Schema::parse_str(&registered.text).map_err(|_| Skipped::Schema(id))?;
-    if names_another(&schema) {
-        return Err(Skipped::Schema(id));
+    let registered = schema(id).ok_or(SkippedQuestion::UnknownSchema(id))?;
+    let schema = Schema::parse_str(&registered.text).map_err(|_| SkippedQuestion::Schema(id))?;
+    if has_named_types(&schema) {
+        return Err(SkippedQuestion::Schema(id));
     }
-    let Value::Record(mut fields) = decode(&schema, datum).ok_or(Skipped::NotAvro)? else {
-        return Err(Skipped::NotAvro);
+    let Value::Record(mut fields) = decode(&schema, datum).ok_or(SkippedQuestion::NotAvro)? else {
+        return Err(SkippedQuestion::NotAvro);
     };
-    Ok(Question {
+    Ok(DemoQuestion {
         session_id: take_text(&mut fields, "session_id")?,
         text: take_text(&mut fields, "pergunta")?,
     })
@@ -70,9 +70,9 @@ impl AnswerWriter {
     }
 }
 
-/// Why a question is not answered.
+/// The reason for which a question is not answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Skipped {
+pub enum SkippedQuestion {
     /// A field the answer needs is not there, or is no text.
     #[error("the field {0} is missing or no text")]
     Field(&'static str),
@@ -100,7 +100,10 @@ fn decode(schema: &Schema, mut datum: &[u8]) -> Option<Value> {
     datum.is_empty().then_some(value)
 }
 
-fn take_text(fields: &mut [(String, Value)], name: &'static str) -> Result<String, Skipped> {
+fn take_text(
+    fields: &mut [(String, Value)],
+    name: &'static str,
+) -> Result<String, SkippedQuestion> {
     let value = fields
         .iter_mut()
         .find(|(field, _)| field == name)
@@ -112,24 +115,24 @@ fn take_text(fields: &mut [(String, Value)], name: &'static str) -> Result<Strin
     if let Some(Value::String(text)) = value {
         return Ok(text);
     }
-    Err(Skipped::Field(name))
+    Err(SkippedQuestion::Field(name))
 }
 
-fn names_another(schema: &Schema) -> bool {
+fn has_named_types(schema: &Schema) -> bool {
     if let Schema::Record(record) = schema {
         return record
             .fields
             .iter()
-            .any(|field| names_another(&field.schema));
+            .any(|field| has_named_types(&field.schema));
     }
     if let Schema::Union(union) = schema {
-        return union.variants().iter().any(names_another);
+        return union.variants().iter().any(has_named_types);
     }
     if let Schema::Array(array) = schema {
-        return names_another(&array.items);
+        return has_named_types(&array.items);
     }
     if let Schema::Map(map) = schema {
-        return names_another(&map.types);
+        return has_named_types(&map.types);
     }
     matches!(schema, Schema::Ref { .. })
 }
@@ -145,11 +148,11 @@ mod tests {
 
     #[test]
     fn a_question_is_read_under_the_schema_it_names() {
-        let question = read(Some(b"\0\0\0\0\x07\x02s\x04oi"), |id| {
+        let question = read_question(Some(b"\0\0\0\0\x07\x02s\x04oi"), |id| {
             assert_eq!(id, 7);
             registered(MINIMAL)
         });
-        let Ok(Question { session_id, text }) = question else {
+        let Ok(DemoQuestion { session_id, text }) = question else {
             panic!("not read");
         };
         assert_eq!((&*session_id, &*text), ("s", "oi"));
@@ -162,7 +165,7 @@ mod tests {
             {"name":"pergunta","type":["null","string"]},
             {"name":"tags","type":{"type":"array","items":"string"}},
             {"name":"session_id","type":["null","string"]}]}"#;
-        let question = read(Some(b"\0\0\0\0\x01\x02\x02\x04oi\0\x02\x02s"), |_| {
+        let question = read_question(Some(b"\0\0\0\0\x01\x02\x02\x04oi\0\x02\x02s"), |_| {
             registered(schema)
         });
         let question = question.map(|question| (question.session_id, question.text));
@@ -175,56 +178,68 @@ mod tests {
         let number = MINIMAL.replacen(r#""type":"string""#, r#""type":"long""#, 1);
         let nullable = MINIMAL.replacen(r#""type":"string""#, r#""type":["null","string"]"#, 1);
         for (value, schema, expected) in [
-            (None, MINIMAL, Skipped::NoValue),
-            (Some(&b""[..]), MINIMAL, Skipped::NoPrefix),
-            (Some(b"\0\0\0\0"), MINIMAL, Skipped::NoPrefix),
-            (Some(b"{\"session_id\":\"s\"}"), MINIMAL, Skipped::NoPrefix),
-            (Some(b"\0\0\0\0\x01"), MINIMAL, Skipped::NotAvro),
+            (None, MINIMAL, SkippedQuestion::NoValue),
+            (Some(&b""[..]), MINIMAL, SkippedQuestion::NoPrefix),
+            (Some(b"\0\0\0\0"), MINIMAL, SkippedQuestion::NoPrefix),
+            (
+                Some(b"{\"session_id\":\"s\"}"),
+                MINIMAL,
+                SkippedQuestion::NoPrefix,
+            ),
+            (Some(b"\0\0\0\0\x01"), MINIMAL, SkippedQuestion::NotAvro),
             // apache-avro reads a string that ends too early as null.
             (
                 Some(b"\0\0\0\0\x01\x02s\x04o"),
                 MINIMAL,
-                Skipped::Field("pergunta"),
+                SkippedQuestion::Field("pergunta"),
             ),
-            (Some(b"\0\0\0\0\x01\x02s\x04oi!"), MINIMAL, Skipped::NotAvro),
+            (
+                Some(b"\0\0\0\0\x01\x02s\x04oi!"),
+                MINIMAL,
+                SkippedQuestion::NotAvro,
+            ),
             (
                 Some(b"\0\0\0\0\x01\x02s\x04\xff\xff"),
                 MINIMAL,
-                Skipped::NotAvro,
+                SkippedQuestion::NotAvro,
             ),
             (
                 Some(b"\0\0\0\0\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"),
                 MINIMAL,
-                Skipped::NotAvro,
+                SkippedQuestion::NotAvro,
             ),
-            (Some(b"\0\0\0\0\x01\x02s"), r#""string""#, Skipped::NotAvro),
+            (
+                Some(b"\0\0\0\0\x01\x02s"),
+                r#""string""#,
+                SkippedQuestion::NotAvro,
+            ),
             (
                 Some(b"\0\0\0\0\x01\x02\x04oi"),
                 &number,
-                Skipped::Field("session_id"),
+                SkippedQuestion::Field("session_id"),
             ),
             (
                 Some(b"\0\0\0\0\x01\0\x04oi"),
                 &nullable,
-                Skipped::Field("session_id"),
+                SkippedQuestion::Field("session_id"),
             ),
             (
                 Some(b"\0\0\0\0\x01\x02s\x02\x02s\0"),
                 nested,
-                Skipped::Schema(1),
+                SkippedQuestion::Schema(1),
             ),
             (
                 Some(b"\0\0\0\0\x01\x02s\x04oi"),
                 "no schema",
-                Skipped::Schema(1),
+                SkippedQuestion::Schema(1),
             ),
             (
                 Some(b"\0\0\0\0\x01\x02s\x04oi"),
                 "",
-                Skipped::UnknownSchema(1),
+                SkippedQuestion::UnknownSchema(1),
             ),
         ] {
-            let skipped = read(value, |_| registered(schema)).err();
+            let skipped = read_question(value, |_| registered(schema)).err();
             assert_eq!(skipped, Some(expected), "{value:?} under {schema}");
         }
     }
@@ -238,9 +253,9 @@ mod tests {
     }
 
     /// The schema under any id; none when `text` is empty.
-    fn registered(text: &str) -> Option<Arc<Registered>> {
+    fn registered(text: &str) -> Option<Arc<RegisteredSchema>> {
         (!text.is_empty()).then(|| {
-            Arc::new(Registered {
+            Arc::new(RegisteredSchema {
                 id: 1,
                 guid: uuid::Uuid::nil(),
                 text: text.into(),

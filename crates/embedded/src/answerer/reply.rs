@@ -1,10 +1,10 @@
 //! The words of an answer: the passages found, each with its source, or an honest refusal.
 
-use crate::retrieval::{Index, Language, Passage, language};
+use crate::retrieval::{Language, Passage, PassageIndex, language};
 
 /// Answers a question from the documentation, as plain text in paragraphs.
-pub(super) fn compose(question: &str, documentation: &Index) -> String {
-    let words = words(language(question));
+pub(super) fn compose(question: &str, documentation: &PassageIndex) -> String {
+    let words = reply_phrases(language(question));
     let passages = documentation.search(question, MAX_PASSAGES);
     if passages.is_empty() {
         return words.nothing.to_owned();
@@ -37,19 +37,19 @@ fn shortened(text: &str) -> String {
     shortened
 }
 
-struct Words {
+struct ReplyPhrases {
     opening: &'static str,
     nothing: &'static str,
 }
 
-fn words(language: Language) -> Words {
+fn reply_phrases(language: Language) -> ReplyPhrases {
     match language {
-        Language::English => Words {
+        Language::English => ReplyPhrases {
             opening: "This is what the project's documentation says:",
             nothing: "I only know this project's documentation, and nothing in it matches your question. \
                       Try asking about sessions, topics, settings, ports or what happens when Kafka is away.",
         },
-        Language::Portuguese => Words {
+        Language::Portuguese => ReplyPhrases {
             opening: "A documentação do projeto (em inglês) diz:",
             nothing: "Só conheço a documentação deste projeto, e nada nela corresponde à sua pergunta. \
                       Pergunte sobre sessões, tópicos, configurações, portas ou o que acontece quando o Kafka cai.",
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_projects_own_pages_answer_what_a_newcomer_asks() {
-        let index = documents::index();
+        let index = documents::build_index();
         for (question, expected) in [
             ("Which topics does the gateway use?", "respostas"),
             (
@@ -112,8 +112,8 @@ mod tests {
         }
     }
 
-    fn guide(text: &str) -> Index {
-        Index::new([Document {
+    fn guide(text: &str) -> PassageIndex {
+        PassageIndex::new([Document {
             path: "guide.md",
             text,
         }])

@@ -5,35 +5,49 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::schema::{Reference, Registered};
-use super::store::{At, Draft, Store, StoreError, Version};
+use super::schema::{RegisteredSchema, SchemaReference};
+use super::store::{SchemaDraft, SchemaStore, SchemaVersion, StoreError, VersionSelector};
 
 /// Answers one request.
-pub(super) fn respond(store: &mut Store, call: Result<Call, Refusal>) -> Reply {
+pub(super) fn respond_to_call(
+    store: &mut SchemaStore,
+    call: Result<RegistryCall, RegistryRefusal>,
+) -> RegistryReply {
     let reply = match call {
-        Ok(call) => perform(store, call),
+        Ok(call) => perform_call(store, call),
         Err(refusal) => Err(refusal),
     };
     reply.unwrap_or_else(|refusal| refusal.reply())
 }
 
-/// What a client asks for.
+/// A request of a client.
 #[derive(Debug)]
-pub(super) enum Call {
+pub(super) enum RegistryCall {
     Config,
-    LookUp { subject: String, draft: Draft },
-    Register { subject: String, draft: Draft },
+    LookUp {
+        subject: String,
+        draft: SchemaDraft,
+    },
+    Register {
+        subject: String,
+        draft: SchemaDraft,
+    },
     SchemaByGuid(Uuid),
     SchemaById(u32),
     SchemaText(u32),
     Subjects,
-    Version { subject: String, at: At },
-    Versions { subject: String },
+    Version {
+        subject: String,
+        at: VersionSelector,
+    },
+    Versions {
+        subject: String,
+    },
 }
 
-impl Call {
+impl RegistryCall {
     /// Reads a GET from its path's decoded segments.
-    pub(super) fn get(path: &[String]) -> Result<Self, Refusal> {
+    pub(super) fn get(path: &[String]) -> Result<Self, RegistryRefusal> {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         Ok(match path.as_slice() {
             ["config"] => Self::Config,
@@ -48,12 +62,12 @@ impl Call {
                 subject: (*subject).to_owned(),
                 at: parse_version(at)?,
             },
-            _ => return Err(Refusal::NoSuchPath),
+            _ => return Err(RegistryRefusal::NoSuchPath),
         })
     }
 
     /// Reads a POST from its path's decoded segments and its body.
-    pub(super) fn post(path: &[String], body: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn post(path: &[String], body: &[u8]) -> Result<Self, RegistryRefusal> {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         match path.as_slice() {
             ["subjects", subject] => Ok(Self::LookUp {
@@ -64,19 +78,19 @@ impl Call {
                 subject: parse_subject(subject)?,
                 draft: parse_draft(body)?,
             }),
-            _ => Err(Refusal::NoSuchPath),
+            _ => Err(RegistryRefusal::NoSuchPath),
         }
     }
 }
 
-/// What goes back: JSON of the type `application/vnd.schemaregistry.v1+json`.
+/// A reply: JSON of the type `application/vnd.schemaregistry.v1+json`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(super) struct RegistryReply {
     pub(super) status: u16,
     pub(super) body: String,
 }
 
-impl Reply {
+impl RegistryReply {
     fn ok(body: impl ToString) -> Self {
         Self {
             status: 200,
@@ -85,9 +99,9 @@ impl Reply {
     }
 }
 
-/// Why a request is not served.
+/// The reason for which a request is not served.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum RegistryRefusal {
     #[error("The body is not a schema registration: {0}")]
     BadBody(String),
     #[error("Only schemas of the type AVRO are supported")]
@@ -106,7 +120,7 @@ pub(super) enum Refusal {
     Unavailable,
 }
 
-impl Refusal {
+impl RegistryRefusal {
     /// The HTTP status and the registry's own error code.
     fn codes(&self) -> (u16, u32) {
         match self {
@@ -124,42 +138,45 @@ impl Refusal {
         }
     }
 
-    pub(super) fn reply(&self) -> Reply {
+    pub(super) fn reply(&self) -> RegistryReply {
         let (status, error_code) = self.codes();
-        Reply {
+        RegistryReply {
             status,
             body: json!({ "error_code": error_code, "message": self.to_string() }).to_string(),
         }
     }
 }
 
-fn perform(store: &mut Store, call: Call) -> Result<Reply, Refusal> {
+fn perform_call(
+    store: &mut SchemaStore,
+    call: RegistryCall,
+) -> Result<RegistryReply, RegistryRefusal> {
     Ok(match call {
         // Nothing is checked against earlier versions, so nothing else may be promised.
-        Call::Config => Reply::ok(json!({ "compatibilityLevel": "NONE" })),
-        Call::LookUp { subject, draft } => {
-            Reply::ok(describe_version(&subject, &store.look_up(&subject, draft)?))
+        RegistryCall::Config => RegistryReply::ok(json!({ "compatibilityLevel": "NONE" })),
+        RegistryCall::LookUp { subject, draft } => {
+            RegistryReply::ok(describe_version(&subject, &store.look_up(&subject, draft)?))
         }
-        Call::Register { subject, draft } => Reply::ok(describe_version(
+        RegistryCall::Register { subject, draft } => RegistryReply::ok(describe_version(
             &subject,
             &store.register(&subject, draft)?,
         )),
-        Call::SchemaByGuid(guid) => Reply::ok(describe(&*store.by_guid(guid)?)),
-        Call::SchemaById(id) => Reply::ok(describe(&*store.by_id(id)?)),
-        Call::SchemaText(id) => Reply::ok(&store.by_id(id)?.text),
-        Call::Subjects => Reply::ok(json!(store.subjects())),
-        Call::Version { subject, at } => {
-            Reply::ok(describe_version(&subject, &store.version(&subject, at)?))
+        RegistryCall::SchemaByGuid(guid) => RegistryReply::ok(describe(&*store.by_guid(guid)?)),
+        RegistryCall::SchemaById(id) => RegistryReply::ok(describe(&*store.by_id(id)?)),
+        RegistryCall::SchemaText(id) => RegistryReply::ok(&store.by_id(id)?.text),
+        RegistryCall::Subjects => RegistryReply::ok(json!(store.subjects())),
+        RegistryCall::Version { subject, at } => {
+            RegistryReply::ok(describe_version(&subject, &store.version(&subject, at)?))
         }
-        Call::Versions { subject } => {
+        RegistryCall::Versions { subject } => {
             let count = store.versions(&subject)?.len();
-            Reply::ok(json!((1..=count).collect::<Vec<_>>()))
+            RegistryReply::ok(json!((1..=count).collect::<Vec<_>>()))
         }
     })
 }
 
 /// A schema without a place. The type is left out, which means AVRO.
-fn describe(schema: &Registered) -> Value {
+fn describe(schema: &RegisteredSchema) -> Value {
     let mut body = json!({ "guid": schema.guid.to_string(), "schema": &*schema.text });
     if !schema.references.is_empty() {
         body["references"] = json!(schema.references);
@@ -167,7 +184,7 @@ fn describe(schema: &Registered) -> Value {
     body
 }
 
-fn describe_version(subject: &str, version: &Version) -> Value {
+fn describe_version(subject: &str, version: &SchemaVersion) -> Value {
     let mut body = describe(&version.schema);
     body["subject"] = json!(subject);
     body["version"] = json!(version.number);
@@ -175,49 +192,49 @@ fn describe_version(subject: &str, version: &Version) -> Value {
     body
 }
 
-fn parse_draft(body: &[u8]) -> Result<Draft, Refusal> {
-    let body: Body =
-        serde_json::from_slice(body).map_err(|error| Refusal::BadBody(error.to_string()))?;
+fn parse_draft(body: &[u8]) -> Result<SchemaDraft, RegistryRefusal> {
+    let body: SchemaRequestBody = serde_json::from_slice(body)
+        .map_err(|error| RegistryRefusal::BadBody(error.to_string()))?;
     if body.schema_type.is_some_and(|kind| kind != "AVRO") {
-        return Err(Refusal::BadSchemaType);
+        return Err(RegistryRefusal::BadSchemaType);
     }
-    Ok(Draft {
+    Ok(SchemaDraft {
         text: body.schema,
         references: body.references.unwrap_or_default(),
     })
 }
 
-fn parse_guid(guid: &str) -> Result<Uuid, Refusal> {
+fn parse_guid(guid: &str) -> Result<Uuid, RegistryRefusal> {
     Uuid::try_parse(guid).map_err(|_| StoreError::SchemaNotFound.into())
 }
 
 /// An id that is no number is not found, as at Confluent's.
-fn parse_id(id: &str) -> Result<u32, Refusal> {
-    id.parse().map_err(|_| Refusal::NoSuchPath)
+fn parse_id(id: &str) -> Result<u32, RegistryRefusal> {
+    id.parse().map_err(|_| RegistryRefusal::NoSuchPath)
 }
 
-fn parse_subject(subject: &str) -> Result<String, Refusal> {
+fn parse_subject(subject: &str) -> Result<String, RegistryRefusal> {
     match subject.len() {
         1..=MAX_SUBJECT_LEN => Ok(subject.to_owned()),
-        _ => Err(Refusal::BadSubject),
+        _ => Err(RegistryRefusal::BadSubject),
     }
 }
 
-fn parse_version(version: &str) -> Result<At, Refusal> {
+fn parse_version(version: &str) -> Result<VersionSelector, RegistryRefusal> {
     match (version, version.parse()) {
-        ("latest" | "-1", _) => Ok(At::Latest),
-        (_, Ok(number @ 1..)) => Ok(At::Number(number)),
-        (_, Ok(0) | Err(_)) => Err(Refusal::BadVersion),
+        ("latest" | "-1", _) => Ok(VersionSelector::Latest),
+        (_, Ok(number @ 1..)) => Ok(VersionSelector::Number(number)),
+        (_, Ok(0) | Err(_)) => Err(RegistryRefusal::BadVersion),
     }
 }
 
 /// The body of a registration and of a look-up; fields not named here are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Body {
+struct SchemaRequestBody {
     schema: String,
     schema_type: Option<String>,
-    references: Option<Vec<Reference>>,
+    references: Option<Vec<SchemaReference>>,
 }
 
 /// A topic's name has at most 249 bytes and a record's may be appended to it.
@@ -231,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_registered_schema_is_found_by_every_path() {
-        let mut store = Store::default();
+        let mut store = SchemaStore::default();
         let (status, registered) = post(&mut store, "subjects/s/versions", &body(TEXT));
         assert_eq!(
             (status, &registered["id"], &registered["version"]),
@@ -257,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_refusal_has_the_status_and_code_clients_know() {
-        let mut store = Store::default();
+        let mut store = SchemaStore::default();
         post(&mut store, "subjects/s/versions", &body(TEXT));
         for (path, expected) in [
             ("subjects/t/versions", (404, 40_401)),
@@ -304,7 +321,7 @@ mod tests {
 
     #[test]
     fn references_are_kept_and_given_back() {
-        let mut store = Store::default();
+        let mut store = SchemaStore::default();
         post(&mut store, "subjects/r/versions", &body(TEXT));
         let uses = r#"{"type":"record","name":"U","fields":[{"name":"r","type":"R"}]}"#;
         let references = json!([{ "name": "R", "subject": "r", "version": 1 }]);
@@ -317,18 +334,18 @@ mod tests {
         json!({ "schema": schema })
     }
 
-    fn get(store: &mut Store, path: &str) -> (u16, Value) {
-        parsed(respond(store, Call::get(&segments(path))))
+    fn get(store: &mut SchemaStore, path: &str) -> (u16, Value) {
+        parsed(respond_to_call(store, RegistryCall::get(&segments(path))))
     }
 
-    fn post(store: &mut Store, path: &str, body: &Value) -> (u16, Value) {
-        parsed(respond(
+    fn post(store: &mut SchemaStore, path: &str, body: &Value) -> (u16, Value) {
+        parsed(respond_to_call(
             store,
-            Call::post(&segments(path), body.to_string().as_bytes()),
+            RegistryCall::post(&segments(path), body.to_string().as_bytes()),
         ))
     }
 
-    fn parsed(reply: Reply) -> (u16, Value) {
+    fn parsed(reply: RegistryReply) -> (u16, Value) {
         (reply.status, serde_json::from_str(&reply.body).unwrap())
     }
 

@@ -12,18 +12,18 @@ use warp::path::FullPath;
 use warp::reject::{LengthRequired, MethodNotAllowed, PayloadTooLarge};
 use warp::{Filter, Rejection, Reply as _};
 
-use super::api::{Call, Refusal, Reply, respond};
+use super::api::{RegistryCall, RegistryRefusal, RegistryReply, respond_to_call};
 use super::store::StoreError;
-use super::{Fault, Shared};
+use super::{RegistryFault, RegistryState};
 
 /// Everything the registry serves.
 pub(super) fn routes(
-    shared: Arc<Shared>,
+    shared: Arc<RegistryState>,
 ) -> impl Filter<Extract = (impl warp::Reply,), Error = Infallible> + Clone {
     let state = warp::any().map(move || Arc::clone(&shared));
     let get = warp::get().and(state.clone()).and(warp::path::full()).then(
-        |shared: Arc<Shared>, path: FullPath| async move {
-            serve(&shared, Call::get(&segments(&path))).await
+        |shared: Arc<RegistryState>, path: FullPath| async move {
+            serve(&shared, RegistryCall::get(&segments(&path))).await
         },
     );
     let post = warp::post()
@@ -32,34 +32,37 @@ pub(super) fn routes(
         .and(warp::body::content_length_limit(MAX_BODY_BYTES))
         .and(warp::body::bytes())
         .then(
-            |shared: Arc<Shared>, path: FullPath, body: Bytes| async move {
-                serve(&shared, Call::post(&segments(&path), &body)).await
+            |shared: Arc<RegistryState>, path: FullPath, body: Bytes| async move {
+                serve(&shared, RegistryCall::post(&segments(&path), &body)).await
             },
         );
     get.or(post).unify().recover(on_rejection)
 }
 
-async fn serve(shared: &Shared, call: Result<Call, Refusal>) -> Response<String> {
+async fn serve(
+    shared: &RegistryState,
+    call: Result<RegistryCall, RegistryRefusal>,
+) -> Response<String> {
     shared.count_request();
     let refusal = match shared.fault() {
-        Fault::None => None,
-        Fault::Delay(delay) => {
+        RegistryFault::None => None,
+        RegistryFault::Delay(delay) => {
             tokio::select! {
                 () = sleep(delay) => None,
-                () = shared.stop.cancelled() => Some(Refusal::Unavailable),
+                () = shared.stop.cancelled() => Some(RegistryRefusal::Unavailable),
             }
         }
-        Fault::NotFound => Some(Refusal::Store(StoreError::SchemaNotFound)),
-        Fault::Unauthorized401 => Some(Refusal::Unauthorized),
-        Fault::Unavailable503 => Some(Refusal::Unavailable),
+        RegistryFault::NotFound => Some(RegistryRefusal::Store(StoreError::SchemaNotFound)),
+        RegistryFault::Unauthorized401 => Some(RegistryRefusal::Unauthorized),
+        RegistryFault::Unavailable503 => Some(RegistryRefusal::Unavailable),
     };
     http(match refusal {
-        None => respond(&mut shared.store(), call),
+        None => respond_to_call(&mut shared.store(), call),
         Some(refusal) => refusal.reply(),
     })
 }
 
-fn http(Reply { status, body }: Reply) -> Response<String> {
+fn http(RegistryReply { status, body }: RegistryReply) -> Response<String> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).expect("the API's statuses are valid");
     response
@@ -77,7 +80,7 @@ fn segments(path: &FullPath) -> Vec<String> {
         .collect()
 }
 
-/// What never reached a route, in the API's own form.
+/// Replies to requests that reached no route, in the API's own form.
 async fn on_rejection(rejection: Rejection) -> Result<impl warp::Reply, Infallible> {
     let status = if rejection.find::<PayloadTooLarge>().is_some() {
         StatusCode::PAYLOAD_TOO_LARGE
@@ -89,7 +92,7 @@ async fn on_rejection(rejection: Rejection) -> Result<impl warp::Reply, Infallib
         StatusCode::BAD_REQUEST
     };
     let body = serde_json::json!({ "error_code": status.as_u16(), "message": status.to_string() });
-    Ok(http(Reply {
+    Ok(http(RegistryReply {
         status: status.as_u16(),
         body: body.to_string(),
     })

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// A schema as it is registered; immutable from then on.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Registered {
+pub struct RegisteredSchema {
     /// The number in the prefix of a record's value, from 1.
     pub id: u32,
     /// The identifier in a record's headers; the same schema has the same one in every registry of
@@ -17,32 +17,32 @@ pub struct Registered {
     /// The schema's JSON text as its first registrant sent it.
     pub text: Arc<str>,
     /// The schemas its text names.
-    pub references: Vec<Reference>,
+    pub references: Vec<SchemaReference>,
     /// The texts behind `references`, and behind theirs.
     pub referenced: Vec<Arc<str>>,
 }
 
 /// A name in a schema's text that another subject's version defines.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Reference {
+pub struct SchemaReference {
     /// The full name used in the text.
     pub name: String,
     /// The subject that defines it.
     pub subject: String,
-    /// Which version of it; `-1` is the latest.
+    /// The version; `-1` is the latest.
     pub version: i64,
 }
 
-/// What makes two schemas the same one: equal JSON (white space and the order of keys aside) with
+/// Identifies a schema, so that two are the same one: equal JSON (white space and the order of keys aside) with
 /// equal references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Identity([u8; 32]);
+pub(super) struct SchemaIdentity([u8; 32]);
 
-impl Identity {
-    pub(super) fn of(schema: &serde_json::Value, references: &[Reference]) -> Self {
+impl SchemaIdentity {
+    pub(super) fn of(schema: &serde_json::Value, references: &[SchemaReference]) -> Self {
         let mut hash = Sha256::new();
         hash.update(schema.to_string());
-        for Reference {
+        for SchemaReference {
             name,
             subject,
             version,

@@ -1,4 +1,4 @@
-//! What the registry knows: schemas by id, subjects and their versions. Pure and bounded; nothing is
+//! Stores schemas by id, subjects and their versions. Pure and bounded; nothing is
 //! ever removed, so ids and versions are positions.
 
 use std::collections::{BTreeMap, HashMap};
@@ -7,22 +7,26 @@ use std::sync::Arc;
 use apache_avro::Schema;
 use uuid::Uuid;
 
-use super::schema::{Identity, Reference, Registered};
+use super::schema::{RegisteredSchema, SchemaIdentity, SchemaReference};
 
-/// Schemas and subjects. Grows to [`Limits`] and no further.
+/// Schemas and subjects. Grows to [`StoreLimits`] and no further.
 #[derive(Debug, Default)]
-pub(super) struct Store {
-    limits: Limits,
-    schemas: Vec<Arc<Registered>>,
-    by_identity: HashMap<Identity, Arc<Registered>>,
-    by_guid: HashMap<Uuid, Arc<Registered>>,
-    subjects: BTreeMap<String, Vec<Arc<Registered>>>,
+pub(super) struct SchemaStore {
+    limits: StoreLimits,
+    schemas: Vec<Arc<RegisteredSchema>>,
+    by_identity: HashMap<SchemaIdentity, Arc<RegisteredSchema>>,
+    by_guid: HashMap<Uuid, Arc<RegisteredSchema>>,
+    subjects: BTreeMap<String, Vec<Arc<RegisteredSchema>>>,
     versions: usize,
 }
 
-impl Store {
+impl SchemaStore {
     /// Registers a schema as the newest version of `subject`, unless the subject has it already.
-    pub(super) fn register(&mut self, subject: &str, draft: Draft) -> Result<Version, StoreError> {
+    pub(super) fn register(
+        &mut self,
+        subject: &str,
+        draft: SchemaDraft,
+    ) -> Result<SchemaVersion, StoreError> {
         let checked = self.check(draft)?;
         if let Some(known) = self.by_identity.get(&checked.identity).cloned() {
             if let Some(version) = self.position(subject, known.id) {
@@ -38,7 +42,11 @@ impl Store {
     }
 
     /// The version of `subject` that is this schema.
-    pub(super) fn look_up(&self, subject: &str, draft: Draft) -> Result<Version, StoreError> {
+    pub(super) fn look_up(
+        &self,
+        subject: &str,
+        draft: SchemaDraft,
+    ) -> Result<SchemaVersion, StoreError> {
         self.versions(subject)?;
         let checked = self.check(draft)?;
         self.by_identity
@@ -48,7 +56,7 @@ impl Store {
     }
 
     /// The schema with this id.
-    pub(super) fn by_id(&self, id: u32) -> Result<Arc<Registered>, StoreError> {
+    pub(super) fn by_id(&self, id: u32) -> Result<Arc<RegisteredSchema>, StoreError> {
         id.checked_sub(1)
             .and_then(|index| self.schemas.get(usize::try_from(index).ok()?))
             .cloned()
@@ -56,7 +64,7 @@ impl Store {
     }
 
     /// The schema with this GUID.
-    pub(super) fn by_guid(&self, guid: Uuid) -> Result<Arc<Registered>, StoreError> {
+    pub(super) fn by_guid(&self, guid: Uuid) -> Result<Arc<RegisteredSchema>, StoreError> {
         self.by_guid
             .get(&guid)
             .cloned()
@@ -69,7 +77,7 @@ impl Store {
     }
 
     /// The versions of a subject, oldest first: the first one is version 1.
-    pub(super) fn versions(&self, subject: &str) -> Result<&[Arc<Registered>], StoreError> {
+    pub(super) fn versions(&self, subject: &str) -> Result<&[Arc<RegisteredSchema>], StoreError> {
         self.subjects
             .get(subject)
             .map(Vec::as_slice)
@@ -77,31 +85,35 @@ impl Store {
     }
 
     /// One version of a subject.
-    pub(super) fn version(&self, subject: &str, at: At) -> Result<Version, StoreError> {
+    pub(super) fn version(
+        &self,
+        subject: &str,
+        at: VersionSelector,
+    ) -> Result<SchemaVersion, StoreError> {
         let versions = self.versions(subject)?;
         let number = match at {
-            At::Latest => versions.len(),
-            At::Number(number) => usize::try_from(number).unwrap_or(usize::MAX),
+            VersionSelector::Latest => versions.len(),
+            VersionSelector::Number(number) => usize::try_from(number).unwrap_or(usize::MAX),
         };
         number
             .checked_sub(1)
             .and_then(|index| versions.get(index))
-            .map(|schema| Version {
+            .map(|schema| SchemaVersion {
                 number,
                 schema: Arc::clone(schema),
             })
             .ok_or(StoreError::VersionNotFound)
     }
 
-    fn check(&self, draft: Draft) -> Result<Checked, StoreError> {
-        let Draft { text, references } = draft;
+    fn check(&self, draft: SchemaDraft) -> Result<CheckedSchema, StoreError> {
+        let SchemaDraft { text, references } = draft;
         let referenced = self.referenced(&references)?;
         let json = serde_json::from_str(&text)
             .map_err(|error| StoreError::InvalidSchema(error.to_string()))?;
         Schema::parse_str_with_list(&text, &referenced)
             .map_err(|error| StoreError::InvalidSchema(error.to_string()))?;
-        Ok(Checked {
-            identity: Identity::of(&json, &references),
+        Ok(CheckedSchema {
+            identity: SchemaIdentity::of(&json, &references),
             text,
             references,
             referenced,
@@ -109,15 +121,16 @@ impl Store {
     }
 
     /// The texts behind `references` and behind theirs, each once.
-    fn referenced(&self, references: &[Reference]) -> Result<Vec<Arc<str>>, StoreError> {
+    fn referenced(&self, references: &[SchemaReference]) -> Result<Vec<Arc<str>>, StoreError> {
         let mut texts: Vec<Arc<str>> = Vec::new();
-        for Reference {
+        for SchemaReference {
             name,
             subject,
             version,
         } in references
         {
-            let at = u32::try_from(*version).map_or(At::Latest, At::Number);
+            let at =
+                u32::try_from(*version).map_or(VersionSelector::Latest, VersionSelector::Number);
             let schema = self
                 .version(subject, at)
                 .map_err(|_| StoreError::InvalidSchema(format!("no schema for {name:?}")))?
@@ -131,9 +144,9 @@ impl Store {
         Ok(texts)
     }
 
-    fn add(&mut self, checked: Checked) -> Arc<Registered> {
+    fn add(&mut self, checked: CheckedSchema) -> Arc<RegisteredSchema> {
         let guid = checked.identity.guid();
-        let schema = Arc::new(Registered {
+        let schema = Arc::new(RegisteredSchema {
             id: u32::try_from(self.schemas.len() + 1).expect("the limit is far below u32"),
             guid,
             text: checked.text.into(),
@@ -147,23 +160,27 @@ impl Store {
         schema
     }
 
-    fn append(&mut self, subject: &str, schema: Arc<Registered>) -> Result<Version, StoreError> {
+    fn append(
+        &mut self,
+        subject: &str,
+        schema: Arc<RegisteredSchema>,
+    ) -> Result<SchemaVersion, StoreError> {
         if self.is_full() {
             return Err(StoreError::Full);
         }
         let versions = self.subjects.entry(subject.to_owned()).or_default();
         versions.push(Arc::clone(&schema));
         self.versions += 1;
-        Ok(Version {
+        Ok(SchemaVersion {
             number: versions.len(),
             schema,
         })
     }
 
-    fn position(&self, subject: &str, id: u32) -> Option<Version> {
+    fn position(&self, subject: &str, id: u32) -> Option<SchemaVersion> {
         let versions = self.subjects.get(subject)?;
         let index = versions.iter().position(|schema| schema.id == id)?;
-        Some(Version {
+        Some(SchemaVersion {
             number: index + 1,
             schema: Arc::clone(versions.get(index)?),
         })
@@ -174,16 +191,16 @@ impl Store {
     }
 }
 
-/// How much the store takes.
+/// The bounds of the store.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct StoreLimits {
     /// Distinct schemas.
     pub(super) schemas: usize,
     /// Versions, over all subjects.
     pub(super) versions: usize,
 }
 
-impl Default for Limits {
+impl Default for StoreLimits {
     fn default() -> Self {
         Self {
             schemas: 1_000,
@@ -194,27 +211,27 @@ impl Default for Limits {
 
 /// A schema somebody wants to register or find.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct SchemaDraft {
     pub(super) text: String,
-    pub(super) references: Vec<Reference>,
+    pub(super) references: Vec<SchemaReference>,
 }
 
 /// A schema under a subject.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Version {
+pub(super) struct SchemaVersion {
     /// From 1.
     pub(super) number: usize,
-    pub(super) schema: Arc<Registered>,
+    pub(super) schema: Arc<RegisteredSchema>,
 }
 
-/// Which version of a subject.
+/// Selects a version of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
+pub(super) enum VersionSelector {
     Latest,
     Number(u32),
 }
 
-/// Why the store says no.
+/// The reason for which the store refuses a request.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StoreError {
     #[error("the registry holds as many schemas as it takes")]
@@ -230,10 +247,10 @@ pub(super) enum StoreError {
 }
 
 /// A draft that is valid Avro.
-struct Checked {
-    identity: Identity,
+struct CheckedSchema {
+    identity: SchemaIdentity,
     text: String,
-    references: Vec<Reference>,
+    references: Vec<SchemaReference>,
     referenced: Vec<Arc<str>>,
 }
 
@@ -246,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_same_schema_has_the_same_id_under_every_subject() {
-        let mut store = Store::default();
+        let mut store = SchemaStore::default();
         let first = store.register("a", draft(POINT)).unwrap();
         let again = store.register("a", draft(POINT)).unwrap();
         let spaced = POINT.replace(':', " : ");
@@ -258,17 +275,17 @@ mod tests {
 
     #[test]
     fn a_changed_default_is_another_schema_and_the_next_version() {
-        let mut store = Store::default();
+        let mut store = SchemaStore::default();
         store.register("a", draft(POINT)).unwrap();
         let changed = POINT.replace(r#""type":"long""#, r#""type":"long","default":7"#);
         let second = store.register("a", draft(&changed)).unwrap();
         assert_eq!((second.number, second.schema.id), (2, 2));
-        assert_eq!(store.version("a", At::Latest), Ok(second));
+        assert_eq!(store.version("a", VersionSelector::Latest), Ok(second));
     }
 
     #[test]
     fn a_reference_is_resolved_and_its_own_ones_too() {
-        let mut store = Store::default();
+        let mut store = SchemaStore::default();
         store.register("point", draft(POINT)).unwrap();
         let line = r#"{"type":"record","name":"n.Line","fields":[{"name":"from","type":"n.Point"},{"name":"to","type":"n.Point"}]}"#;
         let shape = r#"{"type":"record","name":"n.Shape","fields":[{"name":"sides","type":{"type":"array","items":"n.Line"}}]}"#;
@@ -276,12 +293,12 @@ mod tests {
             store.register("line", draft(line)),
             Err(StoreError::InvalidSchema(_))
         ));
-        let on = |name: &str, subject: &str| Reference {
+        let on = |name: &str, subject: &str| SchemaReference {
             name: name.to_owned(),
             subject: subject.to_owned(),
             version: 1,
         };
-        let with = |text: &str, reference| Draft {
+        let with = |text: &str, reference| SchemaDraft {
             text: text.to_owned(),
             references: vec![reference],
         };
@@ -294,18 +311,18 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_named() {
-        let mut store = Store::default();
+        let mut store = SchemaStore::default();
         store.register("a", draft(POINT)).unwrap();
         assert_eq!(store.by_id(0), Err(StoreError::SchemaNotFound));
         assert_eq!(store.by_id(2), Err(StoreError::SchemaNotFound));
         assert_eq!(store.by_guid(Uuid::nil()), Err(StoreError::SchemaNotFound));
         assert_eq!(
-            store.version("b", At::Latest),
+            store.version("b", VersionSelector::Latest),
             Err(StoreError::SubjectNotFound)
         );
         for missing in [0, 2, u32::MAX] {
             assert_eq!(
-                store.version("a", At::Number(missing)),
+                store.version("a", VersionSelector::Number(missing)),
                 Err(StoreError::VersionNotFound)
             );
         }
@@ -317,12 +334,12 @@ mod tests {
 
     #[test]
     fn a_full_store_takes_no_more_and_still_answers() {
-        let mut store = Store {
-            limits: Limits {
+        let mut store = SchemaStore {
+            limits: StoreLimits {
                 schemas: 2,
                 versions: 3,
             },
-            ..Store::default()
+            ..SchemaStore::default()
         };
         store.register("a", draft(r#""string""#)).unwrap();
         store.register("a", draft(r#""long""#)).unwrap();
@@ -339,8 +356,8 @@ mod tests {
         assert_eq!(store.subjects(), ["a", "b"]);
     }
 
-    fn draft(text: &str) -> Draft {
-        Draft {
+    fn draft(text: &str) -> SchemaDraft {
+        SchemaDraft {
             text: text.to_owned(),
             references: Vec::new(),
         }

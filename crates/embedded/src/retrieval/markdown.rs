@@ -5,8 +5,8 @@
 use super::{Document, Passage};
 
 /// The document's passages, in its order.
-pub(super) fn passages(document: &Document<'_>) -> Vec<Passage> {
-    let mut cutter = Cutter::new(document.path);
+pub(super) fn split_passages(document: &Document<'_>) -> Vec<Passage> {
+    let mut cutter = PassageSplitter::new(document.path);
     let mut in_code = false;
     for line in document.text.lines() {
         if line.trim_start().starts_with("```") {
@@ -23,7 +23,7 @@ pub(super) fn passages(document: &Document<'_>) -> Vec<Passage> {
     cutter.finish()
 }
 
-fn push_prose(cutter: &mut Cutter, line: &str) {
+fn push_prose(cutter: &mut PassageSplitter, line: &str) {
     let line = line.trim();
     let is_row = line.starts_with('|');
     if line.is_empty() || is_rule(line) || line.starts_with("![") {
@@ -39,7 +39,7 @@ fn push_prose(cutter: &mut Cutter, line: &str) {
 }
 
 /// Collects lines into blocks, blocks into passages.
-struct Cutter {
+struct PassageSplitter {
     path: String,
     heading: String,
     block: String,
@@ -47,7 +47,7 @@ struct Cutter {
     passages: Vec<Passage>,
 }
 
-impl Cutter {
+impl PassageSplitter {
     fn new(path: &str) -> Self {
         Self {
             path: path.to_owned(),
@@ -215,7 +215,7 @@ mod tests {
 
     fn cut(text: &str) -> Vec<(&'static str, &'static str)> {
         let document = Document { path: "p", text };
-        passages(&document)
+        split_passages(&document)
             .into_iter()
             .map(|passage| (leak(passage.heading), leak(passage.text)))
             .collect()

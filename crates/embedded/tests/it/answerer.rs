@@ -5,7 +5,7 @@ use std::time::Duration;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
-use embedded::{Demo, DemoError, DemoSettings, Registry, RegistryError};
+use embedded::{Demo, DemoError, DemoRegistry, DemoRegistryError, DemoSettings};
 use rdkafka::Message as _;
 use rdkafka::message::{Header, Headers as _, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -74,7 +74,7 @@ async fn more_questions_than_are_thought_about_at_a_time_are_all_answered() {
 
 #[tokio::test]
 async fn a_taken_registry_port_is_named() {
-    let holder = Registry::start(0).await.unwrap();
+    let holder = DemoRegistry::start(0).await.unwrap();
     let port = holder.url().rsplit_once(':').unwrap().1.parse().unwrap();
     let settings = DemoSettings {
         registry_port: port,
@@ -82,7 +82,7 @@ async fn a_taken_registry_port_is_named() {
     };
     let error = Demo::start(settings).await.unwrap_err();
     assert!(
-        matches!(error, DemoError::Registry(RegistryError::PortTaken { port: taken }) if taken == port),
+        matches!(error, DemoError::Registry(DemoRegistryError::PortTaken { port: taken }) if taken == port),
         "{error:?}"
     );
 }
@@ -137,7 +137,7 @@ impl Asker {
         self.producer.send(record, PATIENCE).await.unwrap();
     }
 
-    /// Whom the next answers are for, in alphabetical order.
+    /// Returns the sessions of the next answers, in alphabetical order.
     async fn sessions_of(&mut self, answers: usize) -> Vec<String> {
         let mut sessions = Vec::new();
         for _ in 0..answers {

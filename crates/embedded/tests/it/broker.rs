@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 
-use embedded::{Broker, BrokerError, Topic};
+use embedded::{BrokerError, DemoBroker, DemoTopic};
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
@@ -12,7 +12,7 @@ use crate::kafka::{PATIENCE, Reader, client};
 
 #[tokio::test]
 async fn a_record_comes_back_with_its_key_and_headers() {
-    let broker = Broker::start(&[topic("perguntas", 3)]).unwrap();
+    let broker = DemoBroker::start(&[topic("perguntas", 3)]).unwrap();
     let producer: FutureProducer = client(broker.bootstrap_servers()).create().unwrap();
     let headers = OwnedHeaders::new().insert(Header {
         key: "question-id",
@@ -35,7 +35,7 @@ async fn a_record_comes_back_with_its_key_and_headers() {
 
 #[test]
 fn its_topics_have_their_partitions_before_anybody_connects() {
-    let broker = Broker::start(&[topic("perguntas", 3), topic("respostas", 7)]).unwrap();
+    let broker = DemoBroker::start(&[topic("perguntas", 3), topic("respostas", 7)]).unwrap();
     let consumer: BaseConsumer = client(broker.bootstrap_servers()).create().unwrap();
     let metadata = consumer.fetch_metadata(None, PATIENCE).unwrap();
     let mut topics: Vec<_> = metadata
@@ -49,12 +49,12 @@ fn its_topics_have_their_partitions_before_anybody_connects() {
 
 #[test]
 fn a_topic_that_cannot_be_is_named() {
-    let error = Broker::start(&[topic("a", 1), topic("b", 0)]).unwrap_err();
+    let error = DemoBroker::start(&[topic("a", 1), topic("b", 0)]).unwrap_err();
     assert!(
         matches!(&error, BrokerError::NoPartitions { name } if name == "b"),
         "{error:?}"
     );
-    let error = Broker::start(&[topic("a", 1), topic("a", 1)]).unwrap_err();
+    let error = DemoBroker::start(&[topic("a", 1), topic("a", 1)]).unwrap_err();
     assert!(
         matches!(&error, BrokerError::Topic { name, .. } if name == "a"),
         "{error:?}"
@@ -63,15 +63,15 @@ fn a_topic_that_cannot_be_is_named() {
 
 #[test]
 fn a_stopped_broker_leaves_no_port() {
-    let broker = Broker::start(&[topic("perguntas", 1)]).unwrap();
+    let broker = DemoBroker::start(&[topic("perguntas", 1)]).unwrap();
     let address: SocketAddr = broker.bootstrap_servers().parse().unwrap();
     TcpStream::connect(address).unwrap();
     broker.stop();
     TcpStream::connect(address).unwrap_err();
 }
 
-fn topic(name: &str, partitions: u16) -> Topic {
-    Topic {
+fn topic(name: &str, partitions: u16) -> DemoTopic {
+    DemoTopic {
         name: name.to_owned(),
         partitions,
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use embedded::{Fault, Registry, RegistryError};
+use embedded::{DemoRegistry, DemoRegistryError, RegistryFault};
 use schema_registry_converter::async_impl::schema_registry::{
     SrSettings, get_all_subjects, get_all_versions, get_referenced_schema, get_schema_by_guid,
     get_schema_by_id, get_schema_by_subject, post_schema,
@@ -17,7 +17,7 @@ const ANSWER: &str = r#"{"type":"record","name":"Resposta","fields":[{"name":"se
 
 #[tokio::test]
 async fn a_registered_schema_is_fetched_by_id_guid_and_subject() {
-    let registry = Registry::start(0).await.unwrap();
+    let registry = DemoRegistry::start(0).await.unwrap();
     let settings = settings(&registry);
     let subject = "respostas-value".to_owned();
     let posted = post_schema(&settings, subject.clone(), avro(ANSWER))
@@ -49,7 +49,7 @@ async fn a_registered_schema_is_fetched_by_id_guid_and_subject() {
 
 #[tokio::test]
 async fn a_schema_with_references_is_posted_and_followed() {
-    let registry = Registry::start(0).await.unwrap();
+    let registry = DemoRegistry::start(0).await.unwrap();
     let settings = settings(&registry);
     let source =
         r#"{"type":"record","name":"d.Source","fields":[{"name":"title","type":"string"}]}"#;
@@ -74,7 +74,7 @@ async fn a_schema_with_references_is_posted_and_followed() {
 
 #[tokio::test]
 async fn a_schema_nobody_registered_is_not_found_for_good() {
-    let registry = Registry::start(0).await.unwrap();
+    let registry = DemoRegistry::start(0).await.unwrap();
     let error = get_schema_by_id(7, &settings(&registry)).await.unwrap_err();
     assert!(!error.retriable, "{error:?}");
     assert!(format!("{error:?}").contains("40403"), "{error:?}");
@@ -82,13 +82,13 @@ async fn a_schema_nobody_registered_is_not_found_for_good() {
 
 #[tokio::test]
 async fn a_fault_meets_every_request_until_it_ends() {
-    let registry = Registry::start(0).await.unwrap();
+    let registry = DemoRegistry::start(0).await.unwrap();
     registry.register("s", ANSWER).unwrap();
     for (fault, status) in [
-        (Fault::Unavailable503, "503"),
-        (Fault::Unauthorized401, "401"),
-        (Fault::NotFound, "404"),
-        (Fault::None, "200"),
+        (RegistryFault::Unavailable503, "503"),
+        (RegistryFault::Unauthorized401, "401"),
+        (RegistryFault::NotFound, "404"),
+        (RegistryFault::None, "200"),
     ] {
         registry.set_fault(fault);
         let reply = exchange(&registry, "GET /schemas/ids/1 HTTP/1.1\r\n").await;
@@ -102,8 +102,8 @@ async fn a_fault_meets_every_request_until_it_ends() {
 
 #[tokio::test]
 async fn a_delayed_reply_is_cut_short_when_the_registry_stops() {
-    let registry = Registry::start(0).await.unwrap();
-    registry.set_fault(Fault::Delay(Duration::from_secs(3_600)));
+    let registry = DemoRegistry::start(0).await.unwrap();
+    registry.set_fault(RegistryFault::Delay(Duration::from_secs(3_600)));
     let mut client = connect(&registry).await;
     client
         .write_all(b"GET /subjects HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -122,7 +122,7 @@ async fn a_delayed_reply_is_cut_short_when_the_registry_stops() {
 
 #[tokio::test]
 async fn replies_carry_the_registrys_media_type_and_error_body() {
-    let registry = Registry::start(0).await.unwrap();
+    let registry = DemoRegistry::start(0).await.unwrap();
     for (request, status, code) in [
         ("GET /subjects/a%2Fb/versions HTTP/1.1\r\n", "404", "40401"),
         ("DELETE /subjects/a HTTP/1.1\r\n", "405", "405"),
@@ -151,7 +151,7 @@ async fn replies_carry_the_registrys_media_type_and_error_body() {
 
 #[tokio::test]
 async fn a_subject_may_contain_a_slash() {
-    let registry = Registry::start(0).await.unwrap();
+    let registry = DemoRegistry::start(0).await.unwrap();
     registry.register("a/b", ANSWER).unwrap();
     let reply = exchange(&registry, "GET /subjects/a%2Fb/versions HTTP/1.1\r\n").await;
     assert!(reply.ends_with("[1]"), "{reply}");
@@ -159,27 +159,27 @@ async fn a_subject_may_contain_a_slash() {
 
 #[tokio::test]
 async fn a_taken_port_is_named_and_a_stopped_registry_frees_it() {
-    let first = Registry::start(0).await.unwrap();
+    let first = DemoRegistry::start(0).await.unwrap();
     let taken = port(&first);
-    let error = Registry::start(taken).await.unwrap_err();
+    let error = DemoRegistry::start(taken).await.unwrap_err();
     assert!(
-        matches!(error, RegistryError::PortTaken { port } if port == taken),
+        matches!(error, DemoRegistryError::PortTaken { port } if port == taken),
         "{error:?}"
     );
     assert!(error.to_string().contains(&taken.to_string()));
     first.stop().await;
-    let second = Registry::start(taken).await.unwrap();
+    let second = DemoRegistry::start(taken).await.unwrap();
     assert_eq!(port(&second), taken);
 }
 
 #[tokio::test]
 async fn a_schema_that_is_not_avro_is_refused_by_name() {
-    let registry = Registry::start(0).await.unwrap();
+    let registry = DemoRegistry::start(0).await.unwrap();
     let error = registry
         .register("s-value", r#"{"type":"record"}"#)
         .unwrap_err();
     assert!(
-        matches!(&error, RegistryError::Refused { subject, .. } if subject == "s-value"),
+        matches!(&error, DemoRegistryError::Refused { subject, .. } if subject == "s-value"),
         "{error:?}"
     );
     let posted = post_schema(&settings(&registry), "s-value".to_owned(), avro("{}")).await;
@@ -187,7 +187,7 @@ async fn a_schema_that_is_not_avro_is_refused_by_name() {
 }
 
 /// One request on a connection of its own; the whole reply as text.
-async fn exchange(registry: &Registry, request_and_headers: &str) -> String {
+async fn exchange(registry: &DemoRegistry, request_and_headers: &str) -> String {
     let mut client = connect(registry).await;
     let request = format!("{request_and_headers}host: x\r\nconnection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
@@ -196,18 +196,18 @@ async fn exchange(registry: &Registry, request_and_headers: &str) -> String {
     reply
 }
 
-async fn connect(registry: &Registry) -> TcpStream {
+async fn connect(registry: &DemoRegistry) -> TcpStream {
     TcpStream::connect(("127.0.0.1", port(registry)))
         .await
         .unwrap()
 }
 
-fn port(registry: &Registry) -> u16 {
+fn port(registry: &DemoRegistry) -> u16 {
     let url = registry.url();
     url.rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
-fn settings(registry: &Registry) -> SrSettings {
+fn settings(registry: &DemoRegistry) -> SrSettings {
     SrSettings::new(registry.url())
 }
 

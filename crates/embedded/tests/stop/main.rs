@@ -1,4 +1,4 @@
-//! What is left when the demo stops. In a binary of its own with this one test, because it counts
+//! Tests that nothing is left when the demo stops. In a binary of its own with this one test, because it counts
 //! the process's threads.
 #![cfg(target_os = "linux")]
 

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use url::Url;
 
-/// What `ask` takes.
+/// Arguments of `ask`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,24 +24,24 @@ Examples:
   answer-gateway ask \"Hello\" --url wss://chat.example.org --timeout 30s
 
 Exit codes: 0 answered · 1 refused, or no answer in time · 2 cannot connect, or wrong arguments.")]
-pub struct Arguments {
+pub struct AskArguments {
     /// The question
     question: String,
     /// The gateway
-    #[arg(long, default_value = "ws://127.0.0.1:8080", value_parser = gateway_url)]
+    #[arg(long, default_value = "ws://127.0.0.1:8080", value_parser = parse_gateway_url)]
     url: Url,
     /// The session to ask in: 1 to 128 characters of A-Z a-z 0-9 . _ - [default: a fresh one]
-    #[arg(long, value_parser = session_id)]
+    #[arg(long, value_parser = parse_session_id)]
     session: Option<String>,
     /// The asker's name, handed on with the question
     #[arg(long)]
     user: Option<String>,
-    /// How long to wait for the answer
+    /// The time to wait for the answer
     #[arg(long, default_value = "130s", value_parser = humantime::parse_duration)]
     timeout: Duration,
 }
 
-/// What `out` and `err` are connected to.
+/// Tells which of `out` and `err` are terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terminals {
     /// True when answers go to a person's screen: control characters in them are then left out.
@@ -50,9 +50,9 @@ pub struct Terminals {
     pub err: bool,
 }
 
-/// How an asked question ended.
+/// The outcome of an asked question.
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+enum AskOutcome {
     Answered(String),
     Refused(String),
     Unconnected(String),
@@ -63,18 +63,18 @@ enum Outcome {
 /// # Errors
 ///
 /// Why none came, in words.
-pub async fn once(port: u16, question: &str, timeout: Duration) -> Result<(), String> {
+pub async fn ask_once(port: u16, question: &str, timeout: Duration) -> Result<(), String> {
     let url = format!("ws://127.0.0.1:{port}");
-    let arguments = Arguments {
+    let arguments = AskArguments {
         question: question.to_owned(),
-        url: gateway_url(&url)?,
+        url: parse_gateway_url(&url)?,
         session: None,
         user: None,
         timeout,
     };
-    match ask(&arguments).await {
-        Outcome::Answered(_) => Ok(()),
-        Outcome::Refused(problem) | Outcome::Unconnected(problem) => Err(problem),
+    match send_question(&arguments).await {
+        AskOutcome::Answered(_) => Ok(()),
+        AskOutcome::Refused(problem) | AskOutcome::Unconnected(problem) => Err(problem),
     }
 }
 
@@ -84,8 +84,8 @@ pub async fn once(port: u16, question: &str, timeout: Duration) -> Result<(), St
 /// # Errors
 ///
 /// When `out` or `err` cannot be written.
-pub async fn run(
-    arguments: &Arguments,
+pub async fn run_ask(
+    arguments: &AskArguments,
     terminals: Terminals,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
@@ -94,47 +94,47 @@ pub async fn run(
         write!(err, "waiting for the answer … (Ctrl-C gives up)")?;
         err.flush()?;
     }
-    let outcome = ask(arguments).await;
+    let outcome = send_question(arguments).await;
     if terminals.err {
         write!(err, "\r\x1b[K")?;
     }
     let (message, code) = match outcome {
-        Outcome::Answered(answer) if terminals.out => {
+        AskOutcome::Answered(answer) if terminals.out => {
             writeln!(out, "{}", printable(&answer))?;
             return Ok(0);
         }
-        Outcome::Answered(answer) => {
+        AskOutcome::Answered(answer) => {
             writeln!(out, "{answer}")?;
             return Ok(0);
         }
-        Outcome::Refused(message) => (message, 1),
-        Outcome::Unconnected(message) => (message, 2),
+        AskOutcome::Refused(message) => (message, 1),
+        AskOutcome::Unconnected(message) => (message, 2),
     };
     writeln!(err, "{}", printable(&message))?;
     Ok(code)
 }
 
-/// What the gateway sends.
+/// A frame sent by the gateway.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-enum Reply {
+enum ServerReply {
     Response { data: String },
     Error { message: String },
 }
 
-async fn ask(arguments: &Arguments) -> Outcome {
+async fn send_question(arguments: &AskArguments) -> AskOutcome {
     let mut socket = match connect(arguments).await {
         Ok(socket) => socket,
-        Err(why) => return Outcome::Unconnected(why),
+        Err(why) => return AskOutcome::Unconnected(why),
     };
     let Some(deadline) = Instant::now().checked_add(arguments.timeout) else {
-        return Outcome::Unconnected(
+        return AskOutcome::Unconnected(
             "the timeout is too long; give a shorter --timeout".to_owned(),
         );
     };
-    let outcome = match timeout_at(deadline, exchange(&mut socket, arguments)).await {
+    let outcome = match timeout_at(deadline, exchange_frames(&mut socket, arguments)).await {
         Ok(outcome) => outcome,
-        Err(_) => Outcome::Refused(format!(
+        Err(_) => AskOutcome::Refused(format!(
             "no answer within {}; ask again, or raise --timeout. Does the answering system run?",
             humantime::format_duration(arguments.timeout)
         )),
@@ -144,30 +144,35 @@ async fn ask(arguments: &Arguments) -> Outcome {
     outcome
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type AskSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(arguments: &Arguments) -> Result<Socket, String> {
-    const PATIENCE: Duration = Duration::from_secs(10);
+async fn connect(arguments: &AskArguments) -> Result<AskSocket, String> {
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     let url = &arguments.url;
     let session = match &arguments.session {
         Some(session) => session.clone(),
         None => uuid::Uuid::new_v4().to_string(),
     };
     let base = url.as_str().trim_end_matches('/');
-    match timeout(PATIENCE, connect_async(format!("{base}/ws/{session}"))).await {
+    match timeout(
+        CONNECT_TIMEOUT,
+        connect_async(format!("{base}/ws/{session}")),
+    )
+    .await
+    {
         Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(WebSocketError::Http(response))) => Err(refusal(response.status(), url)),
+        Ok(Err(WebSocketError::Http(response))) => Err(describe_refusal(response.status(), url)),
         Ok(Err(error)) => Err(format!(
             "cannot connect to {url}: {error}; is the gateway running there? --url names another"
         )),
         Err(_) => Err(format!(
             "cannot connect to {url}: no answer within {}; is the gateway running there? --url names another",
-            humantime::format_duration(PATIENCE)
+            humantime::format_duration(CONNECT_TIMEOUT)
         )),
     }
 }
 
-fn refusal(status: StatusCode, url: &Url) -> String {
+fn describe_refusal(status: StatusCode, url: &Url) -> String {
     let advice = match status {
         StatusCode::SERVICE_UNAVAILABLE => {
             "it is starting, stopping or full: try again in a moment"
@@ -182,41 +187,43 @@ fn refusal(status: StatusCode, url: &Url) -> String {
     format!("{url} refused the connection with HTTP {status}: {advice}")
 }
 
-async fn exchange(socket: &mut Socket, arguments: &Arguments) -> Outcome {
+async fn exchange_frames(socket: &mut AskSocket, arguments: &AskArguments) -> AskOutcome {
     let mut frame = serde_json::json!({ "type": "message", "content": arguments.question });
     if let Some(user) = &arguments.user {
         frame["user_name"] = user.as_str().into();
     }
     if let Err(error) = socket.send(Message::text(frame.to_string())).await {
-        return Outcome::Refused(format!(
+        return AskOutcome::Refused(format!(
             "the question could not be sent: {error}; ask again"
         ));
     }
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return reply(&text),
+            Some(Ok(Message::Text(text))) => return parse_reply(&text),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Binary(_))) => return Outcome::Refused(NOT_A_GATEWAY.to_owned()),
-            Some(Ok(Message::Close(frame))) => return Outcome::Refused(closed(frame.as_ref())),
-            Some(Err(error)) => {
-                return Outcome::Refused(format!("the connection was lost: {error}; ask again"));
+            Some(Ok(Message::Binary(_))) => return AskOutcome::Refused(NOT_A_GATEWAY.to_owned()),
+            Some(Ok(Message::Close(frame))) => {
+                return AskOutcome::Refused(describe_close(frame.as_ref()));
             }
-            None => return Outcome::Refused(closed(None)),
+            Some(Err(error)) => {
+                return AskOutcome::Refused(format!("the connection was lost: {error}; ask again"));
+            }
+            None => return AskOutcome::Refused(describe_close(None)),
         }
     }
 }
 
 const NOT_A_GATEWAY: &str = "what came is no answer of an answer-gateway: check --url";
 
-fn reply(text: &Utf8Bytes) -> Outcome {
+fn parse_reply(text: &Utf8Bytes) -> AskOutcome {
     match serde_json::from_str(text) {
-        Ok(Reply::Response { data }) => Outcome::Answered(data),
-        Ok(Reply::Error { message }) => Outcome::Refused(format!("refused: {message}")),
-        Err(_) => Outcome::Refused(NOT_A_GATEWAY.to_owned()),
+        Ok(ServerReply::Response { data }) => AskOutcome::Answered(data),
+        Ok(ServerReply::Error { message }) => AskOutcome::Refused(format!("refused: {message}")),
+        Err(_) => AskOutcome::Refused(NOT_A_GATEWAY.to_owned()),
     }
 }
 
-fn closed(frame: Option<&CloseFrame>) -> String {
+fn describe_close(frame: Option<&CloseFrame>) -> String {
     let Some(frame) = frame else {
         return "the connection was closed without an answer; ask again".to_owned();
     };
@@ -240,7 +247,7 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-fn gateway_url(text: &str) -> Result<Url, String> {
+fn parse_gateway_url(text: &str) -> Result<Url, String> {
     let text = match text.split_once("://") {
         Some(("http", rest)) => format!("ws://{rest}"),
         Some(("https", rest)) => format!("wss://{rest}"),
@@ -255,7 +262,7 @@ fn gateway_url(text: &str) -> Result<Url, String> {
     }
 }
 
-fn session_id(text: &str) -> Result<String, String> {
+fn parse_session_id(text: &str) -> Result<String, String> {
     let id = types::SessionId::parse(text).map_err(|error| format!("it {error}"))?;
     Ok(id.to_string())
 }

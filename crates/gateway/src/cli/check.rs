@@ -4,12 +4,12 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use kafka_ingest::{Finding, Verdict};
+use kafka_ingest::{CheckVerdict, Finding};
 use serde_json::{Value, json};
 
-use super::Settings;
+use super::ConfigArguments;
 
-/// What `check` takes.
+/// Arguments of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,10 +24,10 @@ Writes nothing and joins no group, but for --ask.
 
 Exit codes: 0 the gateway can work (warnings stand for what may be lost or surprise) · 1 it cannot ·
 2 a setting or an argument is wrong.")]
-pub struct Arguments {
+pub struct CheckArguments {
     /// Settings, as `run` would be given them.
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: ConfigArguments,
     /// One JSON object at the end instead of a line a finding
     #[arg(long)]
     pub json: bool,
@@ -37,35 +37,35 @@ pub struct Arguments {
 }
 
 /// Tells findings as they come, and how it went at the end.
-pub struct Teller<'a> {
+pub struct FindingReporter<'a> {
     out: &'a mut (dyn Write + Send),
     json: bool,
     findings: Vec<Finding>,
-    broken: io::Result<()>,
+    write_result: io::Result<()>,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> FindingReporter<'a> {
     /// Tells to `out`, in JSON if `json`.
     pub fn new(out: &'a mut (dyn Write + Send), json: bool) -> Self {
         Self {
             out,
             json,
             findings: Vec::new(),
-            broken: Ok(()),
+            write_result: Ok(()),
         }
     }
 
     /// One more.
-    pub fn tell(&mut self, finding: Finding) {
-        if !self.json && self.broken.is_ok() {
-            self.broken = write(self.out, &finding);
+    pub fn report(&mut self, finding: Finding) {
+        if !self.json && self.write_result.is_ok() {
+            self.write_result = write_finding(self.out, &finding);
         }
         self.findings.push(finding);
     }
 
-    /// Whether nothing has failed so far.
-    pub fn all_well(&self) -> bool {
-        self.count(Verdict::Failure) == 0
+    /// Tells whether nothing has failed so far.
+    pub fn has_no_failures(&self) -> bool {
+        self.count(CheckVerdict::Failure) == 0
     }
 
     /// Closes with a line, or the whole in JSON. Returns the exit code.
@@ -74,13 +74,13 @@ impl<'a> Teller<'a> {
     ///
     /// When `out` could not be written at any time.
     pub fn finish(self) -> io::Result<u8> {
-        let well = self.all_well();
+        let well = self.has_no_failures();
         let count = |verdict| self.count(verdict);
-        let (fine, warnings) = (count(Verdict::Ok), count(Verdict::Warning));
-        let (failures, skipped) = (count(Verdict::Failure), count(Verdict::Skipped));
-        self.broken?;
+        let (fine, warnings) = (count(CheckVerdict::Ok), count(CheckVerdict::Warning));
+        let (failures, skipped) = (count(CheckVerdict::Failure), count(CheckVerdict::Skipped));
+        self.write_result?;
         if self.json {
-            let findings: Vec<Value> = self.findings.iter().map(as_json).collect();
+            let findings: Vec<Value> = self.findings.iter().map(finding_json).collect();
             let whole = json!({ "ok": well, "findings": findings });
             writeln!(self.out, "{whole:#}")?;
         } else {
@@ -92,13 +92,13 @@ impl<'a> Teller<'a> {
         Ok(u8::from(!well))
     }
 
-    fn count(&self, verdict: Verdict) -> usize {
+    fn count(&self, verdict: CheckVerdict) -> usize {
         let found = self.findings.iter();
         found.filter(|one| one.verdict == verdict).count()
     }
 }
 
-impl std::fmt::Debug for Teller<'_> {
+impl std::fmt::Debug for FindingReporter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Teller")
             .field("findings", &self.findings)
@@ -106,11 +106,11 @@ impl std::fmt::Debug for Teller<'_> {
     }
 }
 
-fn write(out: &mut (dyn Write + Send), finding: &Finding) -> io::Result<()> {
+fn write_finding(out: &mut (dyn Write + Send), finding: &Finding) -> io::Result<()> {
     let Finding {
         check,
         verdict,
-        seen,
+        observed: seen,
         advice,
     } = finding;
     writeln!(out, "{:7}  {check:18}  {seen}", verdict.as_str())?;
@@ -120,11 +120,11 @@ fn write(out: &mut (dyn Write + Send), finding: &Finding) -> io::Result<()> {
     Ok(())
 }
 
-fn as_json(finding: &Finding) -> Value {
+fn finding_json(finding: &Finding) -> Value {
     json!({
         "check": finding.check,
         "verdict": finding.verdict.as_str(),
-        "seen": finding.seen,
+        "seen": finding.observed,
         "advice": finding.advice,
     })
 }
@@ -135,9 +135,9 @@ mod tests {
 
     fn told(json: bool, findings: Vec<Finding>) -> (u8, String) {
         let mut out = Vec::new();
-        let mut teller = Teller::new(&mut out, json);
+        let mut teller = FindingReporter::new(&mut out, json);
         for finding in findings {
-            teller.tell(finding);
+            teller.report(finding);
         }
         let code = teller.finish().unwrap();
         (code, String::from_utf8(out).unwrap())

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::Settings;
-use crate::config::{Command, Effective, Environment, Resolved, reference};
+use super::ConfigArguments;
+use crate::config::{EffectiveSetting, Environment, Purpose, ResolvedConfig, reference};
 
-/// What `config` takes.
+/// Arguments of `config`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -18,29 +18,29 @@ Examples:
   answer-gateway config --reference > docs/configuration.md
 
 Secrets are shown as ***. The exit code is 1 when a setting is wrong; what is wrong goes to standard error.")]
-pub struct Arguments {
+pub struct ConfigCommandArguments {
     /// Settings to show, as `run` would be given them.
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: ConfigArguments,
     /// The command whose settings are shown
-    #[arg(long, value_enum, default_value_t = For::Run)]
-    command: For,
-    /// How they are shown
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = ConfigFor::Run)]
+    command: ConfigFor,
+    /// The format of the settings
+    #[arg(long, value_enum, default_value_t = ConfigFormat::Table)]
+    format: ConfigFormat,
     /// Print the reference of all settings, in Markdown, instead
     #[arg(long)]
     reference: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum For {
+enum ConfigFor {
     Run,
     Demo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ConfigFormat {
     /// Columns for people
     Table,
     /// One JSON object: {"section.key": {"value": …, "origin": …}}
@@ -53,8 +53,8 @@ enum Format {
 /// # Errors
 ///
 /// When `out` or `err` cannot be written.
-pub fn run(
-    arguments: &Arguments,
+pub fn run_config(
+    arguments: &ConfigCommandArguments,
     environment: &Environment,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -64,13 +64,13 @@ pub fn run(
         return Ok(0);
     }
     let command = match arguments.command {
-        For::Run => Command::Run,
-        For::Demo => Command::Demo,
+        ConfigFor::Run => Purpose::Run,
+        ConfigFor::Demo => Purpose::Demo,
     };
-    let resolved = Resolved::from(&arguments.settings.inputs(command, environment));
+    let resolved = ResolvedConfig::from(&arguments.settings.inputs(command, environment));
     match arguments.format {
-        Format::Table => write_table(out, &resolved.effective)?,
-        Format::Json => write_json(out, &resolved.effective)?,
+        ConfigFormat::Table => write_table(out, &resolved.effective)?,
+        ConfigFormat::Json => write_json(out, &resolved.effective)?,
     }
     match resolved.outcome {
         Ok(loaded) => {
@@ -86,15 +86,16 @@ pub fn run(
     }
 }
 
-fn write_table(out: &mut dyn Write, settings: &[Effective]) -> io::Result<()> {
+fn write_table(out: &mut dyn Write, settings: &[EffectiveSetting]) -> io::Result<()> {
     /// A longer value moves its own line's origin, not everybody's.
-    const WIDEST: usize = 40;
-    let value = |setting: &Effective| setting.value.clone().unwrap_or_else(|| "–".to_owned());
+    const MAX_COLUMN: usize = 40;
+    let value =
+        |setting: &EffectiveSetting| setting.value.clone().unwrap_or_else(|| "–".to_owned());
     let key_width = settings.iter().map(|setting| setting.key.len()).max();
     let value_widths = settings
         .iter()
         .map(|setting| value(setting).chars().count());
-    let value_width = value_widths.filter(|width| *width <= WIDEST).max();
+    let value_width = value_widths.filter(|width| *width <= MAX_COLUMN).max();
     let (key_width, value_width) = (key_width.unwrap_or(0), value_width.unwrap_or(0));
     writeln!(
         out,
@@ -108,8 +109,8 @@ fn write_table(out: &mut dyn Write, settings: &[Effective]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_json(out: &mut dyn Write, settings: &[Effective]) -> io::Result<()> {
-    let entry = |setting: &Effective| {
+fn write_json(out: &mut dyn Write, settings: &[EffectiveSetting]) -> io::Result<()> {
+    let entry = |setting: &EffectiveSetting| {
         let entry = json!({ "value": setting.value, "origin": setting.origin.as_str() });
         (setting.key.clone(), entry)
     };

@@ -9,9 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::Settings;
+use super::ConfigArguments;
 
-/// What `health` takes.
+/// Arguments of `health`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,11 +22,11 @@ Examples:
 Asks the admin port on this machine, by the settings of `run`.
 
 Exit codes: 0 yes · 1 no, or nobody answers · 2 a setting is wrong.")]
-pub struct Arguments {
+pub struct HealthArguments {
     /// Settings, as `run` would be given them.
     #[command(flatten)]
-    pub settings: Settings,
-    /// Whether it lives, not whether it is ready
+    pub settings: ConfigArguments,
+    /// Ask for liveness instead of readiness
     #[arg(long)]
     live: bool,
 }
@@ -37,14 +37,14 @@ pub struct Arguments {
 /// # Errors
 ///
 /// When `out` or `err` cannot be written.
-pub async fn run(
-    arguments: &Arguments,
+pub async fn run_health(
+    arguments: &HealthArguments,
     address: SocketAddr,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> io::Result<u8> {
     let path = if arguments.live { "/livez" } else { "/readyz" };
-    match timeout(PATIENCE, get(to_reach(address), path)).await {
+    match timeout(PROBE_TIMEOUT, http_get(reachable_address(address), path)).await {
         Ok(Ok((well, body))) => {
             writeln!(out, "{}", body.trim_end())?;
             Ok(u8::from(!well))
@@ -60,8 +60,8 @@ pub async fn run(
     }
 }
 
-/// Who listens on every address is reached on this machine's own.
-fn to_reach(mut address: SocketAddr) -> SocketAddr {
+/// Returns the address to connect to: a process that listens on every address is reached on this machine's own.
+fn reachable_address(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -71,13 +71,13 @@ fn to_reach(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Whether the status is 200, and the body.
-async fn get(address: SocketAddr, path: &str) -> io::Result<(bool, String)> {
+/// Sends a request; returns whether the status is 200, and the body.
+async fn http_get(address: SocketAddr, path: &str) -> io::Result<(bool, String)> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut reply = Vec::new();
-    stream.take(LONGEST_REPLY).read_to_end(&mut reply).await?;
+    stream.take(MAX_REPLY_BYTES).read_to_end(&mut reply).await?;
     let reply = String::from_utf8_lossy(&reply);
     let Some((head, body)) = reply.split_once("\r\n\r\n") else {
         return Err(io::ErrorKind::InvalidData.into());
@@ -86,8 +86,8 @@ async fn get(address: SocketAddr, path: &str) -> io::Result<(bool, String)> {
     Ok((well, body.to_owned()))
 }
 
-const PATIENCE: Duration = Duration::from_secs(2);
-const LONGEST_REPLY: u64 = 64 * 1024;
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_REPLY_BYTES: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -105,12 +105,14 @@ mod tests {
             stream.write_all(reply.as_bytes()).await.unwrap();
             String::from_utf8_lossy(&request[..read]).into_owned()
         });
-        let arguments = Arguments {
-            settings: Settings::default(),
+        let arguments = HealthArguments {
+            settings: ConfigArguments::default(),
             live: false,
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&arguments, address, &mut out, &mut err).await.unwrap();
+        let code = run_health(&arguments, address, &mut out, &mut err)
+            .await
+            .unwrap();
         assert!(
             serving
                 .await

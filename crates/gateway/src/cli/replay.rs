@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use kafka_ingest::{DEAD_LETTER_REASONS, ReplayError, ReplayMode, ReplaySummary, Selection};
+use kafka_ingest::{DEAD_LETTER_REASONS, ReplayError, ReplayMode, ReplaySelection, ReplaySummary};
 
-use super::Settings;
+use super::ConfigArguments;
 
-/// What `replay` takes.
+/// Arguments of `replay`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,15 +34,15 @@ the answers' topic, Read on the group.
 
 Exit codes: 0 everything chosen is replayed · 1 ended early, run it again · 2 not begun: settings,
 arguments, Kafka, a topic or a right. Keys, values and headers are never shown.")]
-pub struct Arguments {
+pub struct ReplayArguments {
     /// Settings, as `run` would be given them.
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: ConfigArguments,
     /// Count by reason and write nothing
     #[arg(long)]
     dry_run: bool,
     /// Only letters with this reason; may be given several times
-    #[arg(long, value_name = "REASON", value_parser = reasons())]
+    #[arg(long, value_name = "REASON", value_parser = reason_values())]
     reason: Vec<String>,
     /// Only this partition of the dead letters' topic
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
@@ -58,8 +58,8 @@ pub struct Arguments {
     limit: Option<u64>,
 }
 
-impl Arguments {
-    /// Whether anything is written.
+impl ReplayArguments {
+    /// Returns the mode: only count, or write.
     pub fn mode(&self) -> ReplayMode {
         if self.dry_run {
             ReplayMode::DryRun
@@ -68,9 +68,9 @@ impl Arguments {
         }
     }
 
-    /// Which letters are replayed.
-    pub fn selection(&self) -> Selection {
-        Selection {
+    /// Returns the letters that are replayed.
+    pub fn selection(&self) -> ReplaySelection {
+        ReplaySelection {
             reasons: self.reason.clone(),
             partition: self.partition,
             from: self.from,
@@ -85,7 +85,7 @@ impl Arguments {
 /// # Errors
 ///
 /// When `out` or `err` cannot be written.
-pub fn tell(
+pub fn print_result(
     outcome: Result<(), ReplayError>,
     mode: ReplayMode,
     summary: &ReplaySummary,
@@ -111,11 +111,11 @@ fn write_summary(out: &mut dyn Write, mode: ReplayMode, summary: &ReplaySummary)
         read,
         chosen,
         replayed,
-        already,
+        already_replayed: already,
         duplicates,
         left,
         foreign,
-        positions,
+        position_only: positions,
         unreadable,
     } = summary;
     match mode {
@@ -154,6 +154,6 @@ fn write_summary(out: &mut dyn Write, mode: ReplayMode, summary: &ReplaySummary)
     Ok(())
 }
 
-fn reasons() -> PossibleValuesParser {
+fn reason_values() -> PossibleValuesParser {
     PossibleValuesParser::new(DEAD_LETTER_REASONS.iter().copied().chain(["other"]))
 }

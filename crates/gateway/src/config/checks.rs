@@ -1,4 +1,4 @@
-//! What spans several settings: contradictions, and what is allowed but worth a warning.
+//! Checks several settings together: contradictions, and combinations that are allowed but worth a warning.
 //!
 //! Each check looks at the values it needs and passes when one of them is wrong by itself, so that
 //! one mistake is reported once and hides no other.
@@ -8,32 +8,32 @@ use std::time::Duration;
 
 use super::choice::{DeliveryMode, SaslMechanism, SecurityProtocol};
 use super::kind;
-use super::problem::Problem;
-use super::values::Values;
+use super::problem::ConfigProblem;
+use super::values::ConfigValues;
 
 /// Every contradiction.
-pub(crate) fn contradictions(values: &Values) -> Vec<Problem> {
-    let mut problems = not_above(values);
-    problems.extend(together(values));
-    problems.extend(fields_differ(values));
+pub(crate) fn contradictions(values: &ConfigValues) -> Vec<ConfigProblem> {
+    let mut problems = check_order(values);
+    problems.extend(check_pairs(values));
+    problems.extend(check_field_names(values));
     problems.extend(
         [
-            drain_fits(values),
-            ports_differ(values),
-            one_registry_login(values),
-            reconnect_timeout_is_long_enough(values),
+            check_drain(values),
+            check_ports(values),
+            check_registry_login(values),
+            check_reconnect_timeout(values),
         ]
         .into_iter()
         .flatten(),
     );
-    problems.extend(topics_differ(values));
-    problems.extend(sasl_is_complete(values));
-    problems.extend(dead_letters_need_broadcast(values));
+    problems.extend(check_topics(values));
+    problems.extend(check_sasl(values));
+    problems.extend(check_dead_letters(values));
     problems
 }
 
 /// Pairs of which the first must not be above the second.
-fn not_above(values: &Values) -> Vec<Problem> {
+fn check_order(values: &ConfigValues) -> Vec<ConfigProblem> {
     const DURATIONS: [(&str, &str); 5] = [
         ("kafka.publish_timeout", "session.answer_timeout"),
         ("session.answer_timeout", "session.answer_ttl"),
@@ -66,20 +66,20 @@ fn not_above(values: &Values) -> Vec<Problem> {
         .chain(too_large)
         .copied()
         .chain(too_many)
-        .map(|(small, large)| beyond(values, small, large))
+        .map(|(small, large)| order_problem(values, small, large))
         .collect()
 }
 
-fn beyond(values: &Values, small: &str, large: &str) -> Problem {
+fn order_problem(values: &ConfigValues, small: &str, large: &str) -> ConfigProblem {
     let limit = values.shown(large);
-    values.conflict(
+    values.conflict_problem(
         small,
         format!("must not be more than `{large}`, which is {limit}"),
     )
 }
 
 /// Settings that mean something only together.
-fn together(values: &Values) -> Vec<Problem> {
+fn check_pairs(values: &ConfigValues) -> Vec<ConfigProblem> {
     const PAIRS: [(&str, &str); 4] = [
         ("kafka.ssl_certificate", "kafka.ssl_key"),
         ("registry.api_key", "registry.api_secret"),
@@ -91,20 +91,20 @@ fn together(values: &Values) -> Vec<Problem> {
         .into_iter()
         .chain(both_ways)
         .filter(|(one, other)| values.is_set(one) && !values.is_set(other))
-        .map(|(one, other)| values.conflict(one, format!("needs `{other}` as well")))
+        .map(|(one, other)| values.conflict_problem(one, format!("needs `{other}` as well")))
         .collect()
 }
 
 /// A client says once a second whether it is connected, and needs a moment to connect.
-fn reconnect_timeout_is_long_enough(values: &Values) -> Option<Problem> {
+fn check_reconnect_timeout(values: &ConfigValues) -> Option<ConfigProblem> {
     const LEAST: Duration = Duration::from_secs(3);
     let name = "kafka.reconnect_timeout";
     let timeout = values.duration(name)?;
-    (timeout < LEAST).then(|| values.conflict(name, "must be at least 3s".to_owned()))
+    (timeout < LEAST).then(|| values.conflict_problem(name, "must be at least 3s".to_owned()))
 }
 
-/// What the chosen way to log in to Kafka needs.
-fn sasl_is_complete(values: &Values) -> Vec<Problem> {
+/// Checks that the chosen way to log in to Kafka has what it needs.
+fn check_sasl(values: &ConfigValues) -> Vec<ConfigProblem> {
     let protocol = values.value(
         "kafka.security_protocol",
         &kind::choice::<SecurityProtocol>(),
@@ -131,12 +131,12 @@ fn sasl_is_complete(values: &Values) -> Vec<Problem> {
     missing
         .map(|name| {
             let right = format!("is not set; `{protocol}` with `{mechanism}` needs it");
-            values.conflict(name, right)
+            values.conflict_problem(name, right)
         })
         .collect()
 }
 
-fn drain_fits(values: &Values) -> Option<Problem> {
+fn check_drain(values: &ConfigValues) -> Option<ConfigProblem> {
     let accept_for = values.duration("drain.accept_for")?;
     let budget = values.duration("drain.budget")?;
     let grace_period = values.duration("drain.grace_period")?;
@@ -145,11 +145,11 @@ fn drain_fits(values: &Values) -> Option<Problem> {
         let right = format!(
             "must be more than `drain.accept_for` and `drain.budget` together, which are {together}"
         );
-        values.conflict("drain.grace_period", right)
+        values.conflict_problem("drain.grace_period", right)
     })
 }
 
-fn topics_differ(values: &Values) -> Vec<Problem> {
+fn check_topics(values: &ConfigValues) -> Vec<ConfigProblem> {
     const PAIRS: [(&str, &str); 3] = [
         ("kafka.answers_topic", "kafka.questions_topic"),
         ("kafka.dead_letter_topic", "kafka.questions_topic"),
@@ -160,7 +160,7 @@ fn topics_differ(values: &Values) -> Vec<Problem> {
         .iter()
         .filter(|(one, other)| topic(one).is_some_and(|one| topic(other) == Some(one)));
     same.map(|(one, other)| {
-        values.conflict(
+        values.conflict_problem(
             one,
             format!("is `{other}` too; give each a topic of its own"),
         )
@@ -169,16 +169,16 @@ fn topics_differ(values: &Values) -> Vec<Problem> {
 }
 
 /// Their owner is one of those that read every partition.
-fn dead_letters_need_broadcast(values: &Values) -> Option<Problem> {
+fn check_dead_letters(values: &ConfigValues) -> Option<ConfigProblem> {
     let mode = values.value("delivery.mode", &kind::choice::<DeliveryMode>())?;
     (mode == DeliveryMode::Group && values.is_set("kafka.dead_letter_topic")).then(|| {
         let right =
             "needs `delivery.mode = broadcast`: a member of a group reads some partitions only";
-        values.conflict("kafka.dead_letter_topic", right.to_owned())
+        values.conflict_problem("kafka.dead_letter_topic", right.to_owned())
     })
 }
 
-fn ports_differ(values: &Values) -> Option<Problem> {
+fn check_ports(values: &ConfigValues) -> Option<ConfigProblem> {
     let port = values.value("admin.port", &kind::PORT)?;
     let meets =
         |one: IpAddr, other: IpAddr| one == other || one.is_unspecified() || other.is_unspecified();
@@ -187,17 +187,17 @@ fn ports_differ(values: &Values) -> Option<Problem> {
         && port == values.value("server.port", &kind::PORT)?
         && meets(address, values.value("server.address", &kind::ADDRESS)?);
     same.then(|| {
-        values.conflict(
+        values.conflict_problem(
             "admin.port",
             "is `server.port` too; give each a port of its own",
         )
     })
 }
 
-fn one_registry_login(values: &Values) -> Option<Problem> {
+fn check_registry_login(values: &ConfigValues) -> Option<ConfigProblem> {
     let both = values.is_set("registry.bearer_token") && values.is_set("registry.api_key");
     both.then(|| {
-        values.conflict(
+        values.conflict_problem(
             "registry.bearer_token",
             "and `registry.api_key` are both set; keep one of them",
         )
@@ -205,7 +205,7 @@ fn one_registry_login(values: &Values) -> Option<Problem> {
 }
 
 /// Two fields of one record cannot have one name.
-fn fields_differ(values: &Values) -> Vec<Problem> {
+fn check_field_names(values: &ConfigValues) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
     for section in super::keys::SECTIONS
         .iter()
@@ -219,23 +219,23 @@ fn fields_differ(values: &Values) -> Vec<Problem> {
                 .find(|earlier| values.value(earlier.name, &kind::AVRO_NAME) == name);
             if let Some(twin) = twin {
                 let right = format!("is `{}` too; give each field a name of its own", twin.name);
-                problems.push(values.conflict(key.name, right));
+                problems.push(values.conflict_problem(key.name, right));
             }
         }
     }
     problems
 }
 
-/// What is allowed for several replicas, and worth a line at start.
-pub(crate) fn replica_warnings(values: &Values) -> Option<String> {
+/// Warns about settings that are allowed and lose something with several replicas.
+pub(crate) fn replica_warnings(values: &ConfigValues) -> Option<String> {
     (!values.is_set("session.token_key")).then(|| {
         "`session.token_key` is not set: sessions of version 2 resume at this process only, until it ends"
             .to_owned()
     })
 }
 
-/// What is allowed, and worth a line at start.
-pub(crate) fn warnings(values: &Values) -> Vec<String> {
+/// Warns about settings that are allowed and surprising.
+pub(crate) fn warnings(values: &ConfigValues) -> Vec<String> {
     let mut warnings = Vec::new();
     if values
         .value("security.allowed_origins", &kind::ORIGINS)
@@ -245,13 +245,13 @@ pub(crate) fn warnings(values: &Values) -> Vec<String> {
             "`security.allowed_origins` is empty: pages of every origin may connect".to_owned(),
         );
     }
-    warnings.extend(open_changes(values));
-    warnings.extend(unused_kafka_login(values));
+    warnings.extend(warn_open_changes(values));
+    warnings.extend(warn_unused_kafka_login(values));
     warnings
 }
 
 /// Changes that whoever reaches the admin port may make.
-fn open_changes(values: &Values) -> Option<String> {
+fn warn_open_changes(values: &ConfigValues) -> Option<String> {
     let allowed = values.value("admin.allow_changes", &kind::SWITCH)?;
     let address = values.value("admin.address", &kind::ADDRESS)?;
     (allowed && !address.is_loopback() && !values.is_set("admin.token")).then(|| {
@@ -262,7 +262,7 @@ fn open_changes(values: &Values) -> Option<String> {
 }
 
 /// Credentials that the chosen protocol does not use.
-fn unused_kafka_login(values: &Values) -> Option<String> {
+fn warn_unused_kafka_login(values: &ConfigValues) -> Option<String> {
     const SASL: [&str; 4] = [
         "kafka.api_key",
         "kafka.api_secret",

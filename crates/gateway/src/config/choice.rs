@@ -1,13 +1,13 @@
 //! Settings that take one of a few words.
 
 /// A closed set of words.
-pub(crate) trait Choice: Sized + Copy + 'static {
+pub(crate) trait ConfigChoice: Sized + Copy + 'static {
     /// Every word and what it means.
     const WORDS: &'static [(&'static str, Self)];
     /// Words the product's documents name that this version does not serve.
-    const LATER: &'static [&'static str];
-    /// What is right, as a sentence's end.
-    const RIGHT: &'static str;
+    const RESERVED_WORDS: &'static [&'static str];
+    /// The right values, as a sentence's end.
+    const EXPECTED: &'static str;
 }
 
 /// Declares an enum that is read from one of its words; case does not matter.
@@ -23,10 +23,10 @@ macro_rules! choice {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $( $(#[$doc])+ $variant, )+ }
 
-        impl Choice for $name {
+        impl ConfigChoice for $name {
             const WORDS: &'static [(&'static str, Self)] = &[$( ($word, Self::$variant) ),+];
-            const LATER: &'static [&'static str] = &[$( $($later),+ )?];
-            const RIGHT: &'static str = $right;
+            const RESERVED_WORDS: &'static [&'static str] = &[$( $($later),+ )?];
+            const EXPECTED: &'static str = $right;
         }
     };
 }

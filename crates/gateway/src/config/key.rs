@@ -1,22 +1,22 @@
-//! What one setting is, and how a section of settings is declared.
+//! Describes one setting, and declares sections of settings.
 //!
 //! A setting is declared once, as a field of its section: the macro makes the typed field and the
 //! row of the key table from the same line, so they cannot differ.
 
-use super::kind::Kind;
-use super::values::Values;
+use super::kind::ValueParser;
+use super::values::ConfigValues;
 
 /// One setting: its names, its default and its meaning.
 #[derive(Debug)]
-pub struct Key {
+pub struct ConfigKey {
     /// Its name in a file and in `--set`: `section.key`.
     pub name: &'static str,
-    /// What it is, in a line or two.
+    /// The meaning, in a line or two.
     pub doc: &'static str,
-    /// What a right value looks like.
-    pub right: &'static str,
-    /// What it is when nobody sets it.
-    pub default: Default,
+    /// The form of a right value.
+    pub expected: &'static str,
+    /// The value when nobody sets it.
+    pub default: DefaultValue,
     /// Other environment variables it is known by.
     pub aliases: &'static [&'static str],
     /// True when its value must never be shown, and may come from a file.
@@ -27,14 +27,14 @@ pub struct Key {
     pub outside_demo: bool,
 }
 
-impl Key {
+impl ConfigKey {
     /// A key with what its kind says about it, and nothing else.
-    pub(crate) const fn of<T>(kind: &Kind<T>) -> Self {
+    pub(crate) const fn with_kind<T>(kind: &ValueParser<T>) -> Self {
         Self {
             name: "",
             doc: "",
-            right: kind.right,
-            default: Default::Unset,
+            expected: kind.expected,
+            default: DefaultValue::Unset,
             aliases: &[],
             secret: kind.secret,
             map: kind.map,
@@ -42,7 +42,7 @@ impl Key {
         }
     }
 
-    /// What every variable of the gateway's own begins with.
+    /// The prefix of the gateway's own environment variables.
     pub const ENV_PREFIX: &'static str = "GATEWAY__";
 
     /// Its own environment variable: `GATEWAY__SECTION__KEY`.
@@ -58,9 +58,9 @@ impl Key {
     }
 }
 
-/// What a setting is when nobody sets it.
+/// The value of a setting when nobody sets it.
 #[derive(Debug, Clone, Copy)]
-pub enum Default {
+pub enum DefaultValue {
     /// Nothing: the setting is optional.
     Unset,
     /// This.
@@ -74,41 +74,41 @@ pub enum Default {
     },
     /// Computed from other settings, none of which is computed itself.
     From {
-        /// How, for the reference.
+        /// The rule in words, for the reference.
         says: &'static str,
         /// The computation; `None` when a setting it needs is wrong.
-        compute: fn(&Values) -> Option<String>,
+        compute: fn(&ConfigValues) -> Option<String>,
     },
 }
 
 /// A section's name, meaning and keys.
 #[derive(Debug)]
-pub struct Table {
+pub struct SectionTable {
     /// Its name in a file: the part before a key's last `.`.
     pub name: &'static str,
-    /// What it is about.
+    /// The subject of the section.
     pub doc: &'static str,
     /// Its settings, in the order of the reference.
-    pub keys: &'static [Key],
+    pub keys: &'static [ConfigKey],
 }
 
 /// A typed section.
-pub(crate) trait Section: Sized {
+pub(crate) trait ConfigSection: Sized {
     /// Its rows of the key table.
-    const TABLE: Table;
+    const TABLE: SectionTable;
 
     /// Reads every setting of it; `None` when one is wrong, each of which is then a problem in `values`.
-    fn read(values: &mut Values) -> Option<Self>;
+    fn read(values: &mut ConfigValues) -> Option<Self>;
 }
 
 /// A field that may, or may not, do without a value.
-pub(crate) trait Presence<T>: Sized {
+pub(crate) trait FieldPresence<T>: Sized {
     fn present(value: T) -> Self;
     /// The field without a value; `None` when it needs one.
     fn absent() -> Option<Self>;
 }
 
-impl<T> Presence<T> for T {
+impl<T> FieldPresence<T> for T {
     fn present(value: T) -> Self {
         value
     }
@@ -118,7 +118,7 @@ impl<T> Presence<T> for T {
     }
 }
 
-impl<T> Presence<T> for Option<T> {
+impl<T> FieldPresence<T> for Option<T> {
     fn present(value: T) -> Self {
         Some(value)
     }
@@ -145,22 +145,22 @@ macro_rules! section {
             $( $(#[doc = $doc])+ pub $field: $type, )+
         }
 
-        impl $crate::config::key::Section for $name {
-            const TABLE: $crate::config::key::Table = $crate::config::key::Table {
+        impl $crate::config::key::ConfigSection for $name {
+            const TABLE: $crate::config::key::SectionTable = $crate::config::key::SectionTable {
                 name: $section,
                 doc: concat!($($about),+),
                 keys: &[$(
-                    $crate::config::key::Key {
+                    $crate::config::key::ConfigKey {
                         name: concat!($section, ".", stringify!($field)),
                         doc: concat!($($doc),+),
                         default: $default,
                         $($option: $value,)*
-                        ..$crate::config::key::Key::of(&$kind)
+                        ..$crate::config::key::ConfigKey::with_kind(&$kind)
                     },
                 )+],
             };
 
-            fn read(values: &mut $crate::config::values::Values) -> Option<Self> {
+            fn read(values: &mut $crate::config::values::ConfigValues) -> Option<Self> {
                 $( let $field = values.read(concat!($section, ".", stringify!($field)), &$kind); )+
                 Some(Self { $( $field: $field?, )+ })
             }

@@ -13,10 +13,10 @@ pub use network::{Admin, Chat, Limits, Security, Server, WebSocket};
 pub use process::{Drain, Log, Readiness};
 pub use session::{Auth, Delivery, Resume, Session};
 
-use super::key::{Key, Section, Table};
+use super::key::{ConfigKey, ConfigSection, SectionTable};
 
 /// Every section, in the order of the reference.
-pub static SECTIONS: &[Table] = &[
+pub static SECTIONS: &[SectionTable] = &[
     Server::TABLE,
     Admin::TABLE,
     Kafka::TABLE,
@@ -37,17 +37,17 @@ pub static SECTIONS: &[Table] = &[
 ];
 
 /// Every setting, in the order of the reference.
-pub fn all() -> impl Iterator<Item = &'static Key> {
+pub fn all_keys() -> impl Iterator<Item = &'static ConfigKey> {
     SECTIONS.iter().flat_map(|section| section.keys)
 }
 
 /// The setting of this name.
-pub fn find(name: &str) -> Option<&'static Key> {
-    all().find(|key| key.name == name)
+pub fn find_key(name: &str) -> Option<&'static ConfigKey> {
+    all_keys().find(|key| key.name == name)
 }
 
 /// The one of `known` that `name` was probably meant to be; `None` when none is near.
-pub(crate) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
+pub(crate) fn nearest_name(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
     /// Below this likeness a hint misleads more than it helps.
     const NEAR: f64 = 0.8;
     known

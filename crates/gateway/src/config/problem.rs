@@ -1,34 +1,34 @@
-//! What is wrong with a configuration, said so that whoever wrote it can put it right.
+//! Describes problems of a configuration, so that whoever wrote it can put it right.
 
 use std::fmt;
 
-use super::key::Key;
-use super::kind::Raw;
+use super::key::ConfigKey;
+use super::kind::RawValue;
 use super::properties;
 use super::secret::Secret;
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin(String);
+pub struct ValueOrigin(String);
 
-impl Origin {
+impl ValueOrigin {
     pub(crate) fn default_value() -> Self {
         Self("default".to_owned())
     }
 
-    pub(crate) fn computed(how: &str) -> Self {
+    pub(crate) fn from_computation(how: &str) -> Self {
         Self(format!("default: {how}"))
     }
 
-    pub(crate) fn file(path: &str) -> Self {
+    pub(crate) fn from_file(path: &str) -> Self {
         Self(format!("file {path}"))
     }
 
-    pub(crate) fn environment(name: &str) -> Self {
+    pub(crate) fn from_environment(name: &str) -> Self {
         Self(format!("environment {name}"))
     }
 
-    pub(crate) fn flag() -> Self {
+    pub(crate) fn from_flag() -> Self {
         Self("flag --set".to_owned())
     }
 
@@ -38,7 +38,7 @@ impl Origin {
     }
 
     /// An origin that was carried as text beside its value.
-    pub(crate) fn carried(text: Option<&str>) -> Self {
+    pub(crate) fn from_source(text: Option<&str>) -> Self {
         text.map_or_else(Self::default_value, |text| Self(text.to_owned()))
     }
 
@@ -53,7 +53,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -61,42 +61,47 @@ impl fmt::Display for Origin {
 
 /// One mistake. Prints in one line; a secret's value is `***` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The setting by its name in a file, or the name nobody knows.
     pub key: String,
-    /// Where the bad value came from; `None` when the mistake is that there is none.
-    pub origin: Option<Origin>,
+    /// The origin of the bad value; `None` when the mistake is that there is none.
+    pub origin: Option<ValueOrigin>,
     /// The bad value, fit to be shown; `None` when there is none.
     pub value: Option<String>,
-    /// What is wrong, and what would be right.
-    pub right: String,
+    /// The problem, and the remedy.
+    pub expected: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     /// A problem with no value to show.
-    pub(crate) fn of(
+    pub(crate) fn new(
         key: impl Into<String>,
-        origin: Option<Origin>,
-        right: impl Into<String>,
+        origin: Option<ValueOrigin>,
+        expected: impl Into<String>,
     ) -> Self {
         Self {
             key: key.into(),
             origin,
             value: None,
-            right: right.into(),
+            expected: expected.into(),
         }
     }
 
     /// A problem with the value at hand.
-    pub(crate) fn value(key: &Key, origin: &Origin, raw: &Raw, right: impl Into<String>) -> Self {
+    pub(crate) fn invalid_value(
+        key: &ConfigKey,
+        origin: &ValueOrigin,
+        raw: &RawValue,
+        right: impl Into<String>,
+    ) -> Self {
         Self {
-            value: Some(shown(key, raw)),
-            ..Self::of(key.name, Some(origin.clone()), right)
+            value: Some(display_value(key, raw)),
+            ..Self::new(key.name, Some(origin.clone()), right)
         }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.key)?;
         match self.value.as_deref() {
@@ -107,13 +112,13 @@ impl fmt::Display for Problem {
         if let Some(origin) = &self.origin {
             write!(f, " ({origin})")?;
         }
-        write!(f, ": {}", self.right)
+        write!(f, ": {}", self.expected)
     }
 }
 
 /// Every mistake of a configuration, none left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigErrors(pub Vec<Problem>);
+pub struct ConfigErrors(pub Vec<ConfigProblem>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,20 +134,20 @@ impl fmt::Display for ConfigErrors {
 }
 
 /// A value as it may be printed: no secret, no password of a URL, no control characters, not long.
-pub(crate) fn shown(key: &Key, raw: &Raw) -> String {
+pub(crate) fn display_value(key: &ConfigKey, raw: &RawValue) -> String {
     if key.secret {
         return Secret::SHOWN.to_owned();
     }
     match raw {
-        Raw::Text(text) | Raw::Scalar(text) => printable(text),
-        Raw::List(items) => printable(&items.join(",")),
-        Raw::Map(map) => {
+        RawValue::Text(text) | RawValue::Scalar(text) => printable(text),
+        RawValue::List(items) => printable(&items.join(",")),
+        RawValue::Map(map) => {
             let pair = |(name, value): (&String, &String)| {
-                format!("{name}={}", properties::shown(name, value))
+                format!("{name}={}", properties::display_property(name, value))
             };
             printable(&map.iter().map(pair).collect::<Vec<_>>().join(";"))
         }
-        Raw::Other => "neither text, number, boolean nor a list of them".to_owned(),
+        RawValue::Other => "neither text, number, boolean nor a list of them".to_owned(),
     }
 }
 

@@ -7,16 +7,16 @@ use super::secret::Secret;
 
 /// Free librdkafka properties, none of them one that the gateway decides itself.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Properties(BTreeMap<String, String>);
+pub struct KafkaProperties(BTreeMap<String, String>);
 
-impl Properties {
+impl KafkaProperties {
     pub(crate) fn new(properties: BTreeMap<String, String>) -> Self {
         Self(properties)
     }
 
     /// These and `default`, unless that is among them.
     #[must_use]
-    pub fn or(mut self, name: &str, default: &str) -> Self {
+    pub fn with_default(mut self, name: &str, default: &str) -> Self {
         let entry = self.0.entry(name.to_owned());
         entry.or_insert_with(|| default.to_owned());
         self
@@ -30,15 +30,17 @@ impl Properties {
     }
 }
 
-impl fmt::Debug for Properties {
+impl fmt::Debug for KafkaProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.iter().map(|(name, value)| (name, shown(name, value)));
+        let shown = self
+            .iter()
+            .map(|(name, value)| (name, display_property(name, value)));
         f.debug_map().entries(shown).finish()
     }
 }
 
 /// A property's value as it may be printed.
-pub(crate) fn shown<'a>(name: &str, value: &'a str) -> &'a str {
+pub(crate) fn display_property<'a>(name: &str, value: &'a str) -> &'a str {
     const SECRET_PARTS: [&str; 7] = [
         "password",
         "secret",
@@ -57,22 +59,22 @@ pub(crate) fn shown<'a>(name: &str, value: &'a str) -> &'a str {
 
 /// A librdkafka property the gateway does not take.
 #[derive(Debug)]
-pub struct Refused {
+pub struct RefusedProperty {
     /// The property, or the beginning of several when it ends in `.`.
     pub name: &'static str,
-    /// Why, and what to set instead where there is something.
+    /// The reason, and what to set instead where there is something.
     pub reason: &'static str,
 }
 
-/// Why `name` is refused; `None` when it passes.
-pub(crate) fn refused(name: &str) -> Option<&'static Refused> {
-    REFUSED.iter().find(|refused| {
+/// Returns the reason for which `name` is refused; `None` when it passes.
+pub(crate) fn refused_property(name: &str) -> Option<&'static RefusedProperty> {
+    REFUSED_PROPERTIES.iter().find(|refused| {
         refused.name == name || (refused.name.ends_with('.') && name.starts_with(refused.name))
     })
 }
 
-const fn own(name: &'static str, reason: &'static str) -> Refused {
-    Refused { name, reason }
+const fn refuse(name: &'static str, reason: &'static str) -> RefusedProperty {
+    RefusedProperty { name, reason }
 }
 
 const BROKERS: &str = "set `kafka.bootstrap_servers`";
@@ -88,70 +90,70 @@ const POSITION: &str = "the gateway keeps its own position: offsets are resolved
 const OAUTH: &str = "set `kafka.oauth_token_url` and the other `kafka.oauth_` keys";
 
 /// Every refused property.
-pub const REFUSED: &[Refused] = &[
-    own("bootstrap.servers", BROKERS),
-    own("metadata.broker.list", BROKERS),
-    own("group.id", "set `kafka.group_id`"),
-    own(
+pub const REFUSED_PROPERTIES: &[RefusedProperty] = &[
+    refuse("bootstrap.servers", BROKERS),
+    refuse("metadata.broker.list", BROKERS),
+    refuse("group.id", "set `kafka.group_id`"),
+    refuse(
         "auto.offset.reset",
         "set `kafka.auto_offset_reset`; in broadcast mode out of range always means the earliest offset, never a jump to the end",
     ),
-    own("security.protocol", PROTOCOL),
-    own("sasl.mechanism", MECHANISM),
-    own("sasl.mechanisms", MECHANISM),
-    own("sasl.username", "set `kafka.api_key`"),
-    own("sasl.password", "set `kafka.api_secret`"),
-    own("sasl.oauthbearer.", OAUTH),
-    own("enable.sasl.oauthbearer.unsecure.jwt", OAUTH),
-    own(
+    refuse("security.protocol", PROTOCOL),
+    refuse("sasl.mechanism", MECHANISM),
+    refuse("sasl.mechanisms", MECHANISM),
+    refuse("sasl.username", "set `kafka.api_key`"),
+    refuse("sasl.password", "set `kafka.api_secret`"),
+    refuse("sasl.oauthbearer.", OAUTH),
+    refuse("enable.sasl.oauthbearer.unsecure.jwt", OAUTH),
+    refuse(
         "sasl.kerberos.",
         "Kerberos is not built in; set `kafka.sasl_mechanism` to another",
     ),
-    own("ssl.ca.location", CA),
-    own("ssl.ca.pem", CA),
-    own("ssl.certificate.location", CERTIFICATE),
-    own("ssl.certificate.pem", CERTIFICATE),
-    own("ssl.key.location", CERTIFICATE),
-    own("ssl.key.pem", CERTIFICATE),
-    own("ssl.keystore.", CERTIFICATE),
-    own("ssl.key.password", "set `kafka.ssl_key_password`"),
-    own("message.timeout.ms", DEADLINE),
-    own("delivery.timeout.ms", DEADLINE),
-    own("delivery.report.only.error", DEADLINE),
-    own("enable.idempotence", DURABLE),
-    own("enable.gapless.guarantee", DURABLE),
-    own("acks", DURABLE),
-    own("request.required.acks", DURABLE),
-    own("max.in.flight", DURABLE),
-    own("max.in.flight.requests.per.connection", DURABLE),
-    own("retries", DURABLE),
-    own("message.send.max.retries", DURABLE),
-    own(
+    refuse("ssl.ca.location", CA),
+    refuse("ssl.ca.pem", CA),
+    refuse("ssl.certificate.location", CERTIFICATE),
+    refuse("ssl.certificate.pem", CERTIFICATE),
+    refuse("ssl.key.location", CERTIFICATE),
+    refuse("ssl.key.pem", CERTIFICATE),
+    refuse("ssl.keystore.", CERTIFICATE),
+    refuse("ssl.key.password", "set `kafka.ssl_key_password`"),
+    refuse("message.timeout.ms", DEADLINE),
+    refuse("delivery.timeout.ms", DEADLINE),
+    refuse("delivery.report.only.error", DEADLINE),
+    refuse("enable.idempotence", DURABLE),
+    refuse("enable.gapless.guarantee", DURABLE),
+    refuse("acks", DURABLE),
+    refuse("request.required.acks", DURABLE),
+    refuse("max.in.flight", DURABLE),
+    refuse("max.in.flight.requests.per.connection", DURABLE),
+    refuse("retries", DURABLE),
+    refuse("message.send.max.retries", DURABLE),
+    refuse(
         "transactional.id",
         "a question is one record and needs no transaction; one would hold answers back",
     ),
-    own(
+    refuse(
         "isolation.level",
         "an answer of an aborted transaction must not be shown",
     ),
-    own("enable.auto.commit", POSITION),
-    own("auto.commit.enable", POSITION),
-    own("enable.auto.offset.store", POSITION),
-    own("offset.store.", POSITION),
-    own("auto.commit.interval.ms", POSITION),
-    own("partition.assignment.strategy", POSITION),
-    own(
+    refuse("enable.auto.commit", POSITION),
+    refuse("auto.commit.enable", POSITION),
+    refuse("enable.auto.offset.store", POSITION),
+    refuse("offset.store.", POSITION),
+    refuse("auto.commit.interval.ms", POSITION),
+    refuse("partition.assignment.strategy", POSITION),
+    refuse(
         "enable.partition.eof",
         "the gateway reads to the end of partitions itself and needs these events as it sets them",
     ),
-    own(
+    refuse(
         "allow.auto.create.topics",
         "the gateway never creates topics: a misspelt one must be an error",
     ),
-    own("test.mock.", "it would replace the real brokers by a mock"),
-    own(
+    refuse("test.mock.", "it would replace the real brokers by a mock"),
+    refuse(
         "plugin.library.paths",
         "no foreign code is loaded into the process",
     ),
-    own("ssl.engine.", "no foreign code is loaded into the process"),
+    refuse("ssl.engine.", "no foreign code is loaded into the process"),
 ];

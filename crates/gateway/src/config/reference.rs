@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::key::{Default, Key, Table};
+use super::key::{ConfigKey, DefaultValue, SectionTable};
 use super::keys;
-use super::properties::REFUSED;
+use super::properties::REFUSED_PROPERTIES;
 
 const INTRODUCTION: &str = include_str!("introduction.md");
 
@@ -26,8 +26,8 @@ pub fn reference() -> String {
         write_section(&mut page, section);
     }
     page.push_str(REFUSED_INTRODUCTION);
-    for refused in REFUSED {
-        line(
+    for refused in REFUSED_PROPERTIES {
+        write_line(
             &mut page,
             format_args!("| `{}` | {} |", refused.name, refused.reason),
         );
@@ -35,18 +35,18 @@ pub fn reference() -> String {
     page
 }
 
-fn write_section(page: &mut String, section: &Table) {
-    line(
+fn write_section(page: &mut String, section: &SectionTable) {
+    write_line(
         page,
         format_args!("\n## {}\n\n{}\n", section.name, section.doc.trim()),
     );
     page.push_str("| setting | environment | default | what it is |\n|---|---|---|---|\n");
     for key in section.keys {
         let names: Vec<_> = key.env_names().map(|name| format!("`{name}`")).collect();
-        let (names, default, doc) = (names.join("<br>"), default(key), key.doc.trim());
+        let (names, default, doc) = (names.join("<br>"), default_text(key), key.doc.trim());
         let secret = if key.secret { " A secret." } else { "" };
-        let right = key.right;
-        line(
+        let right = key.expected;
+        write_line(
             page,
             format_args!(
                 "| `{}` | {names} | {default} | {doc}{secret} Takes {right}. |",
@@ -56,7 +56,7 @@ fn write_section(page: &mut String, section: &Table) {
     }
 }
 
-fn default(key: &Key) -> String {
+fn default_text(key: &ConfigKey) -> String {
     let code = |text: &str| {
         if text.is_empty() {
             "empty".to_owned()
@@ -65,17 +65,17 @@ fn default(key: &Key) -> String {
         }
     };
     match key.default {
-        Default::Unset => "–".to_owned(),
-        Default::Is(text) => code(text),
-        Default::ByCommand {
+        DefaultValue::Unset => "–".to_owned(),
+        DefaultValue::Is(text) => code(text),
+        DefaultValue::ByCommand {
             run: Some(run),
             demo,
         } => format!("{}, in the demo {}", code(run), code(demo)),
-        Default::ByCommand { run: None, .. } => "must be set".to_owned(),
-        Default::From { says, .. } => says.to_owned(),
+        DefaultValue::ByCommand { run: None, .. } => "must be set".to_owned(),
+        DefaultValue::From { says, .. } => says.to_owned(),
     }
 }
 
-fn line(page: &mut String, line: std::fmt::Arguments<'_>) {
+fn write_line(page: &mut String, line: std::fmt::Arguments<'_>) {
     writeln!(page, "{line}").expect("writing to a String cannot fail");
 }

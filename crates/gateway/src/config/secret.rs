@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    /// What a secret looks like wherever it would be printed.
+    /// The text shown wherever a secret would be printed.
     pub const SHOWN: &'static str = "***";
 
     /// Takes `text` out of sight.

@@ -3,60 +3,67 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Command;
-use super::key::{Default, Key, Presence};
+use super::Purpose;
+use super::key::{ConfigKey, DefaultValue, FieldPresence};
 use super::keys;
-use super::kind::{self, Fault, Kind, Raw};
-use super::problem::{Origin, Problem, shown};
+use super::kind::{self, ParseFault, RawValue, ValueParser};
+use super::problem::{ConfigProblem, ValueOrigin, display_value};
 
-/// What every layer together says, and what was found wrong with it.
+/// The merged values of all layers, and the problems found.
 #[derive(Debug)]
-pub struct Values {
-    entries: BTreeMap<&'static str, Entry>,
-    problems: Vec<Problem>,
+pub struct ConfigValues {
+    entries: BTreeMap<&'static str, ConfigEntry>,
+    problems: Vec<ConfigProblem>,
 }
 
 /// One merged value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) raw: Raw,
-    pub(crate) origin: Origin,
+pub(crate) struct ConfigEntry {
+    pub(crate) raw: RawValue,
+    pub(crate) origin: ValueOrigin,
 }
 
 /// One setting as it takes effect, fit to be printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effective {
+pub struct EffectiveSetting {
     /// Its name in a file.
     pub key: String,
     /// Its value, `***` for a secret; `None` when it is not set.
     pub value: Option<String>,
-    /// Where the value came from.
-    pub origin: Origin,
+    /// The origin of the value.
+    pub origin: ValueOrigin,
 }
 
-impl Values {
+impl ConfigValues {
     /// Takes what the layers say, and computes the defaults that depend on other settings.
-    pub(crate) fn new(entries: BTreeMap<&'static str, Entry>, problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(
+        entries: BTreeMap<&'static str, ConfigEntry>,
+        problems: Vec<ConfigProblem>,
+    ) -> Self {
         let mut values = Self { entries, problems };
-        for key in keys::all() {
-            if let Default::From { says, compute } = key.default
+        for key in keys::all_keys() {
+            if let DefaultValue::From { says, compute } = key.default
                 && !values.is_set(key.name)
                 && let Some(text) = compute(&values)
             {
-                let raw = Raw::Text(text);
-                let origin = Origin::computed(says);
-                values.entries.insert(key.name, Entry { raw, origin });
+                let raw = RawValue::Text(text);
+                let origin = ValueOrigin::from_computation(says);
+                values.entries.insert(key.name, ConfigEntry { raw, origin });
             }
         }
         values
     }
 
     /// Reads one setting into a field; a problem is noted, and `None` returned, when it is wrong or missing.
-    pub(crate) fn read<T, F: Presence<T>>(&mut self, name: &str, kind: &Kind<T>) -> Option<F> {
-        let key = known(name);
+    pub(crate) fn read<T, F: FieldPresence<T>>(
+        &mut self,
+        name: &str,
+        kind: &ValueParser<T>,
+    ) -> Option<F> {
+        let key = known_key(name);
         let Some(entry) = self.entries.get(key.name) else {
             return F::absent().or_else(|| {
-                self.missing(key);
+                self.report_missing(key);
                 None
             });
         };
@@ -64,10 +71,10 @@ impl Values {
             Ok(value) => Some(F::present(value)),
             Err(fault) => {
                 let right = match fault {
-                    Fault::Shape => format!("give {}", key.right),
-                    Fault::Reason(reason) => format!("{reason}; give {}", key.right),
+                    ParseFault::Shape => format!("give {}", key.expected),
+                    ParseFault::Reason(reason) => format!("{reason}; give {}", key.expected),
                 };
-                let problem = Problem::value(key, &entry.origin, &entry.raw, right);
+                let problem = ConfigProblem::invalid_value(key, &entry.origin, &entry.raw, right);
                 self.problems.push(problem);
                 None
             }
@@ -75,8 +82,8 @@ impl Values {
     }
 
     /// The value of a setting; `None` when it is not set or wrong. For what spans several settings.
-    pub(crate) fn value<T>(&self, name: &str, kind: &Kind<T>) -> Option<T> {
-        let entry = self.entries.get(known(name).name)?;
+    pub(crate) fn value<T>(&self, name: &str, kind: &ValueParser<T>) -> Option<T> {
+        let entry = self.entries.get(known_key(name).name)?;
         (kind.parse)(&entry.raw).ok()
     }
 
@@ -87,70 +94,71 @@ impl Values {
 
     /// True when the setting has a value, be it a default.
     pub(crate) fn is_set(&self, name: &str) -> bool {
-        self.entries.contains_key(known(name).name)
+        self.entries.contains_key(known_key(name).name)
     }
 
     /// True when somebody gave the setting a value.
     pub(crate) fn is_given(&self, name: &str) -> bool {
-        let entry = self.entries.get(known(name).name);
+        let entry = self.entries.get(known_key(name).name);
         entry.is_some_and(|entry| !entry.origin.is_default())
     }
 
     /// A problem of the named setting's present value with other settings.
-    pub(crate) fn conflict(&self, name: &str, right: impl Into<String>) -> Problem {
-        let key = known(name);
+    pub(crate) fn conflict_problem(&self, name: &str, right: impl Into<String>) -> ConfigProblem {
+        let key = known_key(name);
         match self.entries.get(key.name) {
-            Some(entry) => Problem::value(key, &entry.origin, &entry.raw, right),
-            None => Problem::of(key.name, None, right),
+            Some(entry) => ConfigProblem::invalid_value(key, &entry.origin, &entry.raw, right),
+            None => ConfigProblem::new(key.name, None, right),
         }
     }
 
     /// The setting's present value as it may be printed.
     pub(crate) fn shown(&self, name: &str) -> String {
-        let key = known(name);
+        let key = known_key(name);
         let entry = self.entries.get(key.name);
-        entry.map_or_else(String::new, |entry| shown(key, &entry.raw))
+        entry.map_or_else(String::new, |entry| display_value(key, &entry.raw))
     }
 
     /// Every setting in the order of the reference.
-    pub(crate) fn effective(&self) -> Vec<Effective> {
-        keys::all().map(|key| self.effective_of(key)).collect()
+    pub(crate) fn effective(&self) -> Vec<EffectiveSetting> {
+        keys::all_keys().map(|key| self.effective_of(key)).collect()
     }
 
-    fn effective_of(&self, key: &Key) -> Effective {
+    fn effective_of(&self, key: &ConfigKey) -> EffectiveSetting {
         let entry = self.entries.get(key.name);
-        Effective {
+        EffectiveSetting {
             key: key.name.to_owned(),
-            value: entry.map(|entry| shown(key, &entry.raw)),
-            origin: entry.map_or_else(Origin::default_value, |entry| entry.origin.clone()),
+            value: entry.map(|entry| display_value(key, &entry.raw)),
+            origin: entry.map_or_else(ValueOrigin::default_value, |entry| entry.origin.clone()),
         }
     }
 
-    /// What was found wrong.
-    pub(crate) fn into_problems(self) -> Vec<Problem> {
+    /// Returns the problems found.
+    pub(crate) fn into_problems(self) -> Vec<ConfigProblem> {
         self.problems
     }
 
-    fn missing(&mut self, key: &Key) {
+    fn report_missing(&mut self, key: &ConfigKey) {
         // What it would be computed from is wrong, and a problem already.
-        if matches!(key.default, Default::From { .. }) {
+        if matches!(key.default, DefaultValue::From { .. }) {
             return;
         }
-        let right = format!("is not set; give {} as {}", key.right, names(key));
-        self.problems.push(Problem::of(key.name, None, right));
+        let right = format!("is not set; give {} as {}", key.expected, key_names(key));
+        self.problems
+            .push(ConfigProblem::new(key.name, None, right));
     }
 }
 
 /// The names a setting can be given by.
-pub(crate) fn names(key: &Key) -> String {
+pub(crate) fn key_names(key: &ConfigKey) -> String {
     let variables = key.env_names().collect::<Vec<_>>().join(" or ");
     format!("{variables}, or `{}` in a file", key.name)
 }
 
 /// Puts what the demo brings itself in the place of what was set; returns the keys that were.
-pub(crate) fn leave_aside(entries: &mut BTreeMap<&'static str, Entry>) -> Vec<&'static str> {
+pub(crate) fn drop_unused(entries: &mut BTreeMap<&'static str, ConfigEntry>) -> Vec<&'static str> {
     let mut left = Vec::new();
-    for key in keys::all().filter(|key| key.outside_demo) {
+    for key in keys::all_keys().filter(|key| key.outside_demo) {
         let Some(entry) = entries.get(key.name) else {
             continue;
         };
@@ -159,25 +167,25 @@ pub(crate) fn leave_aside(entries: &mut BTreeMap<&'static str, Entry>) -> Vec<&'
         }
         left.push(key.name);
         entries.remove(key.name);
-        if let Some(text) = default_text(key, Command::Demo) {
-            let raw = Raw::Text(text.to_owned());
-            let origin = Origin::default_value();
-            entries.insert(key.name, Entry { raw, origin });
+        if let Some(text) = default_text(key, Purpose::Demo) {
+            let raw = RawValue::Text(text.to_owned());
+            let origin = ValueOrigin::default_value();
+            entries.insert(key.name, ConfigEntry { raw, origin });
         }
     }
     left
 }
 
 /// A key's default, where it does not depend on others.
-pub(crate) fn default_text(key: &Key, command: Command) -> Option<&'static str> {
+pub(crate) fn default_text(key: &ConfigKey, command: Purpose) -> Option<&'static str> {
     match (key.default, command) {
-        (Default::Is(text), _) => Some(text),
-        (Default::ByCommand { run, .. }, Command::Run) => run,
-        (Default::ByCommand { demo, .. }, Command::Demo) => Some(demo),
-        (Default::Unset | Default::From { .. }, _) => None,
+        (DefaultValue::Is(text), _) => Some(text),
+        (DefaultValue::ByCommand { run, .. }, Purpose::Run) => run,
+        (DefaultValue::ByCommand { demo, .. }, Purpose::Demo) => Some(demo),
+        (DefaultValue::Unset | DefaultValue::From { .. }, _) => None,
     }
 }
 
-fn known(name: &str) -> &'static Key {
-    keys::find(name).expect("only settings of the key table are asked for")
+fn known_key(name: &str) -> &'static ConfigKey {
+    keys::find_key(name).expect("only settings of the key table are asked for")
 }

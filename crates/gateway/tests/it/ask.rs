@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Parser;
 use futures_util::{SinkExt, StreamExt};
 use gateway::cli::ask::{self, Terminals};
-use gateway::cli::{Cli, Command};
+use gateway::cli::{Cli, CliCommand};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -17,14 +17,14 @@ const NOBODY: Terminals = Terminals {
     err: false,
 };
 
-/// What `ask` printed to standard output and standard error, and its exit code.
+/// The standard output and standard error of `ask`, and its exit code.
 async fn asked(words: &[&str], terminals: Terminals) -> (String, String, u8) {
     let words = ["answer-gateway", "ask"].iter().chain(words);
-    let Ok(Command::Ask(arguments)) = Cli::try_parse_from(words).map(Cli::into_command) else {
+    let Ok(CliCommand::Ask(arguments)) = Cli::try_parse_from(words).map(Cli::into_command) else {
         panic!("`ask` is the command");
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = ask::run(&arguments, terminals, &mut out, &mut err)
+    let code = ask::run_ask(&arguments, terminals, &mut out, &mut err)
         .await
         .expect("written");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");

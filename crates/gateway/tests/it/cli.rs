@@ -1,24 +1,24 @@
-//! What can be typed, and what `config` prints.
+//! Tests the command line, and the output of `config`.
 
 use clap::{CommandFactory, Parser};
-use gateway::cli::{Cli, Command, completions, config};
+use gateway::cli::{Cli, CliCommand, completions, config};
 use gateway::config::{Environment, keys, reference};
 
 use crate::support::REQUIRED;
 
-fn parsed(line: &str) -> Command {
+fn parsed(line: &str) -> CliCommand {
     let words = std::iter::once("answer-gateway").chain(line.split_whitespace());
     Cli::try_parse_from(words).expect("right").into_command()
 }
 
-/// What `config …` prints to standard output and standard error, and its exit code.
+/// The standard output and standard error of `config …`, and its exit code.
 fn printed(line: &str, variables: &[(&str, &str)]) -> (String, String, u8) {
-    let Command::Config(arguments) = parsed(&format!("config {line}")) else {
+    let CliCommand::Config(arguments) = parsed(&format!("config {line}")) else {
         panic!("`config` is the command");
     };
     let environment: Environment = variables.iter().copied().collect();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = config::run(&arguments, &environment, &mut out, &mut err).expect("written");
+    let code = config::run_config(&arguments, &environment, &mut out, &mut err).expect("written");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (text(out), text(err), code)
 }
@@ -30,20 +30,20 @@ fn the_command_line_is_consistent() {
 
 #[test]
 fn without_a_command_the_gateway_runs() {
-    assert!(matches!(parsed(""), Command::Run(_)));
-    assert!(matches!(parsed("demo"), Command::Demo(_)));
+    assert!(matches!(parsed(""), CliCommand::Run(_)));
+    assert!(matches!(parsed("demo"), CliCommand::Demo(_)));
 }
 
 #[test]
 fn settings_count_before_and_after_the_command() {
-    let Command::Run(settings) =
+    let CliCommand::Run(settings) =
         parsed("--set a=1 --config one.toml run --set b=2 --config two.toml")
     else {
         panic!("`run` is the command");
     };
     assert_eq!(settings.set, ["a=1", "b=2"]);
     assert_eq!(settings.file.as_deref(), Some("two.toml".as_ref()));
-    let Command::Run(settings) = parsed("--config one.toml --set a=1") else {
+    let CliCommand::Run(settings) = parsed("--config one.toml --set a=1") else {
         panic!("`run` is the default");
     };
     assert_eq!(settings.set, ["a=1"]);
@@ -83,7 +83,7 @@ fn config_lists_every_setting_with_value_and_origin() {
             .collect::<Vec<_>>()
             .join(" ")
     };
-    for key in keys::all() {
+    for key in keys::all_keys() {
         row(key.name);
     }
     assert_eq!(row("server.port"), "8181 environment PORT");
@@ -108,7 +108,7 @@ fn config_prints_json_for_machines() {
     assert!(json["kafka.api_secret"]["value"].is_null());
     assert_eq!(
         json.as_object().map(|object| object.len()),
-        Some(keys::all().count())
+        Some(keys::all_keys().count())
     );
 }
 
@@ -144,7 +144,7 @@ fn the_reference_page_is_what_the_key_table_says() {
         page == expected,
         "docs/configuration.md is not what the key table says: run this test with UPDATE_EXPECT=1"
     );
-    for key in keys::all() {
+    for key in keys::all_keys() {
         assert!(
             page.contains(&format!("| `{}` | `{}`", key.name, key.env())),
             "{}",
@@ -155,7 +155,7 @@ fn the_reference_page_is_what_the_key_table_says() {
 
 #[test]
 fn names_that_scripts_elsewhere_use_are_there() {
-    let names: Vec<_> = keys::all().flat_map(|key| key.env_names()).collect();
+    let names: Vec<_> = keys::all_keys().flat_map(|key| key.env_names()).collect();
     for name in [
         "GATEWAY__ADMIN__PORT",
         "GATEWAY__ADMIN__ADDRESS",
@@ -197,7 +197,7 @@ fn names_that_scripts_elsewhere_use_are_there() {
 
 #[test]
 fn no_name_means_two_settings() {
-    let mut names: Vec<_> = keys::all()
+    let mut names: Vec<_> = keys::all_keys()
         .flat_map(|key| {
             let own = [key.name.to_owned()];
             let by_file = key.env_names().map(|name| format!("{name}_FILE"));
@@ -221,7 +221,7 @@ fn no_name_means_two_settings() {
 #[test]
 fn completions_name_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
-        let Command::Completions { shell } = parsed(&format!("completions {shell}")) else {
+        let CliCommand::Completions { shell } = parsed(&format!("completions {shell}")) else {
             panic!("`completions` is the command");
         };
         let mut out = Vec::new();

@@ -11,7 +11,7 @@ fn settings_that_contradict_each_other_are_refused_naming_both() {
         let errors = given.load().expect_err(named);
         assert_eq!(errors.0.len(), 1, "{errors}");
         assert_eq!(errors.0[0].key, *named);
-        assert!(errors.0[0].right.contains(other), "{errors}");
+        assert!(errors.0[0].expected.contains(other), "{errors}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which layer wins, and what happens when one layer says two things.
+//! Tests which layer wins, and what happens when one layer says two things.
 
 use gateway::config::keys;
 
@@ -46,7 +46,7 @@ fn of_a_flag_given_twice_the_last_counts() {
 
 #[test]
 fn an_empty_variable_counts_as_unset() {
-    for key in keys::all() {
+    for key in keys::all_keys() {
         let mut given = Given::required();
         for name in key
             .env_names()
@@ -64,7 +64,7 @@ fn an_empty_variable_counts_as_unset() {
 
 #[test]
 fn an_alias_and_its_own_variable_that_differ_are_a_mistake_naming_both() {
-    let aliased = keys::all().filter(|key| !key.aliases.is_empty());
+    let aliased = keys::all_keys().filter(|key| !key.aliases.is_empty());
     for key in aliased {
         let own = key.env();
         for alias in key.aliases {

@@ -1,6 +1,6 @@
 //! Mistakes: each is found, all are reported together, each says what would be right.
 
-use gateway::config::{REFUSED, keys};
+use gateway::config::{REFUSED_PROPERTIES, keys};
 
 use crate::support::Given;
 
@@ -88,7 +88,7 @@ const BAD: &[(&str, &[&str])] = &[
 #[test]
 fn every_kind_of_bad_value_is_refused_with_its_key_origin_and_what_is_right() {
     for (name, values) in BAD {
-        let key = keys::find(name).unwrap_or_else(|| panic!("{name} is a key"));
+        let key = keys::find_key(name).unwrap_or_else(|| panic!("{name} is a key"));
         for value in *values {
             let given = Given::required_but(key).variable(&key.env(), value);
             let errors = given.load().expect_err(&format!("{name} = {value}"));
@@ -99,7 +99,7 @@ fn every_kind_of_bad_value_is_refused_with_its_key_origin_and_what_is_right() {
             let origin = format!("environment {}", key.env());
             assert_eq!(problem.origin.as_ref().map(|o| o.as_str()), Some(&*origin));
             assert!(
-                problem.right.contains(key.right),
+                problem.expected.contains(key.expected),
                 "{name} = {value}: {problem}"
             );
         }
@@ -110,10 +110,15 @@ fn every_kind_of_bad_value_is_refused_with_its_key_origin_and_what_is_right() {
 fn every_kind_of_value_has_bad_examples() {
     let tried: Vec<_> = BAD
         .iter()
-        .map(|(name, _)| keys::find(name).expect("a key").right)
+        .map(|(name, _)| keys::find_key(name).expect("a key").expected)
         .collect();
-    for key in keys::all().filter(|key| !key.right.starts_with("a text")) {
-        assert!(tried.contains(&key.right), "{}: {}", key.name, key.right);
+    for key in keys::all_keys().filter(|key| !key.expected.starts_with("a text")) {
+        assert!(
+            tried.contains(&key.expected),
+            "{}: {}",
+            key.name,
+            key.expected
+        );
     }
 }
 
@@ -194,7 +199,7 @@ fn an_unknown_name_near_to_none_gets_no_wrong_hint() {
 
 #[test]
 fn every_librdkafka_property_the_promises_rest_on_is_refused_by_name_in_every_layer() {
-    for refused in REFUSED {
+    for refused in REFUSED_PROPERTIES {
         let name = match refused.name.strip_suffix('.') {
             Some(beginning) => format!("{beginning}.anything"),
             None => refused.name.to_owned(),
@@ -212,7 +217,7 @@ fn every_librdkafka_property_the_promises_rest_on_is_refused_by_name_in_every_la
             let errors = given.load().expect_err(&name);
             assert_eq!(errors.0.len(), 1, "{errors}");
             assert_eq!(errors.0[0].key, format!("kafka.properties.{name}"));
-            assert!(errors.0[0].right.contains(refused.reason), "{errors}");
+            assert!(errors.0[0].expected.contains(refused.reason), "{errors}");
         }
     }
 }
@@ -338,7 +343,7 @@ fn a_value_of_another_shape_is_a_mistake() {
 #[cfg(unix)]
 #[test]
 fn a_variable_that_is_not_utf8_is_a_mistake() {
-    use gateway::config::{Command, Config, Environment, Inputs};
+    use gateway::config::{Config, ConfigInputs, Environment, Purpose};
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 
@@ -347,8 +352,8 @@ fn a_variable_that_is_not_utf8_is_a_mistake() {
         .map(|(name, value)| (name, OsString::from(value)))
         .chain([("PORT", OsString::from_vec(vec![b'8', 0xff]))]);
     let environment: Environment = environment.collect();
-    let inputs = Inputs {
-        command: Command::Run,
+    let inputs = ConfigInputs {
+        command: Purpose::Run,
         file: None,
         environment: &environment,
         set: &[],

@@ -4,12 +4,12 @@ use gateway::config::{Secret, keys};
 
 use crate::support::{Given, effective};
 
-/// What must not turn up anywhere.
+/// The secrets that must not turn up anywhere.
 const CANARY: &str = "canary-5f0c-of-32-characters-or-more";
 
 #[test]
 fn every_secret_can_stand_in_a_file_named_by_each_of_its_names() {
-    for key in keys::all().filter(|key| key.secret) {
+    for key in keys::all_keys().filter(|key| key.secret) {
         for name in key.env_names() {
             let given = Given::required();
             let path = given
@@ -111,7 +111,7 @@ fn an_empty_secrets_file_is_a_mistake() {
 
 #[test]
 fn no_secret_is_shown_by_the_configuration_or_its_listing() {
-    for key in keys::all().filter(|key| key.secret) {
+    for key in keys::all_keys().filter(|key| key.secret) {
         let given = Given::required().flag(&format!("{}={CANARY}", key.name));
         let resolved = given.resolve();
         assert_eq!(effective(&resolved, key.name).0.as_deref(), Some("***"));

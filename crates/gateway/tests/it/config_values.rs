@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use gateway::config::key::Key;
+use gateway::config::key::ConfigKey;
 use gateway::config::{
     AuthMode, DeliveryMode, SaslMechanism, Secret, SecurityProtocol, WireId, keys,
 };
@@ -15,7 +15,7 @@ use gateway::config::{
 use crate::support::{Given, effective};
 
 /// A right value, other than the default.
-fn example(key: &Key) -> &'static str {
+fn example(key: &ConfigKey) -> &'static str {
     const A_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     match key.name {
         "server.address" | "admin.address" => "127.0.0.2",
@@ -57,15 +57,15 @@ fn example(key: &Key) -> &'static str {
         "log.level" => "warn,gateway=debug",
         "log.format" => "json",
         name if name.starts_with("schema.") => "another_name",
-        _ if key.right.starts_with("a duration") => "35s",
-        _ if key.right.starts_with("a whole number") => "77",
-        _ if key.right.starts_with("a text") => "some-text",
+        _ if key.expected.starts_with("a duration") => "35s",
+        _ if key.expected.starts_with("a whole number") => "77",
+        _ if key.expected.starts_with("a text") => "some-text",
         name => panic!("{name} has no example: give it one"),
     }
 }
 
-/// What a setting needs beside it to be right.
-fn company(key: &Key) -> &'static [&'static str] {
+/// Returns the settings that one needs beside it to be right.
+fn company(key: &ConfigKey) -> &'static [&'static str] {
     match key.name {
         "kafka.ssl_certificate" | "kafka.ssl_key_password" => &["kafka.ssl_key"],
         "kafka.ssl_key" => &["kafka.ssl_certificate"],
@@ -76,28 +76,28 @@ fn company(key: &Key) -> &'static [&'static str] {
     }
 }
 
-fn given_company(key: &Key) -> Given {
+fn given_company(key: &ConfigKey) -> Given {
     let mut given = Given::required_but(key);
     let mut needed: Vec<_> = company(key).to_vec();
     if key.name == "kafka.ssl_key_password" {
         needed.push("kafka.ssl_certificate");
     }
     for name in needed {
-        let example = example(keys::find(name).expect("a key"));
+        let example = example(keys::find_key(name).expect("a key"));
         given = given.flag(&format!("{name}={example}"));
     }
     given
 }
 
-/// What is printed for the key's example.
-fn shown(key: &Key) -> Option<String> {
+/// Returns the printed value of the key's example.
+fn shown(key: &ConfigKey) -> Option<String> {
     let example = if key.secret { "***" } else { example(key) };
     Some(example.to_owned())
 }
 
 #[test]
 fn every_setting_can_be_given_by_its_own_variable_and_by_each_alias() {
-    for key in keys::all() {
+    for key in keys::all_keys() {
         for name in key.env_names() {
             let resolved = given_company(key).variable(&name, example(key)).resolve();
             let expected = (shown(key), format!("environment {name}"));
@@ -109,7 +109,7 @@ fn every_setting_can_be_given_by_its_own_variable_and_by_each_alias() {
 
 #[test]
 fn every_setting_can_be_given_by_a_flag() {
-    for key in keys::all() {
+    for key in keys::all_keys() {
         let flag = format!("{}={}", key.name, example(key));
         let resolved = given_company(key).flag(&flag).resolve();
         assert_eq!(
@@ -122,7 +122,7 @@ fn every_setting_can_be_given_by_a_flag() {
 
 #[test]
 fn every_setting_can_be_given_in_a_toml_file() {
-    for key in keys::all() {
+    for key in keys::all_keys() {
         let (section, name) = key.name.rsplit_once('.').expect("a section");
         let text = format!("[{section}]\n{name} = {:?}\n", example(key));
         assert_given_by_file(key, "a.toml", &text);
@@ -131,7 +131,7 @@ fn every_setting_can_be_given_in_a_toml_file() {
 
 #[test]
 fn every_setting_can_be_given_in_a_yaml_file() {
-    for key in keys::all() {
+    for key in keys::all_keys() {
         let mut text = String::new();
         let parts: Vec<_> = key.name.split('.').collect();
         for (depth, part) in parts.iter().enumerate() {
@@ -143,7 +143,7 @@ fn every_setting_can_be_given_in_a_yaml_file() {
     }
 }
 
-fn assert_given_by_file(key: &Key, name: &str, text: &str) {
+fn assert_given_by_file(key: &ConfigKey, name: &str, text: &str) {
     let resolved = given_company(key).file(name, text).resolve();
     let (value, origin) = effective(&resolved, key.name);
     assert_eq!(value, shown(key), "{text}");
@@ -157,7 +157,7 @@ fn assert_given_by_file(key: &Key, name: &str, text: &str) {
 #[test]
 fn an_example_differs_from_the_default_unless_there_is_no_other_value() {
     let defaults = Given::required().resolve();
-    for key in keys::all().filter(|key| key.name != "auth.mode") {
+    for key in keys::all_keys().filter(|key| key.name != "auth.mode") {
         let (default, _) = effective(&defaults, key.name);
         assert_ne!(default.as_deref(), Some(example(key)), "{}", key.name);
     }

@@ -1,4 +1,4 @@
-//! What the configuration and the command line promise, without a process or a broker.
+//! Tests the configuration and the command line, without a process or a broker.
 
 mod ask;
 mod cli;

@@ -1,32 +1,32 @@
-//! What `replay` takes, and how a run is told.
+//! Tests the arguments of `replay`, and the report of a run.
 
 use std::collections::BTreeMap;
 
 use clap::Parser;
-use gateway::cli::replay::{Arguments, tell};
-use gateway::cli::{Cli, Command};
-use kafka_ingest::status::Missing;
-use kafka_ingest::{ReplayError, ReplayMode, ReplaySummary, Selection};
+use gateway::cli::replay::{ReplayArguments, print_result};
+use gateway::cli::{Cli, CliCommand};
+use kafka_ingest::status::MissingPrerequisite;
+use kafka_ingest::{ReplayError, ReplayMode, ReplaySelection, ReplaySummary};
 
-fn parsed(line: &str) -> Result<Arguments, clap::Error> {
+fn parsed(line: &str) -> Result<ReplayArguments, clap::Error> {
     let words = ["answer-gateway"]
         .into_iter()
         .chain(line.split_whitespace());
     let command = Cli::try_parse_from(words)?.into_command();
-    let Command::Replay(arguments) = command else {
+    let CliCommand::Replay(arguments) = command else {
         panic!("{command:?}")
     };
     Ok(arguments)
 }
 
-/// What is said, and the exit code.
+/// The report, and the exit code.
 fn told(
     outcome: Result<(), ReplayError>,
     mode: ReplayMode,
     summary: &ReplaySummary,
 ) -> (String, String, u8) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = tell(outcome, mode, summary, &mut out, &mut err).expect("written");
+    let code = print_result(outcome, mode, summary, &mut out, &mut err).expect("written");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (text(out), text(err), code)
 }
@@ -36,7 +36,7 @@ fn some() -> ReplaySummary {
         read: 9,
         chosen: BTreeMap::from([("magic", 2), ("schema_not_found", 1)]),
         replayed: 3,
-        already: 4,
+        already_replayed: 4,
         left: 2,
         ..ReplaySummary::default()
     }
@@ -45,7 +45,7 @@ fn some() -> ReplaySummary {
 #[test]
 fn everything_is_chosen_unless_something_is() {
     let all = parsed("replay").expect("right");
-    assert_eq!(all.selection(), Selection::default());
+    assert_eq!(all.selection(), ReplaySelection::default());
     assert_eq!(all.mode(), ReplayMode::Write);
     let some = parsed(
         "--set a=1 replay --dry-run --reason magic --reason other --partition 1 --from 2 --until 3 --limit 4 --set b=2",
@@ -53,7 +53,7 @@ fn everything_is_chosen_unless_something_is() {
     let some = some.expect("right");
     assert_eq!(some.mode(), ReplayMode::DryRun);
     assert_eq!(some.settings.set, ["a=1", "b=2"]);
-    let selection = Selection {
+    let selection = ReplaySelection {
         reasons: vec!["magic".to_owned(), "other".to_owned()],
         partition: Some(1),
         from: Some(2),
@@ -109,7 +109,7 @@ fn a_run_that_ended_early_says_so_and_what_it_did() {
 #[test]
 fn a_run_that_did_not_begin_says_what_is_missing() {
     let topic = "respostas.dlq".to_owned();
-    let missing = Err(ReplayError::Missing(Missing::Topic { topic }));
+    let missing = Err(ReplayError::Missing(MissingPrerequisite::Topic { topic }));
     let nothing = ReplaySummary::default();
     let (out, err, code) = told(missing, ReplayMode::Write, &nothing);
     assert_eq!((code, out.as_str()), (2, ""));

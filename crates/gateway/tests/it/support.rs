@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use gateway::config::key::Key;
+use gateway::config::key::ConfigKey;
 use gateway::config::{
-    Admin, Command, Config, ConfigErrors, Environment, Inputs, Loaded, Resolved,
+    Admin, Config, ConfigErrors, ConfigInputs, Environment, LoadedConfig, Purpose, ResolvedConfig,
 };
 use tempfile::TempDir;
 
-/// What must be set for `run`, and nothing else.
+/// The settings that `run` needs, and nothing else.
 pub(crate) const REQUIRED: [(&str, &str); 2] = [
     ("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092"),
     ("KAFKA_SCHEMA_REGISTRY_URL", "http://registry:8081"),
@@ -17,7 +17,7 @@ pub(crate) const REQUIRED: [(&str, &str); 2] = [
 
 /// Everything a configuration is made from.
 pub(crate) struct Given {
-    command: Command,
+    command: Purpose,
     variables: Vec<(String, String)>,
     flags: Vec<String>,
     file: Option<PathBuf>,
@@ -28,7 +28,7 @@ impl Given {
     /// Nothing at all.
     pub(crate) fn nothing() -> Self {
         Self {
-            command: Command::Run,
+            command: Purpose::Run,
             variables: Vec::new(),
             flags: Vec::new(),
             file: None,
@@ -36,7 +36,7 @@ impl Given {
         }
     }
 
-    /// What `run` needs.
+    /// Returns the settings that `run` needs.
     pub(crate) fn required() -> Self {
         REQUIRED
             .iter()
@@ -45,8 +45,8 @@ impl Given {
             })
     }
 
-    /// What `run` needs but the keys that `key` is, so that a test can give it itself.
-    pub(crate) fn required_but(key: &Key) -> Self {
+    /// Returns the settings that `run` needs but the keys that `key` is, so that a test can give it itself.
+    pub(crate) fn required_but(key: &ConfigKey) -> Self {
         let names: Vec<_> = key.env_names().collect();
         REQUIRED
             .iter()
@@ -57,7 +57,7 @@ impl Given {
     }
 
     pub(crate) fn demo(mut self) -> Self {
-        self.command = Command::Demo;
+        self.command = Purpose::Demo;
         self
     }
 
@@ -90,7 +90,7 @@ impl Given {
         path
     }
 
-    pub(crate) fn load(&self) -> Result<Loaded, ConfigErrors> {
+    pub(crate) fn load(&self) -> Result<LoadedConfig, ConfigErrors> {
         self.with_inputs(Config::load)
     }
 
@@ -98,8 +98,8 @@ impl Given {
         self.with_inputs(Config::load_admin)
     }
 
-    pub(crate) fn resolve(&self) -> Resolved {
-        self.with_inputs(|inputs| Resolved::from(inputs))
+    pub(crate) fn resolve(&self) -> ResolvedConfig {
+        self.with_inputs(|inputs| ResolvedConfig::from(inputs))
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -111,9 +111,9 @@ impl Given {
         self.load().expect_err("a wrong configuration").to_string()
     }
 
-    fn with_inputs<T>(&self, use_inputs: impl FnOnce(&Inputs<'_>) -> T) -> T {
+    fn with_inputs<T>(&self, use_inputs: impl FnOnce(&ConfigInputs<'_>) -> T) -> T {
         let environment: Environment = self.variables.iter().cloned().collect();
-        use_inputs(&Inputs {
+        use_inputs(&ConfigInputs {
             command: self.command,
             file: self.file.as_deref(),
             environment: &environment,
@@ -123,7 +123,7 @@ impl Given {
 }
 
 /// The effective value and the origin of a setting.
-pub(crate) fn effective(resolved: &Resolved, key: &str) -> (Option<String>, String) {
+pub(crate) fn effective(resolved: &ResolvedConfig, key: &str) -> (Option<String>, String) {
     let setting = resolved.effective.iter().find(|setting| setting.key == key);
     let setting = setting.unwrap_or_else(|| panic!("{key} is listed"));
     (setting.value.clone(), setting.origin.to_string())

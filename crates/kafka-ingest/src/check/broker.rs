@@ -1,4 +1,4 @@
-//! Whether the brokers let this client in, and whether those they name can be reached too.
+//! Checks that the brokers let this client in, and that those they name can be reached too.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,17 +9,20 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer, ProducerContext};
 use tokio::task::block_in_place;
 
-use super::{CheckSettings, Finding, PATIENCE, TOPICS, Verdict, reach, skip, topics};
+use super::{
+    CHECK_TIMEOUT, CheckSettings, CheckVerdict, Finding, TOPIC_CHECKS, reachability,
+    report_skipped, topics,
+};
 use crate::{StartError, client_config};
 
 /// A client that remembers what librdkafka said of itself, and says nothing.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Vec<Said>>>);
+pub(super) struct ErrorRecorder(Arc<Mutex<Vec<RecordedError>>>);
 
-/// What and in which words.
-type Said = (Option<RDKafkaErrorCode>, String);
+/// An error's code and words.
+type RecordedError = (Option<RDKafkaErrorCode>, String);
 
-impl ClientContext for Heard {
+impl ClientContext for ErrorRecorder {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -31,30 +34,30 @@ impl ClientContext for Heard {
     }
 }
 
-impl ProducerContext for Heard {
+impl ProducerContext for ErrorRecorder {
     type DeliveryOpaque = ();
 
     fn delivery(&self, _: &rdkafka::message::DeliveryResult<'_>, (): Self::DeliveryOpaque) {}
 }
 
-type Client = BaseProducer<Heard, NoCustomPartitioner>;
+type CheckClient = BaseProducer<ErrorRecorder, NoCustomPartitioner>;
 
-pub(super) async fn check(
+pub(super) async fn check_brokers(
     settings: &CheckSettings,
     tell: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<(), StartError> {
-    let config = client_config::producer(&settings.kafka, PATIENCE, 1)?;
-    let heard = Heard::default();
-    let client: Client = config
+    let config = client_config::producer_config(&settings.kafka, CHECK_TIMEOUT, 1)?;
+    let heard = ErrorRecorder::default();
+    let client: CheckClient = config
         .create_with_context(heard.clone())
         .map_err(StartError::client)?;
-    let metadata = match block_in_place(|| client.client().fetch_metadata(None, PATIENCE)) {
+    let metadata = match block_in_place(|| client.client().fetch_metadata(None, CHECK_TIMEOUT)) {
         Ok(metadata) => metadata,
         Err(error) => {
             // What went wrong is told to the poller, not to the caller.
-            client.poll(PATIENCE / 50);
-            tell(refused(&error, &heard));
-            skip(&TOPICS, "the brokers do not let this client in", tell);
+            client.poll(CHECK_TIMEOUT / 50);
+            tell(connection_refused_finding(&error, &heard));
+            report_skipped(&TOPIC_CHECKS, "the brokers do not let this client in", tell);
             return Ok(());
         }
     };
@@ -63,22 +66,22 @@ pub(super) async fn check(
     tell(Finding::ok("kafka.login", seen));
     for broker in brokers {
         let server = format!("{}:{}", broker.host(), broker.port());
-        let mut found = reach::connect(&server, "kafka.brokers").await;
-        if found.verdict == Verdict::Failure {
+        let mut found = reachability::check_connection(&server, "kafka.brokers").await;
+        if found.verdict == CheckVerdict::Failure {
             "the broker names itself so (advertised.listeners): every client must be able to reach that name"
                 .clone_into(&mut found.advice);
         }
         tell(found);
     }
-    let admin: AdminClient<Heard> = config
+    let admin: AdminClient<ErrorRecorder> = config
         .create_with_context(heard.clone())
         .map_err(StartError::client)?;
-    topics::check(settings, &metadata, &admin, tell).await;
+    topics::check_topics(settings, &metadata, &admin, tell).await;
     Ok(())
 }
 
-/// Why no broker told anything.
-fn refused(error: &KafkaError, heard: &Heard) -> Finding {
+/// Returns the finding for brokers that told nothing.
+fn connection_refused_finding(error: &KafkaError, heard: &ErrorRecorder) -> Finding {
     use RDKafkaErrorCode::{Authentication, SSL, SaslAuthenticationFailed};
     let heard = heard.0.lock().unwrap_or_else(PoisonError::into_inner);
     let said = |wanted: &[RDKafkaErrorCode]| {

@@ -1,14 +1,14 @@
-//! What this login may do with a topic, as the brokers say (KIP-430).
+//! Asks the brokers for the rights of this login on a topic (KIP-430).
 
 use rdkafka::ClientContext;
 use rdkafka::admin::AdminClient;
 
-use super::PATIENCE;
-use crate::native;
+use super::CHECK_TIMEOUT;
+use crate::librdkafka;
 
 /// An operation on a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Right {
+pub(crate) enum TopicRight {
     /// See that it is there.
     Describe,
     /// Read records.
@@ -17,7 +17,7 @@ pub(crate) enum Right {
     Write,
 }
 
-impl Right {
+impl TopicRight {
     /// As Kafka's tools call it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -29,11 +29,13 @@ impl Right {
 }
 
 /// The rights on `topic`; `None` when the brokers do not tell.
-pub(super) fn of_topic<C: ClientContext + 'static>(
+pub(super) fn fetch_topic_rights<C: ClientContext + 'static>(
     admin: &AdminClient<C>,
     topic: &str,
-) -> Result<Option<Vec<Right>>, String> {
-    let name = native::topic_name(topic).ok_or_else(|| "the name is not valid".to_owned())?;
+) -> Result<Option<Vec<TopicRight>>, String> {
+    let name = librdkafka::topic_name(topic).ok_or_else(|| "the name is not valid".to_owned())?;
     // Blocks for at most `PATIENCE`, and nothing else waits for this thread.
-    tokio::task::block_in_place(|| native::topic_rights(admin.inner(), &name, PATIENCE))
+    tokio::task::block_in_place(|| {
+        librdkafka::fetch_topic_rights(admin.inner(), &name, CHECK_TIMEOUT)
+    })
 }

@@ -1,4 +1,4 @@
-//! Whether the topics are there, may be used, and keep what is written to them.
+//! Checks that the topics exist, may be used, and keep their records long enough.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,69 +6,69 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::metadata::{Metadata, MetadataTopic};
 
-use super::broker::Heard;
-use super::rights::{self, Right};
-use super::{CheckSettings, Finding, PATIENCE};
-use crate::client_config::MAX_RECEIVED_BYTES;
+use super::broker::ErrorRecorder;
+use super::rights::{self, TopicRight};
+use super::{CHECK_TIMEOUT, CheckSettings, Finding};
+use crate::client_config::DEFAULT_MAX_RECEIVE_BYTES;
 
 /// One topic as it is used.
-struct Use<'a> {
+struct TopicUse<'a> {
     check: &'static str,
     topic: &'a str,
     setting: &'static str,
-    rights: &'static [Right],
-    /// How long what is written has to stay.
-    keep: Option<Duration>,
+    rights: &'static [TopicRight],
+    /// The time for which records have to stay.
+    retention: Option<Duration>,
 }
 
-pub(super) async fn check(
+pub(super) async fn check_topics(
     settings: &CheckSettings,
     metadata: &Metadata,
-    admin: &AdminClient<Heard>,
+    admin: &AdminClient<ErrorRecorder>,
     tell: &mut (dyn FnMut(Finding) + Send),
 ) {
-    use Right::{Describe, Read, Write};
+    use TopicRight::{Describe, Read, Write};
     let mut uses = vec![
-        Use {
+        TopicUse {
             check: "topic.questions",
             topic: &settings.questions_topic,
             setting: "kafka.questions_topic",
             rights: &[Describe, Write],
-            keep: None,
+            retention: None,
         },
-        Use {
+        TopicUse {
             check: "topic.answers",
             topic: &settings.answers_topic,
             setting: "kafka.answers_topic",
             rights: &[Describe, Read],
-            keep: Some(settings.keep_answers),
+            retention: Some(settings.answer_retention),
         },
     ];
     if let Some(topic) = &settings.dead_letter_topic {
-        uses.push(Use {
+        uses.push(TopicUse {
             check: "topic.dead_letters",
             topic,
             setting: "kafka.dead_letter_topic",
             rights: &[Describe, Read, Write],
-            keep: None,
+            retention: None,
         });
     }
     for used in uses {
         let mut topics = metadata.topics().iter();
         let Some(found) = topics.find(|one| one.name() == used.topic && one.error().is_none())
         else {
-            tell(missing(&used));
+            tell(topic_missing(&used));
             continue;
         };
-        tell(Finding::ok(used.check, shape(found)));
-        look_at_replicas(&used, found, tell);
-        look_at_rights(&used, admin, tell);
-        look_at_configuration(&used, admin, tell).await;
+        tell(Finding::ok(used.check, describe_partitions(found)));
+        check_replicas(&used, found, tell);
+        check_rights(&used, admin, tell);
+        check_configuration(&used, admin, tell).await;
     }
 }
 
-fn missing(used: &Use<'_>) -> Finding {
-    let Use {
+fn topic_missing(used: &TopicUse<'_>) -> Finding {
+    let TopicUse {
         check,
         topic,
         setting,
@@ -81,7 +81,7 @@ fn missing(used: &Use<'_>) -> Finding {
     )
 }
 
-fn shape(found: &MetadataTopic) -> String {
+fn describe_partitions(found: &MetadataTopic) -> String {
     let partitions = found.partitions();
     let replicas = partitions.iter().map(|one| one.replicas().len()).min();
     format!(
@@ -92,7 +92,11 @@ fn shape(found: &MetadataTopic) -> String {
     )
 }
 
-fn look_at_replicas(used: &Use<'_>, found: &MetadataTopic, tell: &mut (dyn FnMut(Finding) + Send)) {
+fn check_replicas(
+    used: &TopicUse<'_>,
+    found: &MetadataTopic,
+    tell: &mut (dyn FnMut(Finding) + Send),
+) {
     let leaderless = found.partitions().iter().filter(|one| one.leader() < 0);
     let leaderless: Vec<String> = leaderless.map(|one| one.id().to_string()).collect();
     if !leaderless.is_empty() {
@@ -118,13 +122,13 @@ fn look_at_replicas(used: &Use<'_>, found: &MetadataTopic, tell: &mut (dyn FnMut
     }
 }
 
-fn look_at_rights(
-    used: &Use<'_>,
-    admin: &AdminClient<Heard>,
+fn check_rights(
+    used: &TopicUse<'_>,
+    admin: &AdminClient<ErrorRecorder>,
     tell: &mut (dyn FnMut(Finding) + Send),
 ) {
-    let granted = rights::of_topic(admin, used.topic);
-    let names = |rights: &[Right]| {
+    let granted = rights::fetch_topic_rights(admin, used.topic);
+    let names = |rights: &[TopicRight]| {
         let names: Vec<_> = rights.iter().map(|right| right.as_str()).collect();
         names.join(" and ")
     };
@@ -133,7 +137,8 @@ fn look_at_rights(
         Ok(None) => {}
         Ok(Some(granted)) => {
             let wanted = used.rights.iter().copied();
-            let lacking: Vec<Right> = wanted.filter(|right| !granted.contains(right)).collect();
+            let lacking: Vec<TopicRight> =
+                wanted.filter(|right| !granted.contains(right)).collect();
             if lacking.is_empty() {
                 let seen = format!("{} on `{}` granted", names(used.rights), used.topic);
                 tell(Finding::ok(used.check, seen));
@@ -154,13 +159,13 @@ fn look_at_rights(
     }
 }
 
-async fn look_at_configuration(
-    used: &Use<'_>,
-    admin: &AdminClient<Heard>,
+async fn check_configuration(
+    used: &TopicUse<'_>,
+    admin: &AdminClient<ErrorRecorder>,
     tell: &mut (dyn FnMut(Finding) + Send),
 ) {
     let resource = [ResourceSpecifier::Topic(used.topic)];
-    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let options = AdminOptions::new().request_timeout(Some(CHECK_TIMEOUT));
     let described = admin.describe_configs(&resource, &options).await;
     let described = described.ok().and_then(|all| all.into_iter().next());
     let Some(Ok(resource)) = described else {
@@ -171,20 +176,20 @@ async fn look_at_configuration(
         ));
         return;
     };
-    let found = values(&resource);
-    for finding in judged(used, &found) {
+    let found = configuration_values(&resource);
+    for finding in check_retention(used, &found) {
         tell(finding);
     }
 }
 
-fn values(resource: &ConfigResource) -> HashMap<String, String> {
+fn configuration_values(resource: &ConfigResource) -> HashMap<String, String> {
     let entries = resource.entries.iter();
     entries
         .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)))
         .collect()
 }
 
-fn judged(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
+fn check_retention(used: &TopicUse<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
     let number = |name: &str| found.get(name).and_then(|value| value.parse::<i64>().ok());
     let check = used.check;
     let mut findings = Vec::new();
@@ -216,8 +221,8 @@ fn judged(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
             "set it to delete",
         ));
     }
-    findings.extend(unbounded(used, found));
-    let Some(keep) = used.keep else {
+    findings.extend(check_compression(used, found));
+    let Some(keep) = used.retention else {
         return findings;
     };
     let wanted = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
@@ -243,9 +248,9 @@ fn judged(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
 }
 
 /// Finds the settings that let a batch be larger, once it is unpacked, than the gateway can read. Only topics that are read.
-fn unbounded(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
+fn check_compression(used: &TopicUse<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if !used.rights.contains(&Right::Read) {
+    if !used.rights.contains(&TopicRight::Read) {
         return findings;
     }
     let compression = found.get("compression.type");
@@ -262,7 +267,7 @@ fn unbounded(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
     }
     let largest = found.get("max.message.bytes");
     let largest = largest.and_then(|bytes| bytes.parse::<usize>().ok());
-    if let Some(bytes) = largest.filter(|bytes| *bytes >= MAX_RECEIVED_BYTES) {
+    if let Some(bytes) = largest.filter(|bytes| *bytes >= DEFAULT_MAX_RECEIVE_BYTES) {
         findings.push(Finding::warning(
             used.check,
             format!("max.message.bytes is {bytes}: the gateway cannot read batches that large"),
@@ -275,22 +280,26 @@ fn unbounded(used: &Use<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Verdict;
+    use crate::check::CheckVerdict;
 
     fn seen(configuration: &[(&str, &str)]) -> Vec<String> {
-        let used = Use {
+        let used = TopicUse {
             check: "topic.answers",
             topic: "respostas",
             setting: "kafka.answers_topic",
-            rights: &[Right::Read],
-            keep: Some(Duration::from_secs(720)),
+            rights: &[TopicRight::Read],
+            retention: Some(Duration::from_secs(720)),
         };
         let all = configuration.iter();
         let found = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let findings = judged(&used, &found.collect());
-        assert!(findings.iter().all(|one| one.verdict == Verdict::Warning));
+        let findings = check_retention(&used, &found.collect());
+        assert!(
+            findings
+                .iter()
+                .all(|one| one.verdict == CheckVerdict::Warning)
+        );
         assert!(findings.iter().all(|one| !one.advice.is_empty()));
-        findings.into_iter().map(|one| one.seen).collect()
+        findings.into_iter().map(|one| one.observed).collect()
     }
 
     #[test]

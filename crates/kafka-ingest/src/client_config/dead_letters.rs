@@ -2,11 +2,13 @@
 
 use rdkafka::ClientConfig;
 
-use super::{KafkaSettings, check, client, consumer};
+use super::{KafkaSettings, base_config, consumer_config, validate};
 use crate::StartError;
 
-/// What copies of dead letters are written with.
-pub(crate) fn dead_letters_producer(settings: &KafkaSettings) -> Result<ClientConfig, StartError> {
+/// Builds the configuration of the producer of dead letters.
+pub(crate) fn dead_letter_producer_config(
+    settings: &KafkaSettings,
+) -> Result<ClientConfig, StartError> {
     const PREFERRED: &[(&str, &str)] = &[
         ("queue.buffering.max.kbytes", "262144"),
         ("topic.metadata.refresh.interval.ms", "10000"),
@@ -20,32 +22,32 @@ pub(crate) fn dead_letters_producer(settings: &KafkaSettings) -> Result<ClientCo
         ("message.timeout.ms", "10000"),
         ("queue.buffering.max.messages", "1000"),
     ];
-    check(client(settings, PREFERRED, OWN)?)
+    validate(base_config(settings, PREFERRED, OWN)?)
 }
 
-/// What takes part in the group that names the owners of dead letters: it joins, reads nothing and
+/// Builds the configuration of the member of the group that names the owners of dead letters: it joins, reads nothing and
 /// commits nothing.
-pub(crate) fn dead_letters_election(
+pub(crate) fn owner_election_config(
     settings: &KafkaSettings,
     group_id: &str,
 ) -> Result<ClientConfig, StartError> {
-    let mut config = consumer(settings, group_id, false)?;
+    let mut config = consumer_config(settings, group_id, false)?;
     // What is there is not looked at.
     config.set("auto.offset.reset", "latest");
     if !settings.properties.contains_key("session.timeout.ms") {
         // An owner that is gone is noticed after this; the default is 45 s.
         config.set("session.timeout.ms", "10000");
     }
-    check(config)
+    validate(config)
 }
 
-/// What a stretch of a topic is read with: it says where a partition ends. Offsets are committed by
+/// Builds the configuration of a consumer of offset ranges: it reports the end of a partition. Offsets are committed by
 /// the reader, if at all.
-pub(crate) fn stretch_consumer(
+pub(crate) fn range_consumer_config(
     settings: &KafkaSettings,
     group_id: &str,
 ) -> Result<ClientConfig, StartError> {
-    let mut config = consumer(settings, group_id, false)?;
+    let mut config = consumer_config(settings, group_id, false)?;
     config.set("enable.partition.eof", "true");
-    check(config)
+    validate(config)
 }

@@ -1,15 +1,15 @@
-//! What the metrics of this crate are labelled with, where it is not a word of the types themselves.
+//! Defines the metric labels of this crate that are not words of the types themselves.
 
-/// Which librdkafka client is meant. The metric label.
+/// The role of a librdkafka client. The metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum ClientRole {
     Consumer,
     Producer,
     DeadLetters,
     Recall,
 }
 
-/// How a request to the registry ended. The metric label.
+/// The result of a request to the registry. The metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LookupResult {
     Ok,
@@ -19,7 +19,7 @@ pub(crate) enum LookupResult {
     Invalid,
 }
 
-impl Client {
+impl ClientRole {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
-use crate::events::{Client, Events};
+use crate::events::{ClientRole, Events};
 
 impl Events {
     /// A client without a connection is dropped, and a new one created from the bootstrap servers.
-    pub(crate) fn client_replaced(&self, client: Client, disconnected_for: Duration) {
-        self.instruments.kafka_clients_replaced.one(client.label());
-        self.instruments.errors.one("client_replaced");
+    pub(crate) fn client_replaced(&self, client: ClientRole, disconnected_for: Duration) {
+        self.instruments
+            .kafka_clients_replaced
+            .increment(client.label());
+        self.instruments.errors.increment("client_replaced");
         let seconds = disconnected_for.as_secs();
         warn!(
             client = client.label(),
@@ -20,7 +22,7 @@ impl Events {
     }
 
     /// New clients get no connection either, although a broker answers this process.
-    pub(crate) fn cut_off(&self, client: Client, disconnected_for: Duration) {
+    pub(crate) fn cut_off(&self, client: ClientRole, disconnected_for: Duration) {
         let seconds = disconnected_for.as_secs();
         error!(
             client = client.label(),

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::KafkaSettings;
-use crate::client_config::Security;
+use crate::client_config::KafkaSecurity;
 
 /// The addresses that are asked when no client of the process gets a connection.
 #[derive(Debug, Clone)]
@@ -19,30 +19,32 @@ pub(crate) struct BrokerProbe {
 
 impl BrokerProbe {
     /// The most addresses that are asked, so that a probe ends in time.
-    const MOST: usize = 3;
+    const MAX_ADDRESSES: usize = 3;
     /// The longest time for each to take the connection, and to answer.
-    const PATIENCE: Duration = Duration::from_secs(2);
+    const ADDRESS_TIMEOUT: Duration = Duration::from_secs(2);
     /// The longest time for all of them together, name servers included.
-    const LONGEST: Duration = Duration::from_secs(10);
+    const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
     /// The bootstrap servers, where connections are neither encrypted nor authenticated. Elsewhere a
     /// login or a certificate that all replicas share can be the cause, and nobody is asked.
     pub(crate) fn new(settings: &KafkaSettings) -> Self {
         let servers = settings.bootstrap_servers.split(',').map(str::trim);
         let addresses = match settings.security {
-            Security::Plaintext => servers
+            KafkaSecurity::Plaintext => servers
                 .filter(|server| !server.is_empty())
-                .take(Self::MOST)
+                .take(Self::MAX_ADDRESSES)
                 .map(str::to_owned)
                 .collect(),
-            Security::Tls(_) | Security::Sasl(_) | Security::SaslTls(..) => Vec::new(),
+            KafkaSecurity::Tls(_) | KafkaSecurity::Sasl(_) | KafkaSecurity::SaslTls(..) => {
+                Vec::new()
+            }
         };
         Self { addresses }
     }
 
     /// Tells whether a broker answers this process: one of `learned`, the addresses that a client knows
     /// from the brokers, or of the bootstrap servers where it knows none. Blocks for
-    /// [`Self::LONGEST`] at most: a name server that is away answers later than that.
+    /// [`Self::PROBE_TIMEOUT`] at most: a name server that is away answers later than that.
     pub(crate) fn is_answered(&self, learned: &[String]) -> bool {
         if self.addresses.is_empty() {
             return false;
@@ -52,47 +54,49 @@ impl BrokerProbe {
         } else {
             learned
         };
-        let asked: Vec<String> = asked.iter().take(Self::MOST).cloned().collect();
+        let asked: Vec<String> = asked.iter().take(Self::MAX_ADDRESSES).cloned().collect();
         let (tell, told) = sync_channel(1);
         // Left behind when it is late; the next one is asked minutes later.
         let asking = thread::Builder::new()
             .name("probe".to_owned())
             .spawn(move || {
                 let mut asked = asked.iter();
-                let answered = asked.any(|one| matches!(answers(one, Self::PATIENCE), Ok(true)));
+                let answered = asked
+                    .any(|one| matches!(is_broker_answering(one, Self::ADDRESS_TIMEOUT), Ok(true)));
                 // Nobody listens any more when it comes late.
                 tell.send(answered).unwrap_or_default();
             });
-        asking.is_ok() && told.recv_timeout(Self::LONGEST).unwrap_or(false)
+        asking.is_ok() && told.recv_timeout(Self::PROBE_TIMEOUT).unwrap_or(false)
     }
 }
 
 /// Sends an `ApiVersions` request, which every broker answers to everybody. A broker that is stopped
 /// takes the connection, too, and does not answer.
-fn answers(address: &str, patience: Duration) -> io::Result<bool> {
+fn is_broker_answering(address: &str, patience: Duration) -> io::Result<bool> {
     let Some(resolved) = address.to_socket_addrs()?.next() else {
         return Ok(false);
     };
     let mut broker = TcpStream::connect_timeout(&resolved, patience)?;
     broker.set_read_timeout(Some(patience))?;
     broker.set_write_timeout(Some(patience))?;
-    broker.write_all(&REQUEST)?;
+    broker.write_all(&API_VERSIONS_REQUEST)?;
     let mut head = [0; 8];
     broker.read_exact(&mut head)?;
     Ok(is_reply(head))
 }
 
-/// Tells whether these are the length and the correlation id of a reply to [`REQUEST`].
+/// Tells whether these are the length and the correlation id of a reply to [`API_VERSIONS_REQUEST`].
 fn is_reply(head: [u8; 8]) -> bool {
-    const LONGEST: u32 = 1 << 16;
+    const MAX_REPLY_LENGTH: u32 = 1 << 16;
     let [a, b, c, d, correlation @ ..] = head;
     let length = u32::from_be_bytes([a, b, c, d]);
-    (6..=LONGEST).contains(&length) && correlation == CORRELATION
+    (6..=MAX_REPLY_LENGTH).contains(&length) && correlation == CORRELATION_ID
 }
 
-const CORRELATION: [u8; 4] = *b"agw1";
+const CORRELATION_ID: [u8; 4] = *b"agw1";
 /// `ApiVersions`, version 0, without a client id, behind its length.
-const REQUEST: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, b'a', b'g', b'w', b'1', 0xff, 0xff];
+const API_VERSIONS_REQUEST: [u8; 14] =
+    [0, 0, 0, 10, 0, 18, 0, 0, b'a', b'g', b'w', b'1', 0xff, 0xff];
 
 #[cfg(test)]
 mod tests {
@@ -102,7 +106,7 @@ mod tests {
     use rdkafka::mocking::MockCluster;
 
     use super::*;
-    use crate::client_config::Tls;
+    use crate::client_config::TlsSettings;
 
     #[test]
     fn a_broker_that_serves_is_seen() {
@@ -118,7 +122,7 @@ mod tests {
         let stopped = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = stopped.local_addr().unwrap().to_string();
         let patience = Duration::from_millis(20);
-        assert!(answers(&address, patience).is_err());
+        assert!(is_broker_answering(&address, patience).is_err());
     }
 
     #[test]
@@ -134,7 +138,7 @@ mod tests {
                     .write_all(b"HTTP/1.1 400 ")
                     .unwrap()
             });
-            assert!(!answers(&address, BrokerProbe::PATIENCE).unwrap());
+            assert!(!is_broker_answering(&address, BrokerProbe::ADDRESS_TIMEOUT).unwrap());
         });
     }
 
@@ -142,7 +146,7 @@ mod tests {
     fn where_connections_are_encrypted_nobody_is_asked() {
         let cluster = MockCluster::new(1).unwrap();
         let settings = KafkaSettings {
-            security: Security::Tls(Tls::default()),
+            security: KafkaSecurity::Tls(TlsSettings::default()),
             ..KafkaSettings::new(cluster.bootstrap_servers())
         };
         assert!(!BrokerProbe::new(&settings).is_answered(&[cluster.bootstrap_servers()]));

@@ -25,12 +25,12 @@ pub(crate) struct ReplacementTimer {
 
 impl ReplacementTimer {
     /// The longest time before a replacement, as a multiple of the first.
-    const LONGEST: u32 = 10;
+    const MAX_TIMEOUT_FACTOR: u32 = 10;
     /// Replacements without a connection after which another is of no use, at least.
-    const HOPELESS_AFTER: u32 = 3;
+    const HOPELESS_AFTER_REPLACEMENTS: u32 = 3;
     /// The longest a thread waits between two checks. What is above it was no time in which a client
     /// could connect: the process did not run.
-    const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+    const MAX_CHECK_GAP: Duration = Duration::from_secs(20);
 
     /// Starts with a client created at `now`; `random` is uniform in 0..1.
     pub(crate) fn new(timeout: Duration, now: Instant, random: f64) -> Self {
@@ -50,7 +50,7 @@ impl ReplacementTimer {
     pub(crate) fn is_due(&mut self, now: Instant, connected_at: Option<Instant>) -> bool {
         let paused = now.saturating_duration_since(self.checked_at);
         self.checked_at = now;
-        if paused > Self::LONGEST_PAUSE {
+        if paused > Self::MAX_CHECK_GAP {
             self.client_since += paused;
             self.connected_at += paused;
         }
@@ -60,7 +60,7 @@ impl ReplacementTimer {
             self.was_connected = true;
             self.replacements = 0;
         }
-        now.saturating_duration_since(self.client_since) >= self.allowance()
+        now.saturating_duration_since(self.client_since) >= self.current_timeout()
     }
 
     /// Notes that a client which was due is replaced; the next gets twice as long, up to a limit.
@@ -86,14 +86,16 @@ impl ReplacementTimer {
     /// may be misconfigured, and a new process would not be connected either.
     pub(crate) fn is_hopeless(&self, now: Instant) -> bool {
         self.was_connected
-            && self.replacements >= Self::HOPELESS_AFTER
-            && self.disconnected_for(now) >= self.timeout * Self::LONGEST
+            && self.replacements >= Self::HOPELESS_AFTER_REPLACEMENTS
+            && self.disconnected_for(now) >= self.timeout * Self::MAX_TIMEOUT_FACTOR
     }
 
     /// The present client's time: never below its step, at most a quarter above it, so that replicas
     /// that were cut off together do not come back together.
-    fn allowance(&self) -> Duration {
-        let factor = 2_u32.saturating_pow(self.replacements).min(Self::LONGEST);
+    fn current_timeout(&self) -> Duration {
+        let factor = 2_u32
+            .saturating_pow(self.replacements)
+            .min(Self::MAX_TIMEOUT_FACTOR);
         self.timeout
             .saturating_mul(factor)
             .mul_f64(1.0 + self.jitter / 4.0)

@@ -7,42 +7,42 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 
-use super::{Finder, Patience, UnreadableBatch};
-use crate::assignment::Start;
+use super::{SearchDeadline, UnreadableBatch, UnreadableBatchFinder};
+use crate::assignment::StartPosition;
 use crate::backoff::Backoff;
-use crate::stop::{Stop, StopAsked, stop};
+use crate::stop_signal::{StopHandle, StopSignal, stop_channel};
 
 /// Looks for unreadable batches, one search at a time. Its thread starts with the first search and ends,
 /// within some 100 ms, when this is dropped.
-pub(crate) struct BackgroundFinder {
+pub(crate) struct BackgroundBatchFinder {
     config: ClientConfig,
     topic: Arc<str>,
-    thread: Option<Running>,
-    search: Search,
+    thread: Option<FinderThread>,
+    search: SearchState,
     backoff: Backoff,
 }
 
 /// The state of the searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Search {
+enum SearchState {
     /// None is under way, and none starts before this time.
     NotBefore(Instant),
     /// One is under way.
-    UnderWay,
+    Running,
     /// One is under way whose outcome is about positions that do not hold any more.
     Outdated,
 }
 
-struct Running {
-    requests: SyncSender<Vec<(i32, Start)>>,
+struct FinderThread {
+    requests: SyncSender<Vec<(i32, StartPosition)>>,
     found: Receiver<Vec<UnreadableBatch>>,
-    stop: StopAsked,
+    stop: StopHandle,
     thread: JoinHandle<()>,
 }
 
-impl BackgroundFinder {
+impl BackgroundBatchFinder {
     /// The longest time for one search.
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const SEARCH_TIMEOUT: Duration = Duration::from_secs(30);
     /// The pause after a search that found nothing.
     const FIRST_WAIT: Duration = Duration::from_millis(500);
     const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -53,68 +53,68 @@ impl BackgroundFinder {
             config: config.clone(),
             topic: Arc::clone(topic),
             thread: None,
-            search: Search::NotBefore(Instant::now()),
+            search: SearchState::NotBefore(Instant::now()),
             backoff: Backoff::new(Self::FIRST_WAIT, Self::LONGEST_WAIT),
         }
     }
 
     /// Starts a search from `starts`, unless one is under way or has just found nothing.
-    pub(crate) fn look(&mut self, now: Instant, starts: Vec<(i32, Start)>) {
+    pub(crate) fn start_search(&mut self, now: Instant, starts: Vec<(i32, StartPosition)>) {
         match self.search {
-            Search::NotBefore(time) if time <= now => {}
-            Search::NotBefore(_) | Search::UnderWay | Search::Outdated => return,
+            SearchState::NotBefore(time) if time <= now => {}
+            SearchState::NotBefore(_) | SearchState::Running | SearchState::Outdated => return,
         }
         if self.thread.is_none() {
-            self.thread = Running::start(&self.config, &self.topic);
+            self.thread = FinderThread::start(&self.config, &self.topic);
         }
         let sent = self.thread.as_ref().map(|it| it.requests.try_send(starts));
         match sent {
-            Some(Ok(())) => self.search = Search::UnderWay,
+            Some(Ok(())) => self.search = SearchState::Running,
             Some(Err(_)) | None => {
                 self.thread = None;
-                self.wait(now);
+                self.schedule_next(now);
             }
         }
     }
 
     /// Forgets the search that is under way: reading stands elsewhere now.
-    pub(crate) fn forget(&mut self) {
-        if self.search == Search::UnderWay {
-            self.search = Search::Outdated;
+    pub(crate) fn discard_search(&mut self) {
+        if self.search == SearchState::Running {
+            self.search = SearchState::Outdated;
         }
     }
 
     /// Returns what a search has found, once.
-    pub(crate) fn poll(&mut self, now: Instant) -> Vec<UnreadableBatch> {
+    pub(crate) fn poll_found(&mut self, now: Instant) -> Vec<UnreadableBatch> {
         let Some(running) = &self.thread else {
             return Vec::new();
         };
         let Ok(found) = running.found.try_recv() else {
             return Vec::new();
         };
-        let outdated = self.search == Search::Outdated;
+        let outdated = self.search == SearchState::Outdated;
         if found.is_empty() {
-            self.wait(now);
+            self.schedule_next(now);
         } else {
-            self.backoff.succeeded();
-            self.search = Search::NotBefore(now);
+            self.backoff.reset();
+            self.search = SearchState::NotBefore(now);
         }
         if outdated { Vec::new() } else { found }
     }
 
-    fn wait(&mut self, now: Instant) {
-        let wait = self.backoff.after_failure(rand::random());
-        self.search = Search::NotBefore(now + wait);
+    fn schedule_next(&mut self, now: Instant) {
+        let wait = self.backoff.next_wait(rand::random());
+        self.search = SearchState::NotBefore(now + wait);
     }
 }
 
-impl Running {
+impl FinderThread {
     /// `None` when the system gives no thread.
     fn start(config: &ClientConfig, topic: &Arc<str>) -> Option<Self> {
-        let (stop, asked) = stop();
+        let (stop, asked) = stop_channel();
         let (requests, coming) = sync_channel(1);
         let (telling, found) = sync_channel(1);
-        let mut finder = Finder::new(config, Arc::clone(topic));
+        let mut finder = UnreadableBatchFinder::new(config, Arc::clone(topic));
         let thread = thread::Builder::new()
             .name("unreadable".to_owned())
             .spawn(move || run(&mut finder, &coming, &telling, &asked))
@@ -129,14 +129,14 @@ impl Running {
 }
 
 fn run(
-    finder: &mut Finder,
-    requests: &Receiver<Vec<(i32, Start)>>,
+    finder: &mut UnreadableBatchFinder,
+    requests: &Receiver<Vec<(i32, StartPosition)>>,
     telling: &SyncSender<Vec<UnreadableBatch>>,
-    stop: &Stop,
+    stop: &StopSignal,
 ) {
     for starts in requests {
-        let patience = Patience {
-            until: Instant::now() + BackgroundFinder::PATIENCE,
+        let patience = SearchDeadline {
+            until: Instant::now() + BackgroundBatchFinder::SEARCH_TIMEOUT,
             stop: Some(stop),
         };
         if telling.send(finder.find(&starts, &patience)).is_err() {
@@ -145,12 +145,12 @@ fn run(
     }
 }
 
-impl Drop for BackgroundFinder {
+impl Drop for BackgroundBatchFinder {
     fn drop(&mut self) {
         let Some(running) = self.thread.take() else {
             return;
         };
-        let Running {
+        let FinderThread {
             requests,
             found,
             stop,

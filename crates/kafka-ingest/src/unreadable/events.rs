@@ -4,16 +4,16 @@ use tracing::error;
 
 use super::UnreadableBatch;
 use crate::dead_letter::BATCH_UNREADABLE;
-use crate::events::{Client, Events};
+use crate::events::{ClientRole, Events};
 
 impl Events {
     /// A batch was stepped over that cannot be unpacked, by this client or any other of its kind.
     /// Everything before and behind it is read.
-    pub(crate) fn stepped_over(&self, client: Client, topic: &str, batch: &UnreadableBatch) {
+    pub(crate) fn batch_skipped(&self, client: ClientRole, topic: &str, batch: &UnreadableBatch) {
         let client = client.label();
-        self.instruments.unreadable_batches.one(client);
-        self.instruments.errors.one(BATCH_UNREADABLE);
-        if let Some(held_back) = self.admit(BATCH_UNREADABLE, client) {
+        self.instruments.unreadable_batches.increment(client);
+        self.instruments.errors.increment(BATCH_UNREADABLE);
+        if let Some(held_back) = self.admit_log_line(BATCH_UNREADABLE, client) {
             let (partition, first, last) = (batch.partition, batch.first, batch.next - 1);
             error!(
                 client,

@@ -15,19 +15,19 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::search::{BatchSearch, Outcome, Step};
-use super::{UnreadableBatch, is_unreadable};
-use crate::assignment::Start;
+use super::search::{BatchSearch, ProbeOutcome, SearchStep};
+use super::{UnreadableBatch, is_unreadable_batch};
+use crate::assignment::StartPosition;
 use crate::backoff::Backoff;
-use crate::client_context::Silent;
-use crate::native::Polled;
-use crate::positions;
-use crate::steady_consumer::SteadyConsumer;
-use crate::stop::Stop;
+use crate::client_context::SilentContext;
+use crate::librdkafka::PolledPosition;
+use crate::monotonic_consumer::MonotonicConsumer;
+use crate::stop_signal::StopSignal;
+use crate::topic_offsets;
 
 /// Finds unreadable batches. Its clients live for one search: an idle one could lose its brokers, and nobody would
 /// notice.
-pub(crate) struct Finder {
+pub(crate) struct UnreadableBatchFinder {
     /// Reads what the reader reads.
     committed: ClientConfig,
     /// Reads the records of every transaction.
@@ -36,21 +36,21 @@ pub(crate) struct Finder {
 }
 
 /// The end of a search's time, and the signal that ends it before.
-pub(crate) struct Patience<'a> {
+pub(crate) struct SearchDeadline<'a> {
     pub(crate) until: Instant,
-    pub(crate) stop: Option<&'a Stop>,
+    pub(crate) stop: Option<&'a StopSignal>,
 }
 
-/// The search was ended by its [`Patience`], or Kafka does not answer.
-struct GivenUp;
+/// The search was ended by its [`SearchDeadline`], or Kafka does not answer.
+struct SearchAborted;
 
-impl Finder {
+impl UnreadableBatchFinder {
     /// The most batches of a partition that one search finds.
-    const BATCHES: usize = 64;
+    const MAX_BATCHES: usize = 64;
     /// The time for which a search waits for the partitions to say something; idle ones say that they end.
-    const SURVEY: Duration = Duration::from_secs(3);
+    const SURVEY_TIMEOUT: Duration = Duration::from_secs(3);
     /// The longest time for one look.
-    const LOOK: Duration = Duration::from_secs(5);
+    const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
     const FIRST_WAIT: Duration = Duration::from_millis(200);
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -85,8 +85,8 @@ impl Finder {
     /// in time; by partition, each behind the one before it.
     pub(crate) fn find(
         &mut self,
-        starts: &[(i32, Start)],
-        patience: &Patience<'_>,
+        starts: &[(i32, StartPosition)],
+        patience: &SearchDeadline<'_>,
     ) -> Vec<UnreadableBatch> {
         let mut found = Vec::new();
         // What was found before the search was given up holds.
@@ -97,15 +97,15 @@ impl Finder {
 
     fn search(
         &self,
-        starts: &[(i32, Start)],
-        patience: &Patience<'_>,
+        starts: &[(i32, StartPosition)],
+        patience: &SearchDeadline<'_>,
         found: &mut Vec<UnreadableBatch>,
-    ) -> Result<(), GivenUp> {
+    ) -> Result<(), SearchAborted> {
         let committed = self.client(&self.committed)?;
-        let survey = self.look(&committed, patience);
+        let survey = self.probe(&committed, patience);
         let mut batches = Vec::new();
-        for (partition, outcome) in survey.at_all(starts)? {
-            if let Outcome::Unreadable { batch } = outcome {
+        for (partition, outcome) in survey.probe_partitions(starts)? {
+            if let ProbeOutcome::Unreadable { batch } = outcome {
                 let mut starts = starts.iter();
                 batches.extend(
                     starts
@@ -118,7 +118,7 @@ impl Finder {
             return Ok(());
         }
         let uncommitted = self.client(&self.uncommitted)?;
-        let probe = self.look(&uncommitted, patience);
+        let probe = self.probe(&uncommitted, patience);
         for ((partition, position), batch) in batches {
             self.find_ends(&survey, &probe, (partition, position, batch), found)?;
         }
@@ -128,15 +128,15 @@ impl Finder {
     /// Finds the batch at a position and those right behind it.
     fn find_ends(
         &self,
-        survey: &Look<'_>,
-        probe: &Look<'_>,
-        (partition, mut position, mut batch): (i32, Start, i64),
+        survey: &PartitionProbe<'_>,
+        probe: &PartitionProbe<'_>,
+        (partition, mut position, mut batch): (i32, StartPosition, i64),
         found: &mut Vec<UnreadableBatch>,
-    ) -> Result<(), GivenUp> {
-        for number in 0..Self::BATCHES {
+    ) -> Result<(), SearchAborted> {
+        for number in 0..Self::MAX_BATCHES {
             // A fault that passes is waited for once, not for each batch behind it.
             let waits = number == 0;
-            let Some(next) = probe.end_of(partition, position, batch, waits)? else {
+            let Some(next) = probe.find_end(partition, position, batch, waits)? else {
                 return Ok(());
             };
             found.push(UnreadableBatch {
@@ -145,25 +145,31 @@ impl Finder {
                 first: batch,
                 next,
             });
-            position = Start::At(next);
-            match survey.at_all(&[(partition, position)])?.get(&partition) {
-                Some(Outcome::Unreadable { batch: another }) => batch = *another,
-                Some(Outcome::Record | Outcome::End) | None => return Ok(()),
+            position = StartPosition::At(next);
+            match survey
+                .probe_partitions(&[(partition, position)])?
+                .get(&partition)
+            {
+                Some(ProbeOutcome::Unreadable { batch: another }) => batch = *another,
+                Some(ProbeOutcome::Record | ProbeOutcome::End) | None => return Ok(()),
             }
         }
         Ok(())
     }
 
-    fn client(&self, config: &ClientConfig) -> Result<SteadyConsumer<Silent>, GivenUp> {
-        SteadyConsumer::create(config, Silent).map_err(|_| GivenUp)
+    fn client(
+        &self,
+        config: &ClientConfig,
+    ) -> Result<MonotonicConsumer<SilentContext>, SearchAborted> {
+        MonotonicConsumer::create(config, SilentContext).map_err(|_| SearchAborted)
     }
 
-    fn look<'a>(
+    fn probe<'a>(
         &'a self,
-        client: &'a SteadyConsumer<Silent>,
-        patience: &'a Patience<'a>,
-    ) -> Look<'a> {
-        Look {
+        client: &'a MonotonicConsumer<SilentContext>,
+        patience: &'a SearchDeadline<'a>,
+    ) -> PartitionProbe<'a> {
+        PartitionProbe {
             client,
             topic: &self.topic,
             patience,
@@ -172,71 +178,81 @@ impl Finder {
 }
 
 /// A client, and what it looks at.
-struct Look<'a> {
-    client: &'a SteadyConsumer<Silent>,
+struct PartitionProbe<'a> {
+    client: &'a MonotonicConsumer<SilentContext>,
     topic: &'a str,
-    patience: &'a Patience<'a>,
+    patience: &'a SearchDeadline<'a>,
 }
 
-impl Look<'_> {
+impl PartitionProbe<'_> {
     /// Returns the first offset behind a batch; `None` when it can be read after all.
-    fn end_of(
+    fn find_end(
         &self,
         partition: i32,
-        position: Start,
+        position: StartPosition,
         batch: i64,
         waits: bool,
-    ) -> Result<Option<i64>, GivenUp> {
+    ) -> Result<Option<i64>, SearchAborted> {
         let at = match position {
             // In front of the batch stands what the reader does not see.
-            Start::At(offset) => offset.max(batch),
-            Start::Beginning => batch,
+            StartPosition::At(offset) => offset.max(batch),
+            StartPosition::Beginning => batch,
         };
-        let mut backoff = Backoff::new(Finder::FIRST_WAIT, Finder::LONGEST_WAIT);
+        let mut backoff = Backoff::new(
+            UnreadableBatchFinder::FIRST_WAIT,
+            UnreadableBatchFinder::LONGEST_WAIT,
+        );
         let mut search = BatchSearch::new(at, batch);
         loop {
             let offset = match search.next_step() {
-                Step::Retry => {
+                SearchStep::Retry => {
                     if waits {
-                        self.patience.wait(backoff.after_failure(rand::random()))?;
+                        self.patience.sleep(backoff.next_wait(rand::random()))?;
                     }
                     at
                 }
-                Step::Look(offset) => offset,
-                Step::Found(next) => return Ok(Some(next)),
-                Step::Readable => return Ok(None),
+                SearchStep::Read(offset) => offset,
+                SearchStep::Found(next) => return Ok(Some(next)),
+                SearchStep::Readable => return Ok(None),
             };
-            search.on_outcome(self.at(partition, offset)?);
+            search.on_outcome(self.probe_offset(partition, offset)?);
         }
     }
 
-    fn at(&self, partition: i32, offset: i64) -> Result<Outcome, GivenUp> {
-        let until = Instant::now() + Finder::LOOK;
-        let mut outcomes = self.outcomes(&[(partition, Start::At(offset))], until)?;
-        outcomes.remove(&partition).ok_or(GivenUp)
+    fn probe_offset(&self, partition: i32, offset: i64) -> Result<ProbeOutcome, SearchAborted> {
+        let until = Instant::now() + UnreadableBatchFinder::PROBE_TIMEOUT;
+        let mut outcomes =
+            self.collect_outcomes(&[(partition, StartPosition::At(offset))], until)?;
+        outcomes.remove(&partition).ok_or(SearchAborted)
     }
 
-    fn at_all(&self, starts: &[(i32, Start)]) -> Result<BTreeMap<i32, Outcome>, GivenUp> {
-        self.outcomes(starts, Instant::now() + Finder::SURVEY)
+    fn probe_partitions(
+        &self,
+        starts: &[(i32, StartPosition)],
+    ) -> Result<BTreeMap<i32, ProbeOutcome>, SearchAborted> {
+        self.collect_outcomes(
+            starts,
+            Instant::now() + UnreadableBatchFinder::SURVEY_TIMEOUT,
+        )
     }
 
     /// Returns what came first in each partition; those that say nothing in time are left out.
-    fn outcomes(
+    fn collect_outcomes(
         &self,
-        starts: &[(i32, Start)],
+        starts: &[(i32, StartPosition)],
         until: Instant,
-    ) -> Result<BTreeMap<i32, Outcome>, GivenUp> {
-        let list = positions::list(self.topic, starts.iter().copied());
+    ) -> Result<BTreeMap<i32, ProbeOutcome>, SearchAborted> {
+        let list = topic_offsets::position_list(self.topic, starts.iter().copied());
         let assigned = list.and_then(|list| self.client.assign(&list));
-        assigned.map_err(|_| GivenUp)?;
+        assigned.map_err(|_| SearchAborted)?;
         let mut outcomes = BTreeMap::new();
         while outcomes.len() < starts.len() && Instant::now() < until {
-            self.patience.check()?;
+            self.patience.check_deadline()?;
             let Some(polled) = self.client.poll_position(STEP) else {
                 continue;
             };
             let start = starts.iter().find(|(one, _)| *one == polled.partition);
-            if let Some(outcome) = start.and_then(|(_, start)| outcome(polled, *start)) {
+            if let Some(outcome) = start.and_then(|(_, start)| outcome_of(polled, *start)) {
                 outcomes.entry(polled.partition).or_insert(outcome);
             }
         }
@@ -245,26 +261,26 @@ impl Look<'_> {
 }
 
 /// Returns what was polled as the outcome of reading from `start`; `None` for what says nothing of it.
-fn outcome(polled: Polled, start: Start) -> Option<Outcome> {
+fn outcome_of(polled: PolledPosition, start: StartPosition) -> Option<ProbeOutcome> {
     match polled.error {
-        None => Some(Outcome::Record),
-        Some(RDKafkaErrorCode::PartitionEOF) => Some(Outcome::End),
+        None => Some(ProbeOutcome::Record),
+        Some(RDKafkaErrorCode::PartitionEOF) => Some(ProbeOutcome::End),
         // One of an earlier look names another offset.
         Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-            (start == Start::At(polled.offset)).then_some(Outcome::End)
+            (start == StartPosition::At(polled.offset)).then_some(ProbeOutcome::End)
         }
-        Some(code) if is_unreadable(code) => Some(Outcome::Unreadable {
+        Some(code) if is_unreadable_batch(code) => Some(ProbeOutcome::Unreadable {
             batch: polled.offset,
         }),
         Some(_) => None,
     }
 }
 
-impl Patience<'_> {
-    fn check(&self) -> Result<(), GivenUp> {
-        let stopped = self.stop.is_some_and(Stop::is_asked);
+impl SearchDeadline<'_> {
+    fn check_deadline(&self) -> Result<(), SearchAborted> {
+        let stopped = self.stop.is_some_and(StopSignal::is_requested);
         if stopped || Instant::now() >= self.until {
-            return Err(GivenUp);
+            return Err(SearchAborted);
         }
         Ok(())
     }
@@ -273,12 +289,12 @@ impl Patience<'_> {
         clippy::disallowed_methods,
         reason = "a pause before the next try; `replay` has no stop whose event could end it"
     )]
-    fn wait(&self, time: Duration) -> Result<(), GivenUp> {
+    fn sleep(&self, time: Duration) -> Result<(), SearchAborted> {
         match self.stop {
             Some(stop) => drop(stop.wait(time)),
             None => thread::sleep(time),
         }
-        self.check()
+        self.check_deadline()
     }
 }
 

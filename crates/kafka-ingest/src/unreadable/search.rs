@@ -8,7 +8,7 @@
 
 /// The first thing that came when a partition was read from an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum ProbeOutcome {
     /// A record.
     Record,
     /// An error that names the batch it stands for.
@@ -22,11 +22,11 @@ pub(crate) enum Outcome {
 
 /// The next thing that the search wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum SearchStep {
     /// Read from the position once more, after a wait.
     Retry,
     /// Read from this offset.
-    Look(i64),
+    Read(i64),
     /// The batch ends before this offset.
     Found(i64),
     /// The record at the position can be read after all.
@@ -64,33 +64,33 @@ impl BatchSearch {
     }
 
     /// Returns what to do next; its outcome goes to [`Self::on_outcome`].
-    pub(crate) fn next_step(&self) -> Step {
+    pub(crate) fn next_step(&self) -> SearchStep {
         if self.readable {
-            return Step::Readable;
+            return SearchStep::Readable;
         }
         if self.retries > 0 {
-            return Step::Retry;
+            return SearchStep::Retry;
         }
         match self.outside {
-            None => Step::Look(self.inside.saturating_add(self.stride)),
-            Some(outside) if outside - self.inside <= 1 => Step::Found(outside),
-            Some(outside) => Step::Look(self.inside + (outside - self.inside) / 2),
+            None => SearchStep::Read(self.inside.saturating_add(self.stride)),
+            Some(outside) if outside - self.inside <= 1 => SearchStep::Found(outside),
+            Some(outside) => SearchStep::Read(self.inside + (outside - self.inside) / 2),
         }
     }
 
     /// Takes what came of the last step.
-    pub(crate) fn on_outcome(&mut self, outcome: Outcome) {
-        let same = outcome == Outcome::Unreadable { batch: self.batch };
+    pub(crate) fn on_outcome(&mut self, outcome: ProbeOutcome) {
+        let same = outcome == ProbeOutcome::Unreadable { batch: self.batch };
         match self.next_step() {
-            Step::Retry if same => self.retries -= 1,
+            SearchStep::Retry if same => self.retries -= 1,
             // Whatever stands there now, it is not what failed before.
-            Step::Retry => self.readable = true,
-            Step::Look(offset) if same => {
+            SearchStep::Retry => self.readable = true,
+            SearchStep::Read(offset) if same => {
                 self.inside = offset;
                 self.stride = self.stride.saturating_mul(2);
             }
-            Step::Look(offset) => self.outside = Some(offset),
-            Step::Found(_) | Step::Readable => {}
+            SearchStep::Read(offset) => self.outside = Some(offset),
+            SearchStep::Found(_) | SearchStep::Readable => {}
         }
     }
 }
@@ -103,27 +103,27 @@ mod tests {
     struct Log(Vec<(i64, i64, bool)>);
 
     impl Log {
-        fn read(&self, from: i64) -> Outcome {
+        fn read(&self, from: i64) -> ProbeOutcome {
             let next = self.0.iter().find(|(_, last, _)| *last >= from);
             match next {
-                None => Outcome::End,
-                Some((_, _, true)) => Outcome::Record,
-                Some((first, _, false)) => Outcome::Unreadable { batch: *first },
+                None => ProbeOutcome::End,
+                Some((_, _, true)) => ProbeOutcome::Record,
+                Some((first, _, false)) => ProbeOutcome::Unreadable { batch: *first },
             }
         }
 
         /// Returns the end of the batch at `position` as the search finds it, and the number of looks.
         fn search(&self, position: i64) -> (Option<i64>, u32) {
-            let Outcome::Unreadable { batch } = self.read(position) else {
+            let ProbeOutcome::Unreadable { batch } = self.read(position) else {
                 panic!("nothing to search for")
             };
             let mut search = BatchSearch::new(position, batch);
             for looks in 1.. {
                 let outcome = match search.next_step() {
-                    Step::Retry => self.read(position),
-                    Step::Look(offset) => self.read(offset),
-                    Step::Found(next) => return (Some(next), looks),
-                    Step::Readable => return (None, looks),
+                    SearchStep::Retry => self.read(position),
+                    SearchStep::Read(offset) => self.read(offset),
+                    SearchStep::Found(next) => return (Some(next), looks),
+                    SearchStep::Readable => return (None, looks),
                 };
                 search.on_outcome(outcome);
             }
@@ -172,28 +172,28 @@ mod tests {
     fn a_batch_is_given_up_after_a_few_tries_and_not_before() {
         let mut search = BatchSearch::new(7, 7);
         let mut reads = 1;
-        while search.next_step() == Step::Retry {
-            search.on_outcome(Outcome::Unreadable { batch: 7 });
+        while search.next_step() == SearchStep::Retry {
+            search.on_outcome(ProbeOutcome::Unreadable { batch: 7 });
             reads += 1;
         }
         assert_eq!(
             (reads, search.next_step()),
-            (BatchSearch::TRIES, Step::Look(8))
+            (BatchSearch::TRIES, SearchStep::Read(8))
         );
     }
 
     #[test]
     fn what_can_be_read_at_a_later_try_is_not_stepped_over() {
         for outcome in [
-            Outcome::Record,
-            Outcome::End,
+            ProbeOutcome::Record,
+            ProbeOutcome::End,
             // Another log, or one that was cut meanwhile.
-            Outcome::Unreadable { batch: 9 },
+            ProbeOutcome::Unreadable { batch: 9 },
         ] {
             let mut search = BatchSearch::new(7, 7);
-            search.on_outcome(Outcome::Unreadable { batch: 7 });
+            search.on_outcome(ProbeOutcome::Unreadable { batch: 7 });
             search.on_outcome(outcome);
-            assert_eq!(search.next_step(), Step::Readable);
+            assert_eq!(search.next_step(), SearchStep::Readable);
         }
     }
 }

@@ -8,7 +8,7 @@ use kafka_ingest::{AnswerSink, ConsumerHandle, ConsumerSettings, KafkaResponseCo
 use telemetry::Metrics;
 use types::{Answer, AnswerBody, QuestionId, RecordPosition, TraceContext};
 
-/// What a sink was given so far. Every session is here but those whose id begins with `foreign`.
+/// A sink that records its answers. Every session is here but those whose id begins with `foreign`.
 #[derive(Debug, Default)]
 pub(crate) struct Answers(Mutex<Vec<(Answer, Option<TraceContext>)>>);
 
@@ -20,11 +20,11 @@ impl AnswerSink for Answers {
         self.0.lock().unwrap().push((answer, trace));
     }
 
-    fn is_here(&self, wire_id: &str) -> bool {
+    fn is_session_known(&self, wire_id: &str) -> bool {
         !wire_id.starts_with("foreign")
     }
 
-    fn awaits(&self, _: QuestionId) -> bool {
+    fn is_question_awaited(&self, _: QuestionId) -> bool {
         false
     }
 }
@@ -46,7 +46,7 @@ impl Answers {
         self.all().into_iter().map(text).collect()
     }
 
-    /// Where they stood, in the order they came.
+    /// Returns the positions of the answers, in the order they came.
     pub(crate) fn positions(&self) -> Vec<RecordPosition> {
         let all = self.all().into_iter();
         all.map(|(answer, _)| answer.position).collect()

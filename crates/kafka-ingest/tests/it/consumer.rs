@@ -9,7 +9,7 @@ use kafka_ingest::{
 use rdkafka::message::OwnedHeaders;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use telemetry::Metrics;
-use types::{AnswerFloor, QuestionIdEcho, RecordPosition};
+use types::{MinOffsets, QuestionIdEcho, RecordPosition};
 
 use crate::answers::{Answers, PANIC, Reading, eventually};
 use crate::kafka::{Stack, avro, header};
@@ -47,7 +47,7 @@ async fn what_was_there_before_is_not_read_and_everything_after_is() {
         stack.write(partition, &avro(schema, "s", "before")).await;
     }
     let reading = Reading::positioned(stack.settings()).await;
-    assert_eq!(reading.handle.floor(), AnswerFloor::new([2, 1]));
+    assert_eq!(reading.handle.min_offsets(), MinOffsets::new([2, 1]));
     let written = [
         stack.write(1, &avro(schema, "s", "after")).await,
         stack.write(0, &avro(schema, "s", "after")).await,
@@ -91,12 +91,12 @@ async fn the_floor_is_above_every_answer_that_was_handed_over() {
         let at = stack.write(0, &avro(schema, "s", "answer")).await;
         let arrived = || reading.answers.positions().len() == number + 1;
         eventually("it comes", arrived).await;
-        assert!(reading.handle.floor().excludes(at), "{at:?}");
+        assert!(reading.handle.min_offsets().excludes(at), "{at:?}");
         let next = RecordPosition {
             offset: at.offset + 1,
             ..at
         };
-        assert!(!reading.handle.floor().excludes(next), "{next:?}");
+        assert!(!reading.handle.min_offsets().excludes(next), "{next:?}");
     }
     reading.handle.stop().await;
 }
@@ -110,7 +110,7 @@ async fn invalid_values_of_every_kind_are_skipped_and_the_valid_ones_between_arr
     let other = r#"{"type":"record","name":"R","fields":[{"name":"x","type":"string"}]}"#;
     let other = stack.registry.register("other", other).unwrap();
     let mut settings = stack.settings();
-    settings.schema_not_found_for = Duration::ZERO;
+    settings.schema_not_found_timeout = Duration::ZERO;
     settings.max_answer_bytes = 1_000;
     let reading = Reading::positioned(settings).await;
 

@@ -1,12 +1,13 @@
-//! What nobody can decode is copied, once over all replicas, and can be put back.
+//! Tests that records nobody can decode are copied, once over all replicas, and can be put back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use embedded::Fault;
-use kafka_ingest::status::{DeadLetterTrouble, Missing};
+use embedded::RegistryFault;
+use kafka_ingest::status::{DeadLetterTask, MissingPrerequisite};
 use kafka_ingest::{
-    ConsumerSettings, Replay, ReplayError, ReplayMode, ReplaySettings, ReplaySummary, Selection,
+    ConsumerSettings, Replay, ReplayError, ReplayMode, ReplaySelection, ReplaySettings,
+    ReplaySummary,
 };
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -28,12 +29,12 @@ async fn with_topics(partitions: i32) -> Stack {
 fn settings(stack: &Stack) -> ConsumerSettings {
     ConsumerSettings {
         dead_letter_topic: Some(DEAD.to_owned()),
-        schema_not_found_for: Duration::ZERO,
+        schema_not_found_timeout: Duration::ZERO,
         ..stack.settings()
     }
 }
 
-/// What identifies a copy, of all there are.
+/// Returns the identities of all copies.
 fn origins(copies: &[Copy]) -> Vec<(String, String, String)> {
     let of = |copy: &Copy| {
         let said = |name: &str| copy.last(name).unwrap_or_default();
@@ -62,7 +63,7 @@ async fn copies(stack: &Stack, count: usize) -> Vec<Copy> {
 fn replay(
     stack: &Stack,
     mode: ReplayMode,
-    selection: Selection,
+    selection: ReplaySelection,
 ) -> (Result<(), ReplayError>, ReplaySummary) {
     let mut replay = Replay::new(ReplaySettings {
         kafka: stack.settings().kafka,
@@ -195,12 +196,12 @@ async fn a_missing_topic_is_named_holds_up_no_answer_and_loses_no_letter() {
     let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     stack.cluster.topic_error(DEAD, unknown).unwrap();
     let reading = Reading::positioned(settings(&stack)).await;
-    let missing = Missing::Topic {
+    let missing = MissingPrerequisite::Topic {
         topic: DEAD.to_owned(),
     };
     reading
         .until("named", |status| {
-            status.dead_letters.get(&DeadLetterTrouble::Topic) == Some(&missing)
+            status.dead_letters.get(&DeadLetterTask::Topic) == Some(&missing)
         })
         .await;
     assert!(
@@ -229,7 +230,7 @@ async fn what_kafka_did_not_take_is_named_and_written_once_it_does() {
     let reading = Reading::positioned(settings(&stack)).await;
     stack.write(0, b"the group has an owner").await;
     copies(&stack, 1).await;
-    stack.registry.set_fault(Fault::Unavailable503);
+    stack.registry.set_fault(RegistryFault::Unavailable503);
     stack.write(0, &avro(4_000, "s", "no such schema")).await;
     let parked = "answer_gateway_parked_records";
     eventually("it waits", || reading.count(parked, "used") == 1.0).await;
@@ -238,14 +239,14 @@ async fn what_kafka_did_not_take_is_named_and_written_once_it_does() {
     stack
         .cluster
         .request_errors(RDKafkaApiKey::Produce, &[denied]);
-    stack.registry.set_fault(Fault::None);
-    let right = Missing::TopicRight {
+    stack.registry.set_fault(RegistryFault::None);
+    let right = MissingPrerequisite::TopicRights {
         topic: DEAD.to_owned(),
         rights: "Describe, Read and Write",
     };
     reading
         .until("named", |status| {
-            status.dead_letters.get(&DeadLetterTrouble::Write) == Some(&right)
+            status.dead_letters.get(&DeadLetterTask::Write) == Some(&right)
         })
         .await;
     assert_eq!(copies(&stack, 2).await.len(), 2);
@@ -263,7 +264,7 @@ async fn what_kafka_did_not_take_is_named_and_written_once_it_does() {
 async fn a_repair_and_a_replay_bring_the_answer_and_a_second_replay_brings_nothing() {
     let stack = with_topics(2).await;
     let mut settings = settings(&stack);
-    settings.schema_refused_for = Duration::from_millis(1);
+    settings.schema_refusal_ttl = Duration::from_millis(1);
     let reading = Reading::positioned(settings).await;
     let value = avro(1, "s", "saved");
     let headers = OwnedHeaders::new().insert(header("kept", b"\xff"));
@@ -274,21 +275,21 @@ async fn a_repair_and_a_replay_bring_the_answer_and_a_second_replay_brings_nothi
     copies(&stack, 2).await;
     assert_eq!(stack.register(), 1, "the id the record names");
 
-    let (outcome, summary) = replay(&stack, ReplayMode::DryRun, Selection::default());
+    let (outcome, summary) = replay(&stack, ReplayMode::DryRun, ReplaySelection::default());
     outcome.unwrap();
     let chosen = BTreeMap::from([("magic", 1), ("schema_not_found", 1)]);
     assert_eq!((summary.chosen, summary.replayed), (chosen, 0));
 
-    let only = Selection {
+    let only = ReplaySelection {
         reasons: vec!["schema_not_found".to_owned()],
-        ..Selection::default()
+        ..ReplaySelection::default()
     };
     let (outcome, summary) = replay(&stack, ReplayMode::Write, only.clone());
     outcome.unwrap();
     assert_eq!((summary.replayed, summary.left), (1, 1));
     reading.expect(&["saved"]).await;
     let (answer, _) = reading.answers.all().remove(0);
-    assert!(answer.replayed, "so the core attributes it by no guess");
+    assert!(answer.is_replayed, "so the core attributes it by no guess");
     let back = stack.read_all(TOPIC, 2);
     let back: Vec<_> = back
         .iter()
@@ -308,10 +309,13 @@ async fn a_repair_and_a_replay_bring_the_answer_and_a_second_replay_brings_nothi
 
     let (outcome, summary) = replay(&stack, ReplayMode::Write, only);
     outcome.unwrap();
-    assert_eq!((summary.replayed, summary.already, summary.left), (0, 1, 1));
-    let (outcome, summary) = replay(&stack, ReplayMode::Write, Selection::default());
+    assert_eq!(
+        (summary.replayed, summary.already_replayed, summary.left),
+        (0, 1, 1)
+    );
+    let (outcome, summary) = replay(&stack, ReplayMode::Write, ReplaySelection::default());
     outcome.unwrap();
-    assert_eq!((summary.replayed, summary.already), (1, 1));
+    assert_eq!((summary.replayed, summary.already_replayed), (1, 1));
     // What is still no Avro becomes a dead letter of its new place, and stays for a later run.
     copies(&stack, 3).await;
     reading.handle.stop().await;
@@ -326,9 +330,9 @@ async fn a_run_that_kafka_refuses_in_the_middle_goes_on_where_it_stood() {
     }
     copies(&stack, 250).await;
     reading.handle.stop().await;
-    let ten = Selection {
+    let ten = ReplaySelection {
         limit: Some(10),
-        ..Selection::default()
+        ..ReplaySelection::default()
     };
     let (outcome, summary) = replay(&stack, ReplayMode::Write, ten);
     outcome.unwrap();
@@ -337,15 +341,15 @@ async fn a_run_that_kafka_refuses_in_the_middle_goes_on_where_it_stood() {
     stack
         .cluster
         .request_errors(RDKafkaApiKey::Produce, &[denied]);
-    let (outcome, failed) = replay(&stack, ReplayMode::Write, Selection::default());
+    let (outcome, failed) = replay(&stack, ReplayMode::Write, ReplaySelection::default());
     assert!(
         matches!(outcome, Err(ReplayError::NotWritten(_))),
         "{outcome:?}"
     );
-    let (outcome, rest) = replay(&stack, ReplayMode::Write, Selection::default());
+    let (outcome, rest) = replay(&stack, ReplayMode::Write, ReplaySelection::default());
     outcome.unwrap();
-    assert_eq!(rest.already, 10 + failed.replayed);
-    assert_eq!(rest.replayed + rest.already, 250);
+    assert_eq!(rest.already_replayed, 10 + failed.replayed);
+    assert_eq!(rest.replayed + rest.already_replayed, 250);
     assert_eq!(stack.read_all(TOPIC, 1).len(), 500);
 }
 
@@ -368,7 +372,7 @@ async fn a_further_copy_is_not_replayed_even_when_it_comes_later() {
     };
     copy(1, "7").await;
     copy(0, "7").await;
-    let (outcome, summary) = replay(&stack, ReplayMode::Write, Selection::default());
+    let (outcome, summary) = replay(&stack, ReplayMode::Write, ReplaySelection::default());
     outcome.unwrap();
     assert_eq!((summary.replayed, summary.duplicates), (1, 1));
     copy(0, "7").await;
@@ -376,10 +380,10 @@ async fn a_further_copy_is_not_replayed_even_when_it_comes_later() {
     stack
         .write_to(DEAD, 0, b"something else", OwnedHeaders::new())
         .await;
-    let (outcome, summary) = replay(&stack, ReplayMode::Write, Selection::default());
+    let (outcome, summary) = replay(&stack, ReplayMode::Write, ReplaySelection::default());
     outcome.unwrap();
     assert_eq!((summary.replayed, summary.duplicates), (1, 1));
-    assert_eq!((summary.already, summary.foreign), (2, 1));
+    assert_eq!((summary.already_replayed, summary.foreign), (2, 1));
     assert_eq!(stack.read_all(TOPIC, 1).len(), 2);
 }
 
@@ -388,7 +392,7 @@ async fn a_replay_without_its_topic_says_so_and_does_nothing() {
     let stack = Stack::with_topic(1).await;
     let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     stack.cluster.topic_error(DEAD, unknown).unwrap();
-    let (outcome, summary) = replay(&stack, ReplayMode::Write, Selection::default());
+    let (outcome, summary) = replay(&stack, ReplayMode::Write, ReplaySelection::default());
     let Err(ReplayError::Missing(missing)) = outcome else {
         panic!("{outcome:?}")
     };

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use embedded::Registry;
+use embedded::DemoRegistry;
 use kafka_ingest::{ConsumerSettings, KafkaSettings, RegistrySettings, Secret};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -22,7 +22,7 @@ pub(crate) const SCHEMA: &str = r#"{"type":"record","name":"Resposta","fields":[
 /// The outside world of one test.
 pub(crate) struct Stack {
     pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
-    pub(crate) registry: Registry,
+    pub(crate) registry: DemoRegistry,
     producer: FutureProducer,
 }
 
@@ -42,7 +42,7 @@ impl Stack {
             .unwrap();
         Self {
             cluster,
-            registry: Registry::start(0).await.unwrap(),
+            registry: DemoRegistry::start(0).await.unwrap(),
             producer,
         }
     }

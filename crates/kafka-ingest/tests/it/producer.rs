@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka_ingest::status::Missing;
+use kafka_ingest::status::MissingPrerequisite;
 use kafka_ingest::{Persisted, PublishFailure};
 use rdkafka::message::Message;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -60,7 +60,7 @@ async fn a_refused_right_is_reported_once_named_and_forgotten_after_a_success() 
     assert_eq!(asking.outcome("s-1"), Err(PERHAPS_WRITTEN));
     let missing = asking.publisher.status().missing;
     assert!(
-        matches!(&missing[..], [Missing::TopicRight { topic, .. }] if topic == QUESTIONS),
+        matches!(&missing[..], [MissingPrerequisite::TopicRights { topic, .. }] if topic == QUESTIONS),
         "{missing:?}"
     );
     let count = asking.count("answer_gateway_errors_total", "publish_failed");
@@ -154,7 +154,7 @@ async fn stopping_reports_everything_and_refuses_what_comes_after() {
     assert!(!asking.publisher.flush(moment).await, "none is confirmed");
     asking.publisher.stop().await;
     let status = asking.publisher.status();
-    assert!(!status.running && !status.ready(), "{status:?}");
+    assert!(!status.running && !status.is_ready(), "{status:?}");
     for _ in 0..3 {
         assert!(asking.next().is_err());
     }
@@ -190,12 +190,12 @@ async fn flushing_waits_for_the_confirmations() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_topic_is_named_before_the_first_question_and_taken_when_it_comes() {
     let stack = Stack::start().await;
-    stack.register_question(avro_codec::MINIMAL_QUESTION);
+    stack.register_question(avro_codec::MINIMAL_QUESTION_SCHEMA);
     let mut settings = stack.publisher_settings();
     settings.publish_timeout = Duration::from_millis(500);
     let asking = Asking::start(settings);
     let topic = QUESTIONS.to_owned();
-    let missing = Missing::Topic { topic };
+    let missing = MissingPrerequisite::Topic { topic };
     asking
         .until("missing", |status| {
             status.missing == [missing.clone()] && status.schema.is_some()
@@ -203,7 +203,7 @@ async fn a_missing_topic_is_named_before_the_first_question_and_taken_when_it_co
         .await;
     assert_eq!(asking.outcome("s-1"), Err(PERHAPS_WRITTEN));
     stack.cluster.create_topic(QUESTIONS, 1, 1).unwrap();
-    asking.until("ready", |status| status.ready()).await;
+    asking.until("ready", |status| status.is_ready()).await;
     assert_eq!(asking.outcome("s-1"), Ok(()));
     assert_eq!(asking.rest().await, []);
 }
@@ -216,13 +216,14 @@ async fn a_producer_that_fails_for_good_is_replaced() {
         &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED],
     );
     let asking = Asking::start(stack.publisher_settings());
-    let denied = |what: &Missing| matches!(what, Missing::TopicRight { .. });
+    let denied =
+        |what: &MissingPrerequisite| matches!(what, MissingPrerequisite::TopicRights { .. });
     asking
         .until("failed", |status| {
-            !status.producer && status.missing.iter().any(denied)
+            !status.has_producer && status.missing.iter().any(denied)
         })
         .await;
-    asking.until("replaced", |status| status.producer).await;
+    asking.until("replaced", |status| status.has_producer).await;
     assert_eq!(
         asking.count("answer_gateway_errors_total", "producer_failed"),
         1.0
@@ -231,6 +232,6 @@ async fn a_producer_that_fails_for_good_is_replaced() {
         .until("schema", |status| status.schema.is_some())
         .await;
     assert_eq!(asking.outcome("s-1"), Ok(()));
-    assert!(asking.publisher.status().ready());
+    assert!(asking.publisher.status().is_ready());
     assert_eq!(asking.rest().await, []);
 }

@@ -1,9 +1,9 @@
-//! Which schema questions are written with.
+//! Tests which schema questions are written with.
 
-use avro_codec::MINIMAL_QUESTION;
-use embedded::Fault;
-use kafka_ingest::status::Missing;
-use kafka_ingest::{Persisted, PublishFailure, QuestionFields};
+use avro_codec::MINIMAL_QUESTION_SCHEMA;
+use embedded::RegistryFault;
+use kafka_ingest::status::MissingPrerequisite;
+use kafka_ingest::{Persisted, PublishFailure, QuestionFieldNames};
 use rdkafka::message::Message;
 
 use crate::answers::eventually;
@@ -33,7 +33,7 @@ async fn a_subject_without_schema_is_named_until_somebody_registers_one() {
     let stack = without_schema().await;
     let asking = Asking::start(stack.publisher_settings());
     let subject = SUBJECT.to_owned();
-    let missing = [Missing::Schema { subject }];
+    let missing = [MissingPrerequisite::Schema { subject }];
     asking
         .until("missing", |status| status.missing == missing)
         .await;
@@ -43,7 +43,7 @@ async fn a_subject_without_schema_is_named_until_somebody_registers_one() {
         "it answers, and has none: {status:?}"
     );
     assert_eq!(asking.outcome("s"), Err(NOT_WRITTEN));
-    let id = stack.register_question(MINIMAL_QUESTION);
+    let id = stack.register_question(MINIMAL_QUESTION_SCHEMA);
     asking
         .until("found", |status| status.schema == Some(id))
         .await;
@@ -56,9 +56,9 @@ async fn the_minimal_schema_is_registered_where_that_is_wanted() {
     let stack = without_schema().await;
     let mut settings = stack.publisher_settings();
     settings.auto_register = true;
-    settings.fields = QuestionFields {
+    settings.fields = QuestionFieldNames {
         text: "question".to_owned(),
-        ..QuestionFields::default()
+        ..QuestionFieldNames::default()
     };
     let asking = Asking::ready(settings).await;
     assert_eq!(asking.publisher.status().schema, Some(1));
@@ -105,7 +105,7 @@ async fn a_later_schema_that_cannot_be_filled_leaves_the_last_good_one_in_use() 
     eventually("it is seen again", || stack.registry.requests() > asked + 2).await;
     assert_eq!(unusable(), 1.0, "told once");
     let status = asking.publisher.status();
-    assert!(status.ready() && status.schema == Some(1), "{status:?}");
+    assert!(status.is_ready() && status.schema == Some(1), "{status:?}");
     assert_eq!(asking.outcome("s"), Ok(()));
     let value = avro(1, "s~7777777777777777", "why?");
     assert_eq!(stack.questions(1)[0].payload(), Some(&*value));
@@ -116,32 +116,34 @@ async fn a_first_schema_that_cannot_be_filled_is_named_with_the_field() {
     let stack = without_schema().await;
     stack.register_question(DEMANDING);
     let asking = Asking::start(stack.publisher_settings());
-    let named = |what: &Missing| matches!(what, Missing::UnusableSchema { reason, .. } if reason.contains("tenant"));
+    let named = |what: &MissingPrerequisite| matches!(what, MissingPrerequisite::UnusableSchema { reason, .. } if reason.contains("tenant"));
     asking
         .until("named", |status| status.missing.iter().any(named))
         .await;
-    assert!(!asking.publisher.status().ready());
+    assert!(!asking.publisher.status().is_ready());
     stack.register_question(LATER);
-    asking.until("ready", |status| status.ready()).await;
+    asking.until("ready", |status| status.is_ready()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_is_away_is_waited_for_at_the_start() {
     let stack = Stack::for_questions().await;
-    stack.registry.set_fault(Fault::Unavailable503);
+    stack.registry.set_fault(RegistryFault::Unavailable503);
     let asking = Asking::start(stack.publisher_settings());
     asking
         .until("told", |status| {
             status.registry.problem.as_deref() == Some("HTTP status 503")
         })
         .await;
-    stack.registry.set_fault(Fault::Unauthorized401);
+    stack.registry.set_fault(RegistryFault::Unauthorized401);
     asking
-        .until("login", |status| status.missing == [Missing::RegistryLogin])
+        .until("login", |status| {
+            status.missing == [MissingPrerequisite::RegistryLogin]
+        })
         .await;
-    stack.registry.set_fault(Fault::None);
+    stack.registry.set_fault(RegistryFault::None);
     asking
-        .until("ready", |status| status.ready() && status.registry.up)
+        .until("ready", |status| status.is_ready() && status.registry.up)
         .await;
 }
 
@@ -150,14 +152,14 @@ async fn a_registry_that_goes_away_later_stops_no_question() {
     let stack = Stack::for_questions().await;
     let asking = Asking::ready(stack.publisher_settings()).await;
     for fault in [
-        Fault::Unavailable503,
-        Fault::Unauthorized401,
-        Fault::NotFound,
+        RegistryFault::Unavailable503,
+        RegistryFault::Unauthorized401,
+        RegistryFault::NotFound,
     ] {
         stack.registry.set_fault(fault);
         let asked = stack.registry.requests();
         eventually("it is seen", || stack.registry.requests() > asked + 1).await;
-        assert!(asking.publisher.status().ready(), "{fault:?}");
+        assert!(asking.publisher.status().is_ready(), "{fault:?}");
         assert_eq!(asking.outcome("s"), Ok(()), "{fault:?}");
     }
 }

@@ -9,7 +9,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use telemetry::Metrics;
-use types::{Question, QuestionId, QuestionText, SessionId, Suffix, TraceContext, WireId};
+use types::{
+    QuestionId, QuestionRecord, QuestionText, SessionId, TraceContext, WireId, WireIdSuffix,
+};
 
 use crate::kafka::Stack;
 
@@ -30,7 +32,7 @@ impl Stack {
     pub(crate) async fn for_questions() -> Self {
         let stack = Self::start().await;
         stack.cluster.create_topic(QUESTIONS, 1, 1).unwrap();
-        stack.register_question(avro_codec::MINIMAL_QUESTION);
+        stack.register_question(avro_codec::MINIMAL_QUESTION_SCHEMA);
         stack
     }
 
@@ -84,7 +86,7 @@ impl Asking {
     pub(crate) async fn ready(settings: PublisherSettings) -> Self {
         let asking = Self::start(settings);
         asking
-            .until("ready", |status| status.ready() && status.kafka.up)
+            .until("ready", |status| status.is_ready() && status.kafka.up)
             .await;
         asking
     }
@@ -98,7 +100,7 @@ impl Asking {
         }
     }
 
-    pub(crate) fn ask(&self, question: Question, trace: Option<TraceContext>) {
+    pub(crate) fn ask(&self, question: QuestionRecord, trace: Option<TraceContext>) {
         let reports = self.reports.0.clone();
         let report = PublishReport::new(move |outcome| reports.send(outcome).unwrap());
         self.publisher.publish(question, trace, report);
@@ -138,15 +140,15 @@ impl Asking {
 }
 
 /// A question of `session`, with a suffix.
-pub(crate) fn question(session: &str) -> Question {
+pub(crate) fn question(session: &str) -> QuestionRecord {
     let session = SessionId::parse(session).unwrap();
-    Question {
-        wire_id: WireId::suffixed(&session, Suffix::from_random([0xff; 10])),
+    QuestionRecord {
+        wire_id: WireId::suffixed(&session, WireIdSuffix::from_random([0xff; 10])),
         question_id: QuestionId::from_bytes(*b"0123456789abcdef"),
         text: QuestionText::new("why?"),
         user_name: None,
         asked_at: UNIX_EPOCH,
-        session,
+        session_id: session,
     }
 }
 

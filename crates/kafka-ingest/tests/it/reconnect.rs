@@ -70,7 +70,7 @@ async fn questions_of_a_replaced_producer_are_reported_once_as_possibly_written(
     .await;
     stack.cluster.broker_up(1).unwrap();
     asking
-        .until("up again", |status| status.kafka.up && status.producer)
+        .until("up again", |status| status.kafka.up && status.has_producer)
         .await;
     assert_eq!(asking.outcome("s-2"), Ok(()));
     assert_eq!(asking.rest().await, []);

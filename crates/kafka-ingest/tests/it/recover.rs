@@ -1,40 +1,45 @@
-//! What was written before a session was resumed is found again, with its position.
+//! Tests that records written before a session was resumed are found again, with their positions.
 
 use kafka_ingest::{
-    ConsumerHandle, Delivery, GroupStart, LostCause, RecentLimits, Recovered, Wanted,
+    AnswerDelivery, AnswerIndexLimits, AnswerLookup, ConsumerHandle, GroupStart, RecoveryOutcome,
+    UnavailableReason,
 };
 use rdkafka::message::OwnedHeaders;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, timeout};
-use types::{Answer, AnswerFloor, AnswerPart, PartOrder, QuestionId, RecordPosition, WireId};
+use types::{Answer, AnswerPart, MinOffsets, PartOrder, QuestionId, RecordPosition, WireId};
 
 use crate::answers::{Reading, eventually};
 use crate::kafka::{Stack, avro, header};
 
 const QUESTION: &str = "000102030405060708090a0b0c0d0e0f";
 
-async fn recover(handle: &ConsumerHandle, wire_id: &str, floor: &[i64]) -> Recovered {
+async fn recover(handle: &ConsumerHandle, wire_id: &str, floor: &[i64]) -> RecoveryOutcome {
     told(ask(handle, wire_id, floor)).await
 }
 
-fn ask(handle: &ConsumerHandle, wire_id: &str, floor: &[i64]) -> oneshot::Receiver<Recovered> {
-    let wanted = Wanted {
+fn ask(
+    handle: &ConsumerHandle,
+    wire_id: &str,
+    floor: &[i64],
+) -> oneshot::Receiver<RecoveryOutcome> {
+    let wanted = AnswerLookup {
         question_id: QuestionId::parse(QUESTION).unwrap(),
         wire_id: WireId::parse(wire_id).unwrap(),
-        floor: AnswerFloor::new(floor),
+        floor: MinOffsets::new(floor),
     };
     let (report, reported) = oneshot::channel();
-    handle.recover(wanted, move |recovered| report.send(recovered).unwrap());
+    handle.begin_recovery(wanted, move |recovered| report.send(recovered).unwrap());
     reported
 }
 
-async fn told(reported: oneshot::Receiver<Recovered>) -> Recovered {
+async fn told(reported: oneshot::Receiver<RecoveryOutcome>) -> RecoveryOutcome {
     let reported = timeout(Duration::from_secs(30), reported).await;
     reported.expect("a report comes").unwrap()
 }
 
-fn positions(recovered: &Recovered) -> Vec<RecordPosition> {
-    let Recovered::Found(answers) = recovered else {
+fn positions(recovered: &RecoveryOutcome) -> Vec<RecordPosition> {
+    let RecoveryOutcome::Found(answers) = recovered else {
         panic!("it is to be found, not {recovered:?}");
     };
     answers.iter().map(|answer| answer.position).collect()
@@ -60,7 +65,7 @@ async fn what_was_read_is_found_again_and_nothing_of_others() {
 
     let recovered = recover(&reading.handle, "s~1", &[0, 0, 0]).await;
     assert_eq!(positions(&recovered), [first, second]);
-    let Recovered::Found(answers) = recovered else {
+    let RecoveryOutcome::Found(answers) = recovered else {
         panic!("found")
     };
     let live = reading.answers.all().into_iter().map(|(answer, _)| answer);
@@ -80,12 +85,15 @@ async fn what_was_read_is_found_again_and_nothing_of_others() {
     let recovered = recover(&reading.handle, "s~1", &[1, 0, 0]).await;
     assert_eq!(positions(&recovered), [second], "not below the floor");
     let recovered = recover(&reading.handle, "s~3", &[0, 0, 0]).await;
-    assert_eq!(recovered, Recovered::Found(Vec::new()));
+    assert_eq!(recovered, RecoveryOutcome::Found(Vec::new()));
     let count = |result| reading.count("answer_gateway_recoveries_total", result);
     assert_eq!((count("found"), count("nothing")), (2.0, 1.0));
     reading.handle.stop().await;
     let recovered = recover(&reading.handle, "s~1", &[0, 0, 0]).await;
-    assert_eq!(recovered, Recovered::Lost(LostCause::Stopped));
+    assert_eq!(
+        recovered,
+        RecoveryOutcome::Unavailable(UnavailableReason::Stopped)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,9 +136,9 @@ async fn what_is_not_remembered_any_more_is_looked_through() {
     let stack = Stack::with_topic(1).await;
     let schema = stack.register();
     let mut settings = stack.settings();
-    settings.recent = RecentLimits {
+    settings.answer_index = AnswerIndexLimits {
         records: 2,
-        ..RecentLimits::default()
+        ..AnswerIndexLimits::default()
     };
     let reading = Reading::positioned(settings).await;
     let at = stack.write(0, &avro(schema, "s~1", "first")).await;
@@ -166,11 +174,14 @@ async fn many_who_come_at_once_are_all_told() {
 async fn in_a_group_nobody_can_know() {
     let stack = Stack::with_topic(1).await;
     let mut settings = stack.settings();
-    settings.delivery = Delivery::Group {
+    settings.delivery = AnswerDelivery::Group {
         start: GroupStart::End,
     };
     let reading = Reading::start(settings);
     let recovered = recover(&reading.handle, "s~1", &[0]).await;
-    assert_eq!(recovered, Recovered::Lost(LostCause::Group));
+    assert_eq!(
+        recovered,
+        RecoveryOutcome::Unavailable(UnavailableReason::Group)
+    );
     reading.handle.stop().await;
 }

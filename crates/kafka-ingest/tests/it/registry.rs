@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use embedded::Fault;
-use kafka_ingest::status::Missing;
+use embedded::RegistryFault;
+use kafka_ingest::status::MissingPrerequisite;
 use rdkafka::message::OwnedHeaders;
 
 use crate::answers::{Reading, eventually};
@@ -36,7 +36,7 @@ async fn a_registry_that_is_away_pauses_the_partition_and_loses_nothing() {
 
     let evolved = SCHEMA.replace("Resposta", "Evolved");
     let unknown = stack.registry.register("evolved", &evolved).unwrap();
-    stack.registry.set_fault(Fault::Unavailable503);
+    stack.registry.set_fault(RegistryFault::Unavailable503);
     let texts: Vec<String> = (1..=20).map(|number| number.to_string()).collect();
     for text in &texts {
         stack.write(0, &avro(unknown, "s", text)).await;
@@ -50,7 +50,7 @@ async fn a_registry_that_is_away_pauses_the_partition_and_loses_nothing() {
     stack.write(1, &avro(known, "s", "flows")).await;
     reading.expect(&["0", "flows"]).await;
 
-    stack.registry.set_fault(Fault::None);
+    stack.registry.set_fault(RegistryFault::None);
     let expected: Vec<&str> = ["0", "flows"]
         .into_iter()
         .chain(texts.iter().map(String::as_str))
@@ -69,7 +69,7 @@ async fn a_registry_that_is_away_pauses_the_partition_and_loses_nothing() {
 async fn parked_bytes_are_bounded_over_all_partitions() {
     let stack = Stack::with_topic(2).await;
     let schema = stack.register();
-    stack.registry.set_fault(Fault::Unavailable503);
+    stack.registry.set_fault(RegistryFault::Unavailable503);
     let mut settings = stack.settings();
     settings.max_parked_bytes = 1;
     let reading = Reading::positioned(settings).await;
@@ -80,7 +80,7 @@ async fn parked_bytes_are_bounded_over_all_partitions() {
         .until("both paused", |status| status.paused == [0, 1])
         .await;
     assert_eq!(reading.count("answer_gateway_parked_records", "used"), 2.0);
-    stack.registry.set_fault(Fault::None);
+    stack.registry.set_fault(RegistryFault::None);
     reading.expect(&["all"; 4]).await;
     reading.handle.stop().await;
 }
@@ -89,15 +89,15 @@ async fn parked_bytes_are_bounded_over_all_partitions() {
 async fn a_registry_that_refuses_the_login_is_named_and_asked_again() {
     let stack = Stack::with_topic(1).await;
     let schema = stack.register();
-    stack.registry.set_fault(Fault::Unauthorized401);
+    stack.registry.set_fault(RegistryFault::Unauthorized401);
     let reading = Reading::positioned(stack.settings()).await;
     stack.write(0, &avro(schema, "s", "yes")).await;
     reading
         .until("refused", |status| {
-            status.missing == [Missing::RegistryLogin]
+            status.missing == [MissingPrerequisite::RegistryLogin]
         })
         .await;
-    stack.registry.set_fault(Fault::None);
+    stack.registry.set_fault(RegistryFault::None);
     reading.expect(&["yes"]).await;
     reading
         .until("well", |status| {
@@ -111,12 +111,12 @@ async fn a_registry_that_refuses_the_login_is_named_and_asked_again() {
 async fn a_schema_that_appears_late_is_waited_for() {
     let stack = Stack::with_topic(1).await;
     let schema = stack.register();
-    stack.registry.set_fault(Fault::NotFound);
+    stack.registry.set_fault(RegistryFault::NotFound);
     let reading = Reading::positioned(stack.settings()).await;
     stack.write(0, &avro(schema, "s", "yes")).await;
     eventually("it was asked for twice", || stack.registry.requests() > 1).await;
     assert_eq!(reading.count("answer_gateway_records_total", "error"), 0.0);
-    stack.registry.set_fault(Fault::None);
+    stack.registry.set_fault(RegistryFault::None);
     reading.expect(&["yes"]).await;
     reading.handle.stop().await;
 }
@@ -126,7 +126,7 @@ async fn a_schema_that_does_not_exist_is_given_up_and_not_asked_for_by_every_rec
     let stack = Stack::with_topic(1).await;
     let known = stack.register();
     let mut settings = stack.settings();
-    settings.schema_not_found_for = Duration::ZERO;
+    settings.schema_not_found_timeout = Duration::ZERO;
     let reading = Reading::positioned(settings).await;
     for _ in 0..5 {
         stack.write(0, &avro(999, "s", "never")).await;
@@ -151,7 +151,7 @@ async fn a_schema_that_does_not_exist_is_given_up_and_not_asked_for_by_every_rec
 async fn a_schema_named_in_the_header_leaves_the_value_bare() {
     let stack = Stack::with_topic(1).await;
     let schema = stack.register();
-    stack.registry.set_fault(Fault::Unavailable503);
+    stack.registry.set_fault(RegistryFault::Unavailable503);
     let reading = Reading::positioned(stack.settings()).await;
     let framed = avro(schema, "s", "bare");
     let (prefix, datum) = framed.split_at(5);
@@ -160,7 +160,7 @@ async fn a_schema_named_in_the_header_leaves_the_value_bare() {
     reading
         .until("asked", |status| status.registry.problem.is_some())
         .await;
-    stack.registry.set_fault(Fault::None);
+    stack.registry.set_fault(RegistryFault::None);
     reading.expect(&["bare"]).await;
     reading.handle.stop().await;
 }
@@ -171,7 +171,7 @@ async fn a_stop_while_look_ups_are_under_way_cancels_them() {
     let schema = stack.register();
     stack
         .registry
-        .set_fault(Fault::Delay(Duration::from_secs(60)));
+        .set_fault(RegistryFault::Delay(Duration::from_secs(60)));
     let reading = Reading::positioned(stack.settings()).await;
     stack.write(0, &avro(schema, "s", "never")).await;
     eventually("it is asked", || stack.registry.requests() == 1).await;

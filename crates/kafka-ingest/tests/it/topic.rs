@@ -1,22 +1,22 @@
-//! What is said and done while the topic, the right to it, or Kafka itself is not there.
+//! Tests the reports and the recovery while the topic, the right to it, or Kafka itself is missing.
 
 use std::time::Duration;
 
-use kafka_ingest::status::{ConsumerStatus, Missing};
+use kafka_ingest::status::{ConsumerStatus, MissingPrerequisite};
 use kafka_ingest::{ConsumerSettings, KafkaSettings, RegistrySettings};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::answers::{Reading, eventually};
 use crate::kafka::{Stack, TOPIC, avro};
 
-fn topic() -> Missing {
-    Missing::Topic {
+fn topic() -> MissingPrerequisite {
+    MissingPrerequisite::Topic {
         topic: TOPIC.to_owned(),
     }
 }
 
-fn right() -> Missing {
-    Missing::TopicRight {
+fn right() -> MissingPrerequisite {
+    MissingPrerequisite::TopicRights {
         topic: TOPIC.to_owned(),
         rights: "Describe and Read",
     }
@@ -149,7 +149,7 @@ async fn a_moved_leader_delays_answers_and_loses_none() {
         expected.push("moved");
         reading.expect(&expected).await;
     }
-    let floor = reading.handle.floor();
+    let floor = reading.handle.min_offsets();
     let last = *reading.answers.positions().last().unwrap();
     eventually("the floor follows", || floor.excludes(last)).await;
     reading.handle.stop().await;

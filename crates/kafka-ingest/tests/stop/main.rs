@@ -1,4 +1,4 @@
-//! What is left when the consumer stops. In a binary of its own with this one test, because it
+//! Tests that nothing is left when the consumer stops. In a binary of its own with this one test, because it
 //! counts the process's threads.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use embedded::{Broker, Topic};
+use embedded::{DemoBroker, DemoTopic};
 use kafka_ingest::{
     AnswerSink, ConsumerHandle, ConsumerSettings, KafkaResponseConsumer, KafkaSettings,
     RegistrySettings,
@@ -22,18 +22,18 @@ struct Nobody;
 impl AnswerSink for Nobody {
     fn deliver(&self, _: Answer, _: Option<TraceContext>) {}
 
-    fn is_here(&self, _: &str) -> bool {
+    fn is_session_known(&self, _: &str) -> bool {
         true
     }
 
-    fn awaits(&self, _: QuestionId) -> bool {
+    fn is_question_awaited(&self, _: QuestionId) -> bool {
         true
     }
 }
 
 #[test]
 fn a_stopped_consumer_leaves_no_thread() {
-    let broker = Broker::start(&[Topic {
+    let broker = DemoBroker::start(&[DemoTopic {
         name: "respostas".to_owned(),
         partitions: 2,
     }])

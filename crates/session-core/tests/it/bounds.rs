@@ -20,9 +20,9 @@ fn no_more_departed_sessions_are_remembered_than_the_bound_and_none_is_evicted()
         for line in ["connect S1", "ask S1 qS", "disconnect S1"] {
             run.line(&line.replace('S', session));
         }
-        assert!(run.registry.stats().owed <= 2);
+        assert!(run.registry.stats().departed <= 2);
     }
-    assert_eq!(run.registry.stats().owed, 2);
+    assert_eq!(run.registry.stats().departed, 2);
     assert_eq!(run.trace.matches("owed table full").count(), 2);
 
     run.line("answer a");
@@ -76,8 +76,13 @@ fn a_thousand_rounds_leave_nothing_behind() {
     let stats = run.registry.stats();
     assert_eq!(stats.ledger.answered, 1000);
     assert_eq!(
-        (stats.connected, stats.waiting, stats.owed, stats.unreported),
-        (idle.connected, 0, 0, 0)
+        (
+            stats.connected_count,
+            stats.waiting,
+            stats.departed,
+            stats.unreported
+        ),
+        (idle.connected_count, 0, 0, 0)
     );
 }
 
@@ -105,13 +110,13 @@ fn a_departed_session_has_one_deadline_however_often_it_comes_and_goes() {
     for generation in 2..100 {
         run.line(&format!("connect a{generation}"));
         assert_eq!(run.registry.poll_timeout(), None);
-        assert_eq!(run.registry.stats().owed, 0);
+        assert_eq!(run.registry.stats().departed, 0);
         run.line(&format!("disconnect a{generation}"));
         assert_eq!(run.registry.poll_timeout(), forgotten);
-        assert_eq!(run.registry.stats().owed, 1);
+        assert_eq!(run.registry.stats().departed, 1);
     }
     run.line("wait 240s");
-    assert_eq!(run.registry.stats().owed, 0);
+    assert_eq!(run.registry.stats().departed, 0);
     assert_eq!(run.registry.poll_timeout(), None);
 }
 
@@ -119,14 +124,17 @@ fn a_departed_session_has_one_deadline_however_often_it_comes_and_goes() {
 fn the_stats_tell_who_is_here_and_who_waits() {
     let mut run = run(&["connect a1", "connect b1", "connect c1", "ask b1 qb"]);
     let stats = run.registry.stats();
-    assert_eq!((stats.connected, stats.waiting), (3, 1));
+    assert_eq!((stats.connected_count, stats.waiting), (3, 1));
     run.line("published qb");
     assert_eq!(run.registry.stats().ledger.pending, 1);
     for line in ["connect b2", "disconnect a1", "disconnect b1"] {
         run.line(line);
     }
     let stats = run.registry.stats();
-    assert_eq!((stats.connected, stats.waiting, stats.owed), (2, 0, 0));
+    assert_eq!(
+        (stats.connected_count, stats.waiting, stats.departed),
+        (2, 0, 0)
+    );
     for line in ["ask c1 qc", "publish_failed qc no"] {
         run.line(line);
     }
@@ -136,31 +144,38 @@ fn the_stats_tell_who_is_here_and_who_waits() {
 #[test]
 fn a_session_is_here_while_it_has_a_socket() {
     let mut run = run(&["connect a1"]);
-    assert!(run.registry.is_here("a") && run.registry.is_here("a~zz"));
-    assert!(!run.registry.is_here("b") && !run.registry.is_here("") && !run.registry.is_here("~a"));
+    assert!(run.registry.is_connected("a") && run.registry.is_connected("a~zz"));
+    assert!(
+        !run.registry.is_connected("b")
+            && !run.registry.is_connected("")
+            && !run.registry.is_connected("~a")
+    );
     run.line("ask a1 q1");
-    assert!(run.registry.is_here("a"));
+    assert!(run.registry.is_connected("a"));
     run.line("disconnect a1");
     assert!(
-        !run.registry.is_here("a"),
+        !run.registry.is_connected("a"),
         "departed, though owed an answer"
     );
     run.line("connect a2");
     run.line("drain 1");
-    assert!(run.registry.is_here("a"), "told to close, not yet gone");
+    assert!(
+        run.registry.is_connected("a"),
+        "told to close, not yet gone"
+    );
 }
 
 #[test]
 fn a_session_is_known_while_it_is_here_or_owed_something() {
     let mut run = run(&["connect a1", "ask a1 q1", "disconnect a1", "connect b2"]);
     assert!(
-        run.registry.knows("a") && run.registry.knows("a~zz"),
+        run.registry.is_session_known("a") && run.registry.is_session_known("a~zz"),
         "owed"
     );
-    assert!(run.registry.knows("b~zz"), "here");
-    assert!(!run.registry.knows("c") && !run.registry.knows("~a"));
+    assert!(run.registry.is_session_known("b~zz"), "here");
+    assert!(!run.registry.is_session_known("c") && !run.registry.is_session_known("~a"));
     run.line("wait 240s");
-    assert!(!run.registry.knows("a"), "owed nothing any more");
+    assert!(!run.registry.is_session_known("a"), "owed nothing any more");
 }
 
 #[test]
@@ -169,7 +184,7 @@ fn a_question_is_awaited_from_its_asking_until_its_answer_is_whole() {
     for line in ["ask c3 qc", "disconnect c3", "ask b2 qb", "ask a1 qa"] {
         run.line(line);
     }
-    let awaits = |run: &Run, question| run.registry.awaits(question_id(question));
+    let awaits = |run: &Run, question| run.registry.is_question_outstanding(question_id(question));
     assert!(awaits(&run, "qa") && awaits(&run, "qb") && !awaits(&run, "qc"));
     run.line("answer b part=next");
     assert!(awaits(&run, "qb"));
@@ -214,7 +229,7 @@ fn while_the_owed_table_is_full_every_question_takes_a_suffix() {
               b2 ended: answered 0ns
               record: delivered
             > wait 240s
-              (DebtExpiry after 240s)
+              (DepartedSessionExpiry after 240s)
             > ask b2 qd
               publish qd as b
         "#]],

@@ -7,7 +7,6 @@ mod simulation;
 
 mod bounds;
 mod duplicates;
-mod given_again;
 mod model;
 mod on_answer;
 mod on_ask;
@@ -18,6 +17,7 @@ mod on_published;
 mod on_timeout;
 mod parts;
 mod protocol_v1;
+mod replayed_answers;
 mod stripped_suffix;
 mod undelivered;
 mod v2;

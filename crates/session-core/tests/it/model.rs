@@ -5,7 +5,7 @@
 
 mod audit;
 mod history;
-mod joining;
+mod part_assembly;
 mod reference;
 mod run;
 mod step;
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use session_core::{Effect, Event, Reply, WireIdMode};
+use session_core::{Effect, ReplyV1, SessionEvent, WireIdMode};
 
 use run::{World, run};
 use step::{Echo, any_mode, honest_script, script, settings};
@@ -38,7 +38,7 @@ proptest! {
 
     #[test]
     fn an_answer_under_a_suffix_reaches_its_question_always(
-        settings in settings(Just(WireIdMode::Question)),
+        settings in settings(Just(WireIdMode::Suffixed)),
         script in honest_script(prop_oneof![Just(Echo::Absent), Just(Echo::Own)]),
     ) {
         run(World::Honest, &settings, &script);
@@ -65,8 +65,8 @@ fn the_scripts_bring_about_everything_that_can_happen() {
     }
     let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
     expect_test::expect![[r#"
-        DuplicatesSeen
-        OwedTableFull
+        DepartedTableFull
+        DuplicateAnswers
         accepted
         close Draining
         close Superseded
@@ -95,35 +95,37 @@ fn the_scripts_bring_about_everything_that_can_happen() {
     .assert_eq(&seen.join("\n"));
 }
 
-/// What sort of effect it is.
+/// The sort of an effect.
 fn kind(effect: &Effect) -> String {
     match effect {
         Effect::Publish { question, .. } if question.wire_id.is_plain() => "publish plain".into(),
         Effect::Publish { .. } => "publish suffixed".into(),
-        Effect::Send { reply, .. } => match reply {
-            Reply::Answer { publish: None, .. } => "send answer before the report".into(),
-            Reply::Answer { .. } => "send answer".into(),
-            Reply::AnswerFailed
-            | Reply::Busy
-            | Reply::Draining
-            | Reply::PublishFailed
-            | Reply::TimedOut => format!("send {reply:?}"),
+        Effect::SendV1 { reply, .. } => match reply {
+            ReplyV1::Answer {
+                publish_time: None, ..
+            } => "send answer before the report".into(),
+            ReplyV1::Answer { .. } => "send answer".into(),
+            ReplyV1::AnswerFailed
+            | ReplyV1::Busy
+            | ReplyV1::Draining
+            | ReplyV1::PublishFailed
+            | ReplyV1::TimedOut => format!("send {reply:?}"),
         },
-        Effect::Recover { .. } | Effect::Tell { .. } => unreachable!("version 1 only"),
+        Effect::Recover { .. } | Effect::SendV2 { .. } => unreachable!("version 1 only"),
         Effect::Close { reason, .. } => format!("close {reason:?}"),
-        Effect::Note(event) => match event {
-            Event::QuestionAccepted { .. } => "accepted".into(),
-            Event::QuestionEnded { outcome, .. } => format!("ended {outcome:?}"),
-            Event::AnswerDecided { outcome } => format!("record {outcome:?}"),
-            Event::AnswerTooLarge
-            | Event::PartsBroken
-            | Event::DuplicatesSeen
-            | Event::OwedTableFull => format!("{event:?}"),
-            Event::SuffixStripped { .. } => "suffix stripped".into(),
-            Event::QuestionAdopted { .. }
-            | Event::NotResumed { .. }
-            | Event::SessionIdInUse { .. }
-            | Event::AnswerRestarted => unreachable!("version 1 only"),
+        Effect::RecordEvent(event) => match event {
+            SessionEvent::QuestionAccepted { .. } => "accepted".into(),
+            SessionEvent::QuestionEnded { outcome, .. } => format!("ended {outcome:?}"),
+            SessionEvent::AnswerDecided { outcome } => format!("record {outcome:?}"),
+            SessionEvent::AnswerTooLarge
+            | SessionEvent::ContradictoryParts
+            | SessionEvent::DuplicateAnswers
+            | SessionEvent::DepartedTableFull => format!("{event:?}"),
+            SessionEvent::SuffixStripped { .. } => "suffix stripped".into(),
+            SessionEvent::QuestionAdopted { .. }
+            | SessionEvent::NotResumed { .. }
+            | SessionEvent::SessionIdInUse { .. }
+            | SessionEvent::AnswerRestarted => unreachable!("version 1 only"),
         },
     }
 }

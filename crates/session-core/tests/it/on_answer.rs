@@ -1,4 +1,4 @@
-//! Whose an answer is.
+//! Tests the attribution of answers.
 
 use expect_test::expect;
 

@@ -51,7 +51,7 @@ fn a_question_whose_socket_is_gone_is_undeliverable() {
             > disconnect a1
               a1 ended: undeliverable 2s
             > wait 500s
-              (DebtExpiry after 240s)
+              (DepartedSessionExpiry after 240s)
         "#]],
     );
 }
@@ -130,7 +130,7 @@ fn a_departed_session_is_remembered_until_nothing_can_be_owed() {
             > answer a
               record: undeliverable
             > wait 1s
-              (DebtExpiry after 1s)
+              (DepartedSessionExpiry after 1s)
             > answer a
               record: foreign
         "#]],

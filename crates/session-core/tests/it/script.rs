@@ -31,15 +31,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use expect_test::Expect;
 use session_core::{
-    Ask, AskIdentity, Input, KeyedAsk, Ledger, Persisted, PublishId, Recovery, Registry,
-    ResumePoint, Settings, Start,
+    AskIdentity, AskRequest, CoreSettings, Input, KeyedAsk, Ledger, Persisted, PublishId,
+    RecoveryResult, ResumePoint, SessionRegistry, SessionStart,
 };
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerMetadata, AnswerText, AskId, Lineage, QuestionId,
+    Answer, AnswerBody, AnswerMetadata, AnswerText, AskId, Lineage, MinOffsets, QuestionId,
     QuestionIdEcho, QuestionText, RecordPosition, SessionId, WireId,
 };
 
-mod told;
+mod server_messages;
 mod trace;
 mod words;
 
@@ -52,16 +52,16 @@ pub(crate) fn check(script: &str, expected: Expect) {
 }
 
 /// The settings a script has unless it says otherwise.
-pub(crate) fn settings() -> Settings {
-    Settings {
+pub(crate) fn settings() -> CoreSettings {
+    CoreSettings {
         max_answer_bytes: 20,
-        part_bytes: 4,
-        max_owed: 100,
-        ..Settings::default()
+        chunk_bytes: 4,
+        max_departed_sessions: 100,
+        ..CoreSettings::default()
     }
 }
 
-/// Whether every accepted question is accounted for once.
+/// Tells whether every accepted question is accounted for once.
 pub(crate) fn balances(ledger: Ledger) -> bool {
     let ended = ledger.answered
         + ledger.expired
@@ -83,21 +83,21 @@ pub(crate) fn start() -> Instant {
 
 /// A run of one script.
 pub(crate) struct Run {
-    pub(crate) registry: Registry,
+    pub(crate) registry: SessionRegistry,
     pub(crate) trace: String,
     /// The other replicas, and what they are called.
-    others: HashMap<String, Registry>,
+    others: HashMap<String, SessionRegistry>,
     replica: String,
-    settings: Settings,
+    settings: CoreSettings,
     now: Instant,
     started: Instant,
-    /// What each suffix was drawn for.
+    /// The purpose of each drawn suffix.
     suffixes: HashMap<String, String>,
     /// The last publication of each question.
     published: HashMap<QuestionId, PublishId>,
     /// Everything written to the answers' topic.
     records: Vec<Answer>,
-    /// What each token says.
+    /// The content of each token.
     tokens: Vec<ResumePoint>,
     /// The lineage that each version-2 session has now.
     lineages: HashMap<SessionId, Lineage>,
@@ -118,7 +118,7 @@ impl Run {
         };
         let started = start();
         let mut run = Self {
-            registry: Registry::new(settings.clone()),
+            registry: SessionRegistry::new(settings.clone()),
             trace: String::new(),
             others: HashMap::new(),
             replica: "1".to_owned(),
@@ -171,10 +171,10 @@ impl Run {
                 ask: self.ask(words),
             },
             "published" => Input::Published {
-                publish: self.publication(words[0]),
+                publish_id: self.publication(words[0]),
             },
             "publish_failed" => Input::PublishFailed {
-                publish: self.publication(words[0]),
+                publish_id: self.publication(words[0]),
                 persisted: match words[1] {
                     "no" => Persisted::No,
                     "maybe" => Persisted::Maybe,
@@ -187,21 +187,23 @@ impl Run {
             "recovered" => Input::Recovered {
                 key: key(words[0]),
                 question_id: self.question_id(words[1]),
-                recovery: match words[2..] {
-                    ["lost"] => Recovery::Lost,
-                    ref found => Recovery::Found(found.iter().map(|r| self.record(r)).collect()),
+                result: match words[2..] {
+                    ["lost"] => RecoveryResult::Unavailable,
+                    ref found => {
+                        RecoveryResult::Found(found.iter().map(|r| self.record(r)).collect())
+                    }
                 },
             },
             "cancel" => Input::Cancel {
                 key: key(words[0]),
-                id: AskId::parse(words[1]).unwrap(),
+                ask_id: AskId::parse(words[1]).unwrap(),
             },
             "ack" => Input::Ack {
                 key: key(words[0]),
                 seq: words[1].parse().unwrap(),
             },
             "drain" => Input::Drain {
-                closes: words[0].parse().unwrap(),
+                max_closes: words[0].parse().unwrap(),
             },
             "drain_expired" => Input::DrainExpired,
             "tick" => Input::Tick,
@@ -209,7 +211,7 @@ impl Run {
         }
     }
 
-    /// What a report on this question names; on one that was never asked, nothing known.
+    /// Returns the publication that a report on this question names; on one that was never asked, nothing known.
     fn publication(&self, question: &str) -> PublishId {
         let question = self.question_id(question);
         let unknown = PublishId {
@@ -222,7 +224,7 @@ impl Run {
     /// Another replica takes the stage; each keeps what it knows.
     fn go_to(&mut self, replica: &str) {
         let next = self.others.remove(replica);
-        let next = next.unwrap_or_else(|| Registry::new(self.settings.clone()));
+        let next = next.unwrap_or_else(|| SessionRegistry::new(self.settings.clone()));
         let left = std::mem::replace(&mut self.registry, next);
         let left_name = std::mem::replace(&mut self.replica, replica.to_owned());
         self.others.insert(left_name, left);
@@ -234,12 +236,12 @@ impl Run {
         let (lineage, start) = match token {
             None => {
                 let lineage = lineage(words[0]);
-                (lineage, Start::Fresh { lineage })
+                (lineage, SessionStart::Fresh { lineage })
             }
             Some(number) => {
                 let point = self.tokens[number.parse::<usize>().unwrap() - 1].clone();
                 let last_seq = option(words, "last=").unwrap().parse().unwrap();
-                (point.lineage, Start::Resume { point, last_seq })
+                (point.lineage, SessionStart::Resume { point, last_seq })
             }
         };
         self.lineages.insert(key.id.clone(), lineage);
@@ -265,7 +267,7 @@ impl Run {
         }
     }
 
-    fn ask(&mut self, words: &[&str]) -> Ask {
+    fn ask(&mut self, words: &[&str]) -> AskRequest {
         let question = words[1];
         let floor = option(words, "floor=");
         let drawn = option(words, "suffix=").unwrap_or(question);
@@ -280,16 +282,19 @@ impl Run {
                     self.keyed.push((question.to_owned(), question_id));
                 }
                 let timeout = option(words, "timeout=").map(seconds);
-                AskIdentity::Keyed(KeyedAsk { id, timeout })
+                AskIdentity::Keyed(KeyedAsk {
+                    ask_id: id,
+                    timeout,
+                })
             }
         };
-        Ask {
+        AskRequest {
             identity,
             text: QuestionText::new(question),
             user_name: None,
             suffix,
-            floor: floor.map_or_else(AnswerFloor::unknown, |offset| {
-                AnswerFloor::new([offset.parse().unwrap()])
+            min_offsets: floor.map_or_else(MinOffsets::unknown, |offset| {
+                MinOffsets::new([offset.parse().unwrap()])
             }),
             asked_at: SystemTime::UNIX_EPOCH,
         }
@@ -329,7 +334,7 @@ impl Run {
                 offset,
             },
             metadata: option(words, "metadata=").map(AnswerMetadata::new),
-            replayed: words.contains(&"replayed"),
+            is_replayed: words.contains(&"replayed"),
         };
         self.records.push(answer.clone());
         answer

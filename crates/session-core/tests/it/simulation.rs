@@ -6,12 +6,12 @@
 //! looks further; `SIMULATION_FROM=7 SIMULATION_SEEDS=1` runs one. A seed that has failed once stands
 //! in [`NAMED`] from then on.
 
-mod acting;
 mod answerer;
-mod carrying;
 mod client;
+mod client_actions;
+mod delivery;
+mod faults;
 mod kafka;
-mod mishaps;
 mod random;
 mod replica;
 mod world;

@@ -1,11 +1,11 @@
 //! Version 2, one concept a file.
 
-mod again;
+mod asked_again;
 mod drain;
-mod ends;
-mod late_return;
+mod during_recovery;
+mod late_resume;
 mod lineage;
-mod meanwhile;
 mod not_resumed;
 mod parts;
+mod question_errors;
 mod resume;

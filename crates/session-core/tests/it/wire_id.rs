@@ -1,4 +1,4 @@
-//! When a question takes a suffix, and for how long.
+//! Tests when a question takes a suffix, and for how long.
 
 use expect_test::expect;
 

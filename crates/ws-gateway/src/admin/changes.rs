@@ -10,8 +10,8 @@ use serde::Serialize;
 use warp::http::StatusCode;
 use warp::{Filter, Rejection};
 
-use super::{AdminSources, Status};
-use crate::http::{self, Reply};
+use super::{AdminSources, StatusBody};
+use crate::http::{self, HttpResponse};
 
 /// The things that an operator may change while the process runs.
 pub struct AdminChanges {
@@ -29,9 +29,9 @@ impl fmt::Debug for AdminChanges {
 }
 
 /// Routes `PUT /log-level` and `DELETE /sessions`.
-pub(super) fn routes(
+pub(super) fn change_routes(
     sources: Arc<AdminSources>,
-) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone {
+) -> impl Filter<Extract = (HttpResponse,), Error = Rejection> + Clone {
     const LONGEST_FILTER: u64 = 1024;
     let sources = warp::any().map(move || Arc::clone(&sources));
     let force_out = warp::path!("sessions")
@@ -41,7 +41,7 @@ pub(super) fn routes(
         .map(
             |query: HashMap<String, String>, sources: Arc<AdminSources>| {
                 let subject = query.get("subject").map(String::as_str);
-                force_out(&sources, subject, query.get("all").map(String::as_str))
+                end_sessions(&sources, subject, query.get("all").map(String::as_str))
             },
         );
     let log_level = warp::path!("log-level")
@@ -49,34 +49,34 @@ pub(super) fn routes(
         .and(warp::body::content_length_limit(LONGEST_FILTER))
         .and(warp::body::bytes())
         .and(sources)
-        .map(|body: Bytes, sources: Arc<AdminSources>| log_level(&sources, &body));
+        .map(|body: Bytes, sources: Arc<AdminSources>| set_log_level(&sources, &body));
     force_out.or(log_level).unify()
 }
 
 /// Ends the sessions of one subject, or all; without authentication no session has a subject.
-fn force_out(sources: &AdminSources, subject: Option<&str>, all: Option<&str>) -> Reply {
+fn end_sessions(sources: &AdminSources, subject: Option<&str>, all: Option<&str>) -> HttpResponse {
     #[derive(Serialize)]
     struct Body {
         closed: usize,
     }
     match (subject, all) {
         (None, Some("true")) => {
-            let closed = sources.manager.force_out();
-            http::json(StatusCode::OK, &Body { closed })
+            let closed = sources.manager.end_all_sessions();
+            http::json_response(StatusCode::OK, &Body { closed })
         }
         (Some(subject), None) if !subject.is_empty() => {
-            http::json(StatusCode::OK, &Body { closed: 0 })
+            http::json_response(StatusCode::OK, &Body { closed: 0 })
         }
-        (_, _) => http::error(
+        (_, _) => http::error_response(
             StatusCode::BAD_REQUEST,
             "say whose sessions: ?subject=… of one subject, ?all=true of everybody",
         ),
     }
 }
 
-fn log_level(sources: &AdminSources, body: &[u8]) -> Reply {
+fn set_log_level(sources: &AdminSources, body: &[u8]) -> HttpResponse {
     let Ok(filter) = str::from_utf8(body) else {
-        return http::error(
+        return http::error_response(
             StatusCode::BAD_REQUEST,
             "a filter is text, such as info,ws_gateway=debug",
         );
@@ -85,8 +85,8 @@ fn log_level(sources: &AdminSources, body: &[u8]) -> Reply {
         Ok(()) => {
             let events = &sources.manager.shared().events;
             events.log_level_changed(filter.trim());
-            http::json(StatusCode::OK, &Status { status: "ok" })
+            http::json_response(StatusCode::OK, &StatusBody { status: "ok" })
         }
-        Err(problem) => http::error(StatusCode::BAD_REQUEST, &problem),
+        Err(problem) => http::error_response(StatusCode::BAD_REQUEST, &problem),
     }
 }

@@ -19,8 +19,8 @@ use warp::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN, WW
 use warp::http::uri::Authority;
 use warp::http::{Method, StatusCode, Uri, Version};
 
-use crate::http::{self, Reply};
-use crate::sessions::WebSocketSessionManager;
+use crate::http::{self, HttpResponse};
+use crate::session_manager::WebSocketSessionManager;
 use crate::settings::AdminSettings;
 
 /// The token that changes are authorised with. Only its digest is kept.
@@ -31,15 +31,15 @@ pub struct AdminToken([u8; 32]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AdminRefusal {
     /// No `Host`, or several.
-    NoHost,
+    MissingHost,
     /// A host name that is not allowed.
-    Host,
+    ForbiddenHost,
     /// A page asks.
     Origin,
     /// Changes are not allowed at all.
-    Changes,
+    ChangesDisabled,
     /// A change without the token.
-    Token,
+    InvalidToken,
 }
 
 /// Decides which requests are taken.
@@ -63,7 +63,7 @@ impl AdminToken {
     }
 
     /// Tells whether this is the same token, in a time that does not depend on how much of it is right.
-    fn is(&self, text: &[u8]) -> bool {
+    fn matches(&self, text: &[u8]) -> bool {
         let other: [u8; 32] = Sha256::digest(text).into();
         let differing = self
             .0
@@ -84,33 +84,33 @@ impl AdminRefusal {
     /// The metric label.
     pub(crate) fn label(self) -> &'static str {
         match self {
-            Self::NoHost | Self::Host => "host",
+            Self::MissingHost | Self::ForbiddenHost => "host",
             Self::Origin => "origin",
-            Self::Changes => "changes",
-            Self::Token => "token",
+            Self::ChangesDisabled => "changes",
+            Self::InvalidToken => "token",
         }
     }
 
-    fn reply(self) -> Reply {
+    fn to_http_response(self) -> HttpResponse {
         let (status, words) = match self {
-            Self::NoHost => (StatusCode::BAD_REQUEST, "a request has one header Host"),
-            Self::Host => (
+            Self::MissingHost => (StatusCode::BAD_REQUEST, "a request has one header Host"),
+            Self::ForbiddenHost => (
                 StatusCode::FORBIDDEN,
                 "this Host is not served; see the setting admin.allowed_hosts",
             ),
             Self::Origin => (StatusCode::FORBIDDEN, "pages may not ask here"),
-            Self::Changes => (
+            Self::ChangesDisabled => (
                 StatusCode::FORBIDDEN,
                 "set admin.allow_changes (GATEWAY__ADMIN__ALLOW_CHANGES) to change anything from here",
             ),
-            Self::Token => (
+            Self::InvalidToken => (
                 StatusCode::UNAUTHORIZED,
                 "a change needs Authorization: Bearer with the value of admin.token",
             ),
         };
-        let mut reply = http::error(status, words);
-        if self == Self::Token {
-            http::set(&mut reply, WWW_AUTHENTICATE, "Bearer");
+        let mut reply = http::error_response(status, words);
+        if self == Self::InvalidToken {
+            http::set_header(&mut reply, WWW_AUTHENTICATE, "Bearer");
         }
         reply
     }
@@ -122,9 +122,9 @@ impl AdminGuard {
     }
 
     /// Returns the reason for which this request is refused; `None` when it is taken.
-    fn refusal<B>(&self, request: &Request<B>) -> Option<AdminRefusal> {
+    fn check_request<B>(&self, request: &Request<B>) -> Option<AdminRefusal> {
         let headers = request.headers();
-        if let Some(refusal) = self.host_refusal(request.version(), request.uri(), headers) {
+        if let Some(refusal) = self.check_host(request.version(), request.uri(), headers) {
             return Some(refusal);
         }
         if headers.contains_key(ORIGIN) {
@@ -135,37 +135,32 @@ impl AdminGuard {
             return None;
         }
         if !self.settings.allow_changes {
-            return Some(AdminRefusal::Changes);
+            return Some(AdminRefusal::ChangesDisabled);
         }
-        (!self.is_authorised(headers)).then_some(AdminRefusal::Token)
+        (!self.is_authorised(headers)).then_some(AdminRefusal::InvalidToken)
     }
 
     /// One `Host`, and an allowed one (RFC 9112, section 3.2). HTTP/1.0, which no browser talks, may
     /// do without.
-    fn host_refusal(
-        &self,
-        version: Version,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Option<AdminRefusal> {
+    fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Option<AdminRefusal> {
         let mut hosts = headers.get_all(HOST).iter();
         let host = match (hosts.next(), hosts.next()) {
             (Some(host), None) => Some(host),
             (None, _) if version < Version::HTTP_11 => None,
-            (None, _) | (Some(_), Some(_)) => return Some(AdminRefusal::NoHost),
+            (None, _) | (Some(_), Some(_)) => return Some(AdminRefusal::MissingHost),
         };
         let named = host.map(|host| Authority::try_from(host.as_bytes()).ok());
         let named = named.into_iter().chain(uri.authority().cloned().map(Some));
         let allowed = |authority: Option<Authority>| {
-            authority.is_some_and(|authority| self.is_allowed(&authority))
+            authority.is_some_and(|authority| self.is_allowed_host(&authority))
         };
         let mut refused = named.filter(|authority| !allowed(authority.clone()));
-        refused.next().map(|_| AdminRefusal::Host)
+        refused.next().map(|_| AdminRefusal::ForbiddenHost)
     }
 
     /// Tells whether this is an allowed host with a port or without, and nothing else: the parser takes
     /// names behind a bracket and user names too.
-    fn is_allowed(&self, authority: &Authority) -> bool {
+    fn is_allowed_host(&self, authority: &Authority) -> bool {
         let rest = authority.as_str().strip_prefix(authority.host());
         if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':')) {
             return false;
@@ -192,12 +187,12 @@ impl AdminGuard {
         let (Some(given), None) = (given.next(), given.next()) else {
             return false;
         };
-        bearer(given).is_some_and(|given| token.is(given))
+        bearer_token(given).is_some_and(|given| token.matches(given))
     }
 }
 
 /// The token of `Authorization: Bearer`; the scheme's case does not matter (RFC 9110, section 11.1).
-fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+fn bearer_token(value: &HeaderValue) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"bearer ";
     let (scheme, token) = value.as_bytes().split_at_checked(SCHEME.len())?;
     scheme.eq_ignore_ascii_case(SCHEME).then_some(token)
@@ -222,10 +217,10 @@ where
     type Future = Either<Ready<Result<Self::Response, Infallible>>, S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        match self.guard.refusal(&request) {
+        match self.guard.check_request(&request) {
             Some(refusal) => {
                 self.manager.shared().events.admin_refused(refusal);
-                Either::Left(ready(Ok(refusal.reply().into_response())))
+                Either::Left(ready(Ok(refusal.to_http_response().into_response())))
             }
             None => Either::Right(self.inner.call(request)),
         }
@@ -262,7 +257,7 @@ mod tests {
             allowed_hosts: vec!["gateway.internal".to_owned()],
             ..AdminSettings::default()
         });
-        let judged = |host| guard.refusal(&request("GET", &[("host", host)]));
+        let judged = |host| guard.check_request(&request("GET", &[("host", host)]));
         for host in [
             "localhost",
             "LocalHost:9090",
@@ -287,7 +282,7 @@ mod tests {
             "",
             "a b",
         ] {
-            assert_eq!(judged(host), Some(AdminRefusal::Host), "{host}");
+            assert_eq!(judged(host), Some(AdminRefusal::ForbiddenHost), "{host}");
         }
     }
 
@@ -295,20 +290,23 @@ mod tests {
     fn a_request_has_one_host_unless_it_is_http_1_0() {
         let guard = guard(AdminSettings::default());
         assert_eq!(
-            guard.refusal(&request("GET", &[])),
-            Some(AdminRefusal::NoHost)
+            guard.check_request(&request("GET", &[])),
+            Some(AdminRefusal::MissingHost)
         );
         let twice = [("host", "localhost"), ("host", "localhost")];
         assert_eq!(
-            guard.refusal(&request("GET", &twice)),
-            Some(AdminRefusal::NoHost)
+            guard.check_request(&request("GET", &twice)),
+            Some(AdminRefusal::MissingHost)
         );
         let mut older = request("GET", &[]);
         *older.version_mut() = Version::HTTP_10;
-        assert_eq!(guard.refusal(&older), None);
+        assert_eq!(guard.check_request(&older), None);
         let mut absolute = request("GET", &[("host", "localhost")]);
         *absolute.uri_mut() = Uri::from_static("http://attacker.example/livez");
-        assert_eq!(guard.refusal(&absolute), Some(AdminRefusal::Host));
+        assert_eq!(
+            guard.check_request(&absolute),
+            Some(AdminRefusal::ForbiddenHost)
+        );
     }
 
     #[test]
@@ -317,7 +315,7 @@ mod tests {
         for origin in ["https://attacker.example", "http://127.0.0.1:9090", "null"] {
             for method in ["GET", "PUT", "OPTIONS"] {
                 let asked = request(method, &[("host", "127.0.0.1:9090"), ("origin", origin)]);
-                assert_eq!(guard.refusal(&asked), Some(AdminRefusal::Origin));
+                assert_eq!(guard.check_request(&asked), Some(AdminRefusal::Origin));
             }
         }
     }
@@ -327,12 +325,15 @@ mod tests {
         let host = ("host", "localhost");
         let change = |headers: &[(&str, &str)]| request("PUT", &[&[host], headers].concat());
         let closed = guard(AdminSettings::default());
-        assert_eq!(closed.refusal(&change(&[])), Some(AdminRefusal::Changes));
-        assert_eq!(with_changes(None).refusal(&change(&[])), None);
+        assert_eq!(
+            closed.check_request(&change(&[])),
+            Some(AdminRefusal::ChangesDisabled)
+        );
+        assert_eq!(with_changes(None).check_request(&change(&[])), None);
         let guarded = with_changes(Some("0123456789"));
-        assert_eq!(guarded.refusal(&request("GET", &[host])), None);
+        assert_eq!(guarded.check_request(&request("GET", &[host])), None);
         let right = [("authorization", "bearer 0123456789")];
-        assert_eq!(guarded.refusal(&change(&right)), None);
+        assert_eq!(guarded.check_request(&change(&right)), None);
         for wrong in [
             &[][..],
             &[("authorization", "Bearer 012345678")],
@@ -343,8 +344,8 @@ mod tests {
             &[right[0], right[0]],
         ] {
             assert_eq!(
-                guarded.refusal(&change(wrong)),
-                Some(AdminRefusal::Token),
+                guarded.check_request(&change(wrong)),
+                Some(AdminRefusal::InvalidToken),
                 "{wrong:?}"
             );
         }

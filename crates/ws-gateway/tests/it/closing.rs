@@ -8,15 +8,15 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use ws_gateway::{Close, SessionSettings};
+use ws_gateway::{CloseCode, SessionSettings};
 
 use crate::support::client::{Client, INVALID, raw_frame, response};
 use crate::support::{Sessions, limit};
 
 /// Reads the close frame, and checks that it is this one, counted once and the session cleared.
-async fn assert_closed(sessions: &Sessions, client: &mut Client<DuplexStream>, close: Close) {
+async fn assert_closed(sessions: &Sessions, client: &mut Client<DuplexStream>, close: CloseCode) {
     let frame = client.closed().await;
-    assert_eq!(u16::from(frame.code), close.code());
+    assert_eq!(u16::from(frame.code), close.as_u16());
     assert_eq!(frame.reason.as_str(), close.reason());
     assert_ended(sessions, close.label()).await;
 }
@@ -86,7 +86,7 @@ async fn a_newer_connection_replaces_the_older_and_does_not_inherit_its_question
     sessions
         .wait_counted("sockets_closed_total", "4509", 1.0)
         .await;
-    assert_eq!(sessions.manager.stats().connected, 1);
+    assert_eq!(sessions.manager.stats().connected_count, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +96,7 @@ async fn a_binary_frame_closes_1003() {
     client
         .send_message(Message::Binary(Bytes::from_static(b"onde?")))
         .await;
-    assert_closed(&sessions, &mut client, Close::Binary).await;
+    assert_closed(&sessions, &mut client, CloseCode::BinaryFrame).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,7 +107,7 @@ async fn a_frame_over_the_limit_closes_1009_and_one_at_the_limit_does_not() {
     client.send("x".repeat(max)).await;
     assert_eq!(client.receive().await, INVALID);
     client.send("x".repeat(max + 1)).await;
-    assert_closed(&sessions, &mut client, Close::TooBig).await;
+    assert_closed(&sessions, &mut client, CloseCode::MessageTooBig).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,22 +121,22 @@ async fn fragments_that_add_up_over_the_limit_close_1009() {
         let frame = Frame::message("x".repeat(51), OpCode::Data(opcode), is_final);
         client.send_message(Message::Frame(frame)).await;
     }
-    assert_closed(&sessions, &mut client, Close::TooBig).await;
+    assert_closed(&sessions, &mut client, CloseCode::MessageTooBig).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn text_that_is_not_utf_8_closes_1007_and_a_broken_frame_1002() {
     let sessions = Sessions::new();
     for (first, payload, close) in [
-        (0x81, &b"\xff\xfe"[..], Close::InvalidText),
-        (0xf1, b"reserved bits", Close::ProtocolError),
-        (0x83, b"reserved opcode", Close::ProtocolError),
-        (0x80, b"continues nothing", Close::ProtocolError),
+        (0x81, &b"\xff\xfe"[..], CloseCode::InvalidText),
+        (0xf1, b"reserved bits", CloseCode::ProtocolError),
+        (0x83, b"reserved opcode", CloseCode::ProtocolError),
+        (0x80, b"continues nothing", CloseCode::ProtocolError),
     ] {
         let (mut peer, theirs) = tokio::io::duplex(1024);
         sessions.serve("s-1", theirs);
         peer.write_all(&raw_frame(first, payload)).await.unwrap();
-        assert_eq!(close_code(&rest(peer).await), close.code(), "{first:x}");
+        assert_eq!(close_code(&rest(peer).await), close.as_u16(), "{first:x}");
     }
     assert_eq!(sessions.counted("sockets_closed_total", "1002"), 3.0);
     assert_ended(&sessions, "1007").await;
@@ -154,7 +154,7 @@ async fn more_frames_in_a_second_than_allowed_close_4013() {
         assert_eq!(client.receive().await, INVALID);
     }
     client.send("no question").await;
-    assert_closed(&sessions, &mut client, Close::RateLimited).await;
+    assert_closed(&sessions, &mut client, CloseCode::RateLimited).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +166,7 @@ async fn by_default_a_hundred_frames_in_a_second_pass() {
         assert_eq!(client.receive().await, INVALID);
     }
     client.send("no question").await;
-    assert_closed(&sessions, &mut client, Close::RateLimited).await;
+    assert_closed(&sessions, &mut client, CloseCode::RateLimited).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +192,7 @@ async fn a_peer_that_answers_pings_stays() {
         assert_eq!(ping, Message::Ping(Bytes::new()));
     }
     client.assert_nothing_more().await;
-    assert_eq!(sessions.manager.stats().connected, 1);
+    assert_eq!(sessions.manager.stats().connected_count, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,10 @@
-//! What a client sees when its process ends.
+//! Tests the frames and closes that a client sees when its process ends.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use ws_gateway::{DrainPlan, Drained};
+use ws_gateway::{DrainPlan, DrainSummary};
 
 use crate::support::Sessions;
 use crate::support::client::{BUSY, NOT_SENT, TIMED_OUT, response};
@@ -12,7 +12,7 @@ use crate::support::client::{BUSY, NOT_SENT, TIMED_OUT, response};
 /// Shorter than any other deadline.
 const BUDGET: Duration = Duration::from_secs(20);
 
-fn drain(sessions: &Sessions, close_rate: u32) -> JoinHandle<Drained> {
+fn drain(sessions: &Sessions, close_rate: u32) -> JoinHandle<DrainSummary> {
     let plan = DrainPlan {
         close_rate: NonZeroU32::new(close_rate).unwrap(),
         budget: BUDGET,
@@ -28,9 +28,9 @@ async fn an_idle_session_is_closed_4001_and_counts_nowhere() {
     client.assert_nothing_more().await;
     let drained = drain(&sessions, 1_000);
     assert_eq!(client.close_code().await, 4001);
-    let expected = Drained {
+    let expected = DrainSummary {
         sessions: 1,
-        told: 0,
+        unanswered: 0,
     };
     assert_eq!(drained.await.unwrap(), expected);
     assert_eq!(sessions.ended(), 0.0);
@@ -48,7 +48,7 @@ async fn a_waiting_session_gets_its_answer_and_then_4001() {
     sessions.answer(&asked, "ali");
     assert_eq!(client.receive().await, response("ali"));
     assert_eq!(client.close_code().await, 4001);
-    assert_eq!(drained.await.unwrap().told, 0);
+    assert_eq!(drained.await.unwrap().unanswered, 0);
     assert_eq!(sessions.counted("questions_total", "answered"), 1.0);
     assert_eq!(sessions.ended(), 1.0);
 }
@@ -64,7 +64,7 @@ async fn at_the_end_of_the_budget_a_waiting_session_is_told_and_then_closed_4001
     assert_eq!(client.receive().await, TIMED_OUT);
     assert!(begun.elapsed() >= BUDGET);
     assert_eq!(client.close_code().await, 4001);
-    assert_eq!(drained.await.unwrap().told, 1);
+    assert_eq!(drained.await.unwrap().unanswered, 1);
     assert_eq!(sessions.counted("questions_total", "expired"), 1.0);
     sessions.answer(&asked, "ali");
     assert_eq!(sessions.ended(), 1.0);
@@ -81,7 +81,7 @@ async fn a_question_while_the_process_drains_is_refused_and_counts_nowhere() {
     closed_last.ask("onde?").await;
     assert_eq!(closed_last.receive().await, NOT_SENT);
     assert_eq!(closed_last.close_code().await, 4001);
-    assert_eq!(drained.await.unwrap().told, 0);
+    assert_eq!(drained.await.unwrap().unanswered, 0);
     assert_eq!(sessions.questions.waiting(), 0);
     assert_eq!(sessions.ended(), 0.0);
 }

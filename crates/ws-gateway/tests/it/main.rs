@@ -2,7 +2,6 @@
 //! other. Time is paused wherever no real socket is involved.
 #![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
-mod before_the_upgrade;
 mod closing;
 mod draining;
 mod examples;
@@ -13,3 +12,4 @@ mod protocol_v2;
 mod resume;
 mod support;
 mod undelivered;
+mod upgrade_refusals;

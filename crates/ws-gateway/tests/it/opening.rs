@@ -1,4 +1,4 @@
-//! How version 2 is asked for, and its first frame.
+//! Tests the choice of version 2, and its first frame.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ async fn the_first_frame_is_start_and_comes_in_time() {
         .await;
     assert_eq!(sessions.counted("sockets_opened_total", "2"), 5.0);
     assert_eq!(
-        sessions.manager.stats().connected,
+        sessions.manager.stats().connected_count,
         0,
         "none became a session"
     );

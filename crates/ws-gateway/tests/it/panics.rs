@@ -36,7 +36,9 @@ async fn after_a_panic_the_process_is_told_and_whoever_comes_still_is_closed_400
     client.assert_nothing_more().await;
     let bug = tracing::subscriber::set_default(Bug);
     client.ask("onde?").await;
-    timeout(PATIENCE, sessions.manager.failed()).await.unwrap();
+    timeout(PATIENCE, sessions.manager.wait_for_panic())
+        .await
+        .unwrap();
     drop(bug);
     client.assert_cut_off().await;
     let mut late = sessions.connect("s-2").await;

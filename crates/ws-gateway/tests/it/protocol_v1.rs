@@ -21,7 +21,7 @@ async fn a_question_is_answered_by_one_frame_and_nothing_is_sent_unasked() {
     client.ask("onde fica \"isto\"?").await;
     let asked = sessions.questions.next_taken().await;
     assert_eq!(asked.text(), "onde fica \"isto\"?");
-    assert_eq!(asked.question.session.as_str(), "s-1");
+    assert_eq!(asked.question.session_id.as_str(), "s-1");
     assert_eq!(asked.question.wire_id.as_str(), "s-1");
     client.assert_nothing_more().await;
     sessions.answer(&asked, "ali\nà direita");

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use types::{AnswerBody, AnswerText};
-use ws_gateway::{DrainPlan, SessionSettings, TokenKeys};
+use ws_gateway::{DrainPlan, ResumeTokenKeys, SessionSettings};
 
 use crate::support::questions::{Asked, answer_to};
 use crate::support::{Sessions, eventually, limit, replica};
@@ -92,7 +92,7 @@ async fn what_cannot_be_resumed_begins_anew_under_a_new_id() {
     assert_eq!(client.receive().await["type"], "accepted");
     there.answer(&again, "ali");
     assert_eq!(client.receive().await["seq"], 1);
-    assert_eq!(there.manager.stats().connected, 1);
+    assert_eq!(there.manager.stats().connected_count, 1);
     drop(client);
     there.wait_connected(0).await;
 }
@@ -101,7 +101,7 @@ async fn what_cannot_be_resumed_begins_anew_under_a_new_id() {
 async fn a_token_of_a_key_that_nobody_has_any_more_begins_anew() {
     let with = |current: &[u8], previous: Option<&[u8]>| {
         Sessions::with(SessionSettings {
-            token_keys: TokenKeys::new(current, previous),
+            token_keys: ResumeTokenKeys::new(current, previous),
             ..SessionSettings::default()
         })
     };
@@ -236,5 +236,5 @@ async fn a_look_up_that_is_dropped_counts_as_lost() {
     assert_eq!(client.receive().await["resumed"], false);
     let stop: &CancellationToken = &there.stop;
     stop.cancel();
-    eventually("it is gone", || there.manager.stats().connected == 0).await;
+    eventually("it is gone", || there.manager.stats().connected_count == 0).await;
 }

@@ -1,4 +1,4 @@
-//! What the tests share: a manager whose questions are held, and clients of its sessions.
+//! Shared parts of the tests: a manager whose questions are held, and clients of its sessions.
 
 pub(crate) mod client;
 pub(crate) mod client_v2;
@@ -16,14 +16,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use types::{Answer, AnswerBody, AnswerText, SessionId};
-use ws_gateway::{CoreSettings, SessionSettings, TokenKeys, Version, WebSocketSessionManager};
+use ws_gateway::{
+    CoreSettings, ProtocolVersion, ResumeTokenKeys, SessionSettings, WebSocketSessionManager,
+};
 
 use client::Client;
 use client_v2::ClientV2;
 use history::History;
 use questions::{Asked, Questions, answer_to};
 
-/// How long anything that should happen may take.
+/// The longest time for anything that should happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longer than any deadline of the settings below.
@@ -35,7 +37,7 @@ pub(crate) fn core() -> CoreSettings {
         answer_timeout: ANSWER_TIMEOUT,
         answer_ttl: 2 * ANSWER_TIMEOUT,
         max_answer_bytes: 8 * 1024,
-        max_owed: 100,
+        max_departed_sessions: 100,
         ..CoreSettings::default()
     }
 }
@@ -43,7 +45,7 @@ pub(crate) fn core() -> CoreSettings {
 /// Settings of replicas that read each other's tokens.
 pub(crate) fn replica() -> SessionSettings {
     SessionSettings {
-        token_keys: TokenKeys::new(b"the key of all replicas", None),
+        token_keys: ResumeTokenKeys::new(b"the key of all replicas", None),
         ..SessionSettings::default()
     }
 }
@@ -94,20 +96,25 @@ impl Sessions {
     /// The same in version 2, before its `start`.
     pub(crate) async fn connect_v2(&self, id: &str) -> ClientV2<DuplexStream> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        self.serve_version(id, Version::V2, theirs);
+        self.serve_version(id, ProtocolVersion::V2, theirs);
         ClientV2(Client::over(ours).await)
     }
 
     /// A session over the other end of this stream.
     pub(crate) fn serve(&self, id: &str, stream: DuplexStream) -> JoinHandle<()> {
-        self.serve_version(id, Version::V1, stream)
+        self.serve_version(id, ProtocolVersion::V1, stream)
     }
 
-    fn serve_version(&self, id: &str, version: Version, stream: DuplexStream) -> JoinHandle<()> {
+    fn serve_version(
+        &self,
+        id: &str,
+        version: ProtocolVersion,
+        stream: DuplexStream,
+    ) -> JoinHandle<()> {
         let id = SessionId::parse(id).unwrap();
         let (manager, stop) = (self.manager.clone(), self.stop.clone());
-        let client = ws_gateway::Client {
-            id,
+        let client = ws_gateway::UpgradedClient {
+            session_id: id,
             version,
             stream,
             already_read: Vec::new(),
@@ -132,7 +139,7 @@ impl Sessions {
         self.metrics.value(&name, label).unwrap_or(0.0)
     }
 
-    /// How many questions have ended, in whatever way.
+    /// Returns the number of questions that have ended, in whatever way.
     pub(crate) fn ended(&self) -> f64 {
         let outcomes = [
             "answered",
@@ -158,7 +165,7 @@ impl Sessions {
     /// Waits until so many sessions are connected.
     pub(crate) async fn wait_connected(&self, expected: usize) {
         eventually(&format!("{expected} sessions are connected"), || {
-            self.manager.stats().connected == expected
+            self.manager.stats().connected_count == expected
         })
         .await;
     }

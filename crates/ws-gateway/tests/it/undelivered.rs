@@ -1,9 +1,9 @@
-//! What becomes of an open question when its socket ends, in every way one can end.
+//! Tests the fate of an open question when its socket ends, in every way one can end.
 
 use bytes::Bytes;
 use tokio::io::DuplexStream;
 use tokio_tungstenite::tungstenite::Message;
-use ws_gateway::{Close, SessionSettings};
+use ws_gateway::{CloseCode, SessionSettings};
 
 use crate::support::client::{Client, TIMED_OUT, raw_frame};
 use crate::support::{ANSWER_TIMEOUT, Sessions, limit};
@@ -48,7 +48,7 @@ impl End {
         }
     }
 
-    /// How many bytes the peer's system takes before anybody reads.
+    /// The bytes that the peer's system takes before anybody reads.
     fn in_flight(self) -> usize {
         if self == Self::NotReading {
             16
@@ -62,14 +62,14 @@ impl End {
         match self {
             Self::ClosedByTheClient => "1005",
             Self::Gone => "1006",
-            Self::Replaced => Close::Superseded.label(),
-            Self::Binary => Close::Binary.label(),
-            Self::TooBig => Close::TooBig.label(),
-            Self::TooManyFrames => Close::RateLimited.label(),
-            Self::NoUtf8 => Close::InvalidText.label(),
-            Self::BrokenFrame => Close::ProtocolError.label(),
-            Self::NoPong => Close::NoPong.label(),
-            Self::NotReading => Close::SlowConsumer.label(),
+            Self::Replaced => CloseCode::Superseded.label(),
+            Self::Binary => CloseCode::BinaryFrame.label(),
+            Self::TooBig => CloseCode::MessageTooBig.label(),
+            Self::TooManyFrames => CloseCode::RateLimited.label(),
+            Self::NoUtf8 => CloseCode::InvalidText.label(),
+            Self::BrokenFrame => CloseCode::ProtocolError.label(),
+            Self::NoPong => CloseCode::NoPong.label(),
+            Self::NotReading => CloseCode::SlowConsumer.label(),
         }
     }
 

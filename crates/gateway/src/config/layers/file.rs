@@ -9,86 +9,97 @@ use std::path::Path;
 
 use ::config::{FileFormat, Map, Source, Value, ValueKind};
 
-use super::{Layer, join};
-use crate::config::key::Key;
+use super::{ConfigLayer, join_name};
+use crate::config::key::ConfigKey;
 use crate::config::keys;
-use crate::config::problem::Origin;
+use crate::config::problem::ValueOrigin;
 
 /// The longest file taken, in bytes.
-const LONGEST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
-pub(super) fn read(path: &Path) -> Layer {
-    let mut layer = Layer::default();
+pub(super) fn read_file(path: &Path) -> ConfigLayer {
+    let mut layer = ConfigLayer::default();
     let shown = path.display().to_string();
-    let origin = Origin::file(&shown);
-    let Some((format, language)) = format(path) else {
-        layer.problem(
+    let origin = ValueOrigin::from_file(&shown);
+    let Some((format, language)) = file_format(path) else {
+        layer.report_problem(
             "--config",
             &origin,
             "has no known ending; name it `.toml`, `.yaml` or `.yml`",
         );
         return layer;
     };
-    let text = match text(path) {
+    let text = match file_text(path) {
         Ok(text) => text,
         Err(error) => {
             let right =
                 format!("cannot be read ({error}); give the path of a file this process can read");
-            layer.problem("--config", &origin, right);
+            layer.report_problem("--config", &origin, right);
             return layer;
         }
     };
     match ::config::File::from_str(&text, format).collect() {
-        Ok(tree) => walk(&mut layer, "", tree, &origin),
+        Ok(tree) => offer_tree(&mut layer, "", tree, &origin),
         Err(error) => {
-            let place = place(&error.to_string());
+            let place = error_place(&error.to_string());
             let right = format!(
                 "is not valid {language}{place}; the line is not shown, as it may hold a secret"
             );
-            layer.problem("--config", &origin, right);
+            layer.report_problem("--config", &origin, right);
         }
     }
     layer
 }
 
 /// The secret whose file `name` names: `kafka.api_secret_file` for `kafka.api_secret`.
-pub(super) fn names_a_file(name: &str) -> Option<&'static Key> {
-    let key = keys::find(name.strip_suffix("_file")?)?;
+pub(super) fn key_of_file_setting(name: &str) -> Option<&'static ConfigKey> {
+    let key = keys::find_key(name.strip_suffix("_file")?)?;
     key.secret.then_some(key)
 }
 
-fn walk(layer: &mut Layer, above: &str, tree: Map<String, Value>, origin: &Origin) {
+fn offer_tree(
+    layer: &mut ConfigLayer,
+    above: &str,
+    tree: Map<String, Value>,
+    origin: &ValueOrigin,
+) {
     for (name, value) in tree {
-        let name = join(above, &name);
-        let by_file = names_a_file(&name);
-        match (keys::find(&name), by_file, value.kind) {
+        let name = join_name(above, &name);
+        let by_file = key_of_file_setting(&name);
+        match (keys::find_key(&name), by_file, value.kind) {
             (_, _, ValueKind::Nil) if is_known(&name) => {}
             (Some(key), _, kind) => layer.offer(key, kind, origin),
             (None, Some(key), ValueKind::String(path)) => layer.offer_file(key, &path, origin),
-            (None, Some(_), _) => layer.problem(name, origin, "is no path; put the path in quotes"),
-            (None, None, ValueKind::Table(below)) => walk(layer, &name, below, origin),
+            (None, Some(_), _) => {
+                layer.report_problem(name, origin, "is no path; put the path in quotes")
+            }
+            (None, None, ValueKind::Table(below)) => offer_tree(layer, &name, below, origin),
             (None, None, _) if is_section(&name) => {
-                layer.problem(&name, origin, "is a section, not a value");
+                layer.report_problem(&name, origin, "is a section, not a value");
             }
             (None, None, _) => {
-                layer.unknown(&name, origin, keys::all().map(|key| key.name.to_owned()));
+                layer.report_unknown(
+                    &name,
+                    origin,
+                    keys::all_keys().map(|key| key.name.to_owned()),
+                );
             }
         }
     }
 }
 
 fn is_known(name: &str) -> bool {
-    keys::find(name).is_some() || names_a_file(name).is_some() || is_section(name)
+    keys::find_key(name).is_some() || key_of_file_setting(name).is_some() || is_section(name)
 }
 
 fn is_section(name: &str) -> bool {
-    keys::all().any(|key| {
+    keys::all_keys().any(|key| {
         let below = key.name.strip_prefix(name);
         below.is_some_and(|below| below.starts_with('.'))
     })
 }
 
-fn format(path: &Path) -> Option<(FileFormat, &'static str)> {
+fn file_format(path: &Path) -> Option<(FileFormat, &'static str)> {
     match path.extension()?.to_str()? {
         "toml" => Some((FileFormat::Toml, "TOML")),
         "yaml" | "yml" => Some((FileFormat::Yaml, "YAML")),
@@ -96,19 +107,19 @@ fn format(path: &Path) -> Option<(FileFormat, &'static str)> {
     }
 }
 
-fn text(path: &Path) -> io::Result<String> {
+fn file_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?
-        .take(LONGEST + 1)
+        .take(MAX_FILE_BYTES + 1)
         .read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
+    if text.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::other("longer than 1 MiB"));
     }
     Ok(text)
 }
 
 /// ` at line 3, column 7`, from a parser's text; empty when it names no place.
-fn place(error: &str) -> String {
+fn error_place(error: &str) -> String {
     let number_after = |word: &str| {
         let (_, rest) = error.split_once(word)?;
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();

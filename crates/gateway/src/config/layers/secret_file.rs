@@ -4,19 +4,19 @@ use std::fs::File;
 use std::io::{self, Read};
 
 /// The longest secret taken, in bytes; a certificate chain is shorter.
-const LONGEST: u64 = 64 << 10;
+const MAX_SECRET_BYTES: u64 = 64 << 10;
 
 /// The file's text, without the line end that editors put there.
 ///
 /// # Errors
 ///
 /// Says in its text why the file cannot be read; never what it holds.
-pub(super) fn read(path: &str) -> io::Result<String> {
+pub(super) fn read_secret_file(path: &str) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?
-        .take(LONGEST + 1)
+        .take(MAX_SECRET_BYTES + 1)
         .read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
+    if text.len() as u64 > MAX_SECRET_BYTES {
         return Err(io::Error::other("longer than 64 KiB"));
     }
     let line = text.strip_suffix('\n').unwrap_or(&text);

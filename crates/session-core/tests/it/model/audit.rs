@@ -1,26 +1,28 @@
-//! What must hold after every step, judged from inputs and effects alone: it knows neither the core's
+//! Checks the invariants after every step, judged from inputs and effects alone: it knows neither the core's
 //! state nor the reference's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use session_core::{
-    CloseReason, Effect, Event, Input, PublishId, Reply, Settings, Stats, WireIdMode,
+    CloseReason, CoreSettings, Effect, Input, PublishId, ReplyV1, SessionEvent, SessionStats,
+    WireIdMode,
 };
 use types::{
-    Answer, AnswerOutcome, Question, QuestionId, QuestionIdEcho, SessionId, SessionKey, WireId,
+    Answer, AnswerOutcome, QuestionId, QuestionIdEcho, QuestionRecord, SessionId, SessionKey,
+    WireId,
 };
 
 use crate::script::balances;
 
 /// Watches a run from outside.
 pub(crate) struct Audit {
-    settings: Settings,
+    settings: CoreSettings,
     pub(crate) questions: Vec<Asked>,
     /// The socket each session has.
     sockets: BTreeMap<SessionId, SessionKey>,
     told_to_close: BTreeSet<SessionKey>,
-    /// How many departed sessions were remembered before this step.
+    /// The number of departed sessions that were remembered before this step.
     owed: usize,
 }
 
@@ -34,7 +36,7 @@ pub(crate) struct Asked {
 }
 
 impl Audit {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: CoreSettings) -> Self {
         Self {
             settings,
             questions: Vec::new(),
@@ -50,7 +52,7 @@ impl Audit {
         now: Instant,
         input: &Input,
         effects: &[Effect],
-        stats: Stats,
+        stats: SessionStats,
     ) -> Option<QuestionId> {
         self.sockets_after(now, input);
         let mut answered = None;
@@ -58,18 +60,18 @@ impl Audit {
             match effect {
                 Effect::Publish {
                     key,
-                    publish,
+                    publish_id: publish,
                     question,
                 } => self.published(key, *publish, question),
-                Effect::Send { key, reply } => {
+                Effect::SendV1 { key, reply } => {
                     let ended = self.sent(now, key, reply);
                     if is_answer(reply) {
                         answered = ended;
                     }
                 }
                 Effect::Close { key, reason, .. } => self.closed(key, *reason),
-                Effect::Note(_) => {}
-                Effect::Recover { .. } | Effect::Tell { .. } => {
+                Effect::RecordEvent(_) => {}
+                Effect::Recover { .. } | Effect::SendV2 { .. } => {
                     unreachable!("version 1 only")
                 }
             }
@@ -111,7 +113,7 @@ impl Audit {
         }
     }
 
-    fn published(&mut self, key: &SessionKey, publish: PublishId, question: &Question) {
+    fn published(&mut self, key: &SessionKey, publish: PublishId, question: &QuestionRecord) {
         assert_eq!(publish.question, question.question_id);
         assert_eq!(
             self.sockets.get(&key.id),
@@ -123,10 +125,10 @@ impl Audit {
             "asked by a socket told to close"
         );
         assert!(self.open(&key.id).is_none(), "one question at a time");
-        assert_eq!(question.session, key.id);
-        assert_eq!(question.wire_id.session(), key.id.as_str());
-        let must_be_exact =
-            self.settings.wire_id == WireIdMode::Question || self.owed >= self.settings.max_owed;
+        assert_eq!(question.session_id, key.id);
+        assert_eq!(question.wire_id.session_id(), key.id.as_str());
+        let must_be_exact = self.settings.wire_id == WireIdMode::Suffixed
+            || self.owed >= self.settings.max_departed_sessions;
         let plain = question.wire_id.is_plain();
         assert!(!(plain && must_be_exact), "needs a suffix");
         let reused = |asked: &Asked| asked.wire_id == question.wire_id;
@@ -142,7 +144,7 @@ impl Audit {
     }
 
     /// Gives the question that this reply ended.
-    fn sent(&mut self, now: Instant, key: &SessionKey, reply: &Reply) -> Option<QuestionId> {
+    fn sent(&mut self, now: Instant, key: &SessionKey, reply: &ReplyV1) -> Option<QuestionId> {
         assert_eq!(
             self.sockets.get(&key.id),
             Some(key),
@@ -151,9 +153,12 @@ impl Audit {
         assert!(!self.told_to_close.contains(key), "sent after the close");
         let open = self.open(&key.id);
         match reply {
-            Reply::Busy => assert!(open.is_some(), "busy with nothing"),
-            Reply::Draining => assert!(open.is_none(), "a question is open"),
-            Reply::Answer { .. } | Reply::AnswerFailed | Reply::PublishFailed | Reply::TimedOut => {
+            ReplyV1::Busy => assert!(open.is_some(), "busy with nothing"),
+            ReplyV1::Draining => assert!(open.is_none(), "a question is open"),
+            ReplyV1::Answer { .. }
+            | ReplyV1::AnswerFailed
+            | ReplyV1::PublishFailed
+            | ReplyV1::TimedOut => {
                 assert!(
                     open.is_some(),
                     "a reply that ends a question has one to end"
@@ -184,7 +189,7 @@ impl Audit {
     fn decided(&self, answer: &Answer, answered: Option<QuestionId>, effects: &[Effect]) {
         let mut decisions = Vec::new();
         for effect in effects {
-            if let Effect::Note(Event::AnswerDecided { outcome }) = effect {
+            if let Effect::RecordEvent(SessionEvent::AnswerDecided { outcome }) = effect {
                 decisions.push(*outcome);
             }
         }
@@ -197,7 +202,7 @@ impl Audit {
         };
         let asked = self.questions.iter().find(|asked| asked.id == id).unwrap();
         assert_eq!(
-            answer.wire_id.session(),
+            answer.wire_id.session_id(),
             asked.key.id.as_str(),
             "the wrong session"
         );
@@ -210,15 +215,21 @@ impl Audit {
         }
     }
 
-    fn counted(&mut self, input: &Input, stats: Stats) {
+    fn counted(&mut self, input: &Input, stats: SessionStats) {
         let open = self.questions.iter().filter(|asked| asked.ended.is_none());
-        assert_eq!(stats.connected, self.sockets.len());
+        assert_eq!(stats.connected_count, self.sockets.len());
         assert_eq!(stats.waiting, open.count());
-        assert!(stats.owed <= self.settings.max_owed, "{stats:?}");
-        assert!(stats.unreported <= self.settings.max_owed, "{stats:?}");
+        assert!(
+            stats.departed <= self.settings.max_departed_sessions,
+            "{stats:?}"
+        );
+        assert!(
+            stats.unreported <= self.settings.max_departed_sessions,
+            "{stats:?}"
+        );
         let forgets = matches!(input, Input::Tick | Input::Connected { .. });
-        assert!(forgets || stats.owed >= self.owed, "evicted: {stats:?}");
-        self.owed = stats.owed;
+        assert!(forgets || stats.departed >= self.owed, "evicted: {stats:?}");
+        self.owed = stats.departed;
 
         let ledger = stats.ledger;
         assert!(balances(ledger), "{ledger:?}");
@@ -233,6 +244,6 @@ impl Audit {
     }
 }
 
-fn is_answer(reply: &Reply) -> bool {
-    matches!(reply, Reply::Answer { .. } | Reply::AnswerFailed)
+fn is_answer(reply: &ReplyV1) -> bool {
+    matches!(reply, ReplyV1::Answer { .. } | ReplyV1::AnswerFailed)
 }

@@ -8,14 +8,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use session_core::{Ledger, Settings, Timer};
+use session_core::{CoreSettings, Ledger, SessionTimer};
 use types::{
-    Answer, AnswerFloor, QuestionId, QuestionIdEcho, QuestionOutcome, SessionId, SessionKey, WireId,
+    Answer, MinOffsets, QuestionId, QuestionIdEcho, QuestionOutcome, SessionId, SessionKey, WireId,
 };
 
 /// Every fact since the start, oldest first.
 pub(crate) struct History {
-    settings: Settings,
+    settings: CoreSettings,
     facts: Vec<(Instant, Fact)>,
 }
 
@@ -60,12 +60,12 @@ pub(crate) struct Asked {
     pub(crate) id: QuestionId,
     pub(crate) key: SessionKey,
     pub(crate) wire_id: WireId,
-    pub(crate) floor: AnswerFloor,
+    pub(crate) floor: MinOffsets,
     pub(crate) at: Instant,
 }
 
 impl History {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: CoreSettings) -> Self {
         Self {
             settings,
             facts: Vec::new(),
@@ -108,7 +108,7 @@ impl History {
         last.flatten()
     }
 
-    /// How many sessions without a connection are remembered.
+    /// Returns the number of remembered sessions without a connection.
     pub(crate) fn departed(&self) -> usize {
         let sessions = self.sessions();
         let remembered = |id: &&SessionId| self.remembered_until(id.as_str()).is_some();
@@ -143,7 +143,7 @@ impl History {
         last.filter(|question| self.end_of(question.id).is_none())
     }
 
-    /// How the question ended for its session, if it did.
+    /// Returns the end of the question for its session, if it ended.
     pub(crate) fn end_of(&self, id: QuestionId) -> Option<QuestionOutcome> {
         let mut facts = self.facts.iter();
         facts.find_map(|(_, fact)| match fact {
@@ -164,7 +164,7 @@ impl History {
         self.any(|fact| matches!(fact, Fact::Reported(reported) if *reported == id))
     }
 
-    /// How long after asking Kafka had the question.
+    /// Returns the time from asking until Kafka had the question.
     pub(crate) fn accepted_after(&self, question: &Asked) -> Option<Duration> {
         self.facts.iter().find_map(|(at, fact)| match fact {
             Fact::Accepted(id) if *id == question.id => Some(*at - question.at),
@@ -172,7 +172,7 @@ impl History {
         })
     }
 
-    /// How many ended questions have no report yet and are not in the accounts.
+    /// Returns the number of ended questions without a report that are not in the ledger.
     pub(crate) fn unreported(&self) -> usize {
         let ended = self.facts.iter().filter_map(|(_, fact)| match fact {
             Fact::Ended(id, _) => Some(*id),
@@ -181,21 +181,21 @@ impl History {
         ended.filter(|id| !self.is_counted(*id)).count()
     }
 
-    /// What time alone will change: every open question's end, and when who left is forgotten.
-    pub(crate) fn deadlines(&self) -> BTreeSet<(Instant, Timer, SessionId)> {
+    /// Returns the changes that time alone will make: every open question's end, and when departed sessions are forgotten.
+    pub(crate) fn deadlines(&self) -> BTreeSet<(Instant, SessionTimer, SessionId)> {
         let mut deadlines = BTreeSet::new();
         for id in self.sessions() {
             if let Some(question) = self.open(id.as_str()) {
                 let at = self.waits_until(&question);
-                deadlines.insert((at, Timer::AnswerDeadline, id));
+                deadlines.insert((at, SessionTimer::AnswerDeadline, id));
             } else if let Some(until) = self.remembered_until(id.as_str()) {
-                deadlines.insert((until, Timer::DebtExpiry, id));
+                deadlines.insert((until, SessionTimer::DepartedSessionExpiry, id));
             }
         }
         deadlines
     }
 
-    /// When this open question stops waiting: its own deadline, or that of the part after the newest.
+    /// Returns the time at which this open question stops waiting: its own deadline, or that of the part after the newest.
     fn waits_until(&self, question: &Asked) -> Instant {
         let newest = self.facts.iter().rev().find_map(|(at, fact)| match fact {
             Fact::Part(id, _) if *id == question.id => Some(*at),
@@ -228,7 +228,7 @@ impl History {
         last.filter(|until| now < *until)
     }
 
-    /// Which of those answers would come under the plain id: there was such a question, its answer
+    /// Returns the pending answers that would come under the plain id: there was such a question, its answer
     /// did not come, and since then something was owed all the time.
     pub(crate) fn owes_plain(&self, now: Instant, session: &str) -> Option<QuestionId> {
         let mut until_then = now;
@@ -291,7 +291,7 @@ impl History {
         bare
     }
 
-    /// Whether that question ended because its socket was gone.
+    /// Tells whether that question ended because its socket was gone.
     pub(crate) fn lost_its_socket(&self, question: QuestionId) -> bool {
         let mut facts = self.facts.iter();
         facts.any(|(_, fact)| {
@@ -305,7 +305,7 @@ impl History {
         last.is_some_and(|(at, _)| now < *at + self.settings.answer_ttl)
     }
 
-    /// Whether the record names the question that this session got its last answer to.
+    /// Tells whether the record names the question that this session got its last answer to.
     pub(crate) fn repeats_the_last_answer(&self, session: &str, answer: &Answer) -> bool {
         let mut facts = self.memory(session).into_iter().rev();
         let last = facts.find_map(|(_, fact)| match fact {
@@ -352,7 +352,7 @@ impl History {
         self.facts.iter().any(|(_, fact)| wanted(fact))
     }
 
-    /// What is remembered of a session: all that happened to it since it was last forgotten.
+    /// Returns the remembered past of a session: all that happened to it since it was last forgotten.
     fn memory(&self, session: &str) -> Vec<&(Instant, Fact)> {
         let of_session = |fact: &Fact| self.session_of(fact).as_deref() == Some(session);
         let forgets = |fact: &Fact| matches!(fact, Fact::Left(_, None) | Fact::Forgotten(_));

@@ -1,32 +1,32 @@
 //! The core once more, slow and plain: it keeps everything that ever happened and decides each input
 //! by reading that history. No tables, no timers, no states that could be out of step.
 
-mod explaining;
-mod receiving;
+mod attributed_records;
+mod unattributed_records;
 
 use std::time::Instant;
 
 use session_core::{
-    Ask, AskIdentity, CloseReason, Effect, Event, Input, Persisted, PublishId, Reply, Settings,
-    Timer, Version, WireIdMode,
+    AskIdentity, AskRequest, CloseReason, CoreSettings, Effect, Input, Persisted, ProtocolVersion,
+    PublishId, ReplyV1, SessionEvent, SessionTimer, WireIdMode,
 };
 use types::{
-    Answer, AnswerBody, AnswerOutcome, Question, QuestionId, QuestionIdEcho, QuestionOutcome,
+    Answer, AnswerBody, AnswerOutcome, QuestionId, QuestionIdEcho, QuestionOutcome, QuestionRecord,
     SessionId, SessionKey, WireId,
 };
 
 use super::history::{Asked, Fact, History};
 
-/// What the core should do, read from all that happened.
+/// Computes the expected effects of the core from all that happened.
 pub(crate) struct Reference {
-    settings: Settings,
+    settings: CoreSettings,
     pub(crate) history: History,
     effects: Vec<Effect>,
     publishes: u64,
 }
 
 impl Reference {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: CoreSettings) -> Self {
         Self {
             history: History::new(settings.clone()),
             settings,
@@ -41,12 +41,17 @@ impl Reference {
             Input::Connected { key } => self.connected(now, key),
             Input::Disconnected { key } => self.disconnected(now, &key),
             Input::Ask { key, ask } => self.ask(now, key, ask),
-            Input::Published { publish } => self.published(now, publish.question),
-            Input::PublishFailed { publish, persisted } => {
+            Input::Published {
+                publish_id: publish,
+            } => self.published(now, publish.question),
+            Input::PublishFailed {
+                publish_id: publish,
+                persisted,
+            } => {
                 self.publish_failed(now, publish.question, persisted);
             }
             Input::Answer(answer) => self.answer(now, answer),
-            Input::Drain { closes } => self.drain(now, closes),
+            Input::Drain { max_closes: closes } => self.drain(now, closes),
             Input::DrainExpired => self.drain_expired(now),
             Input::Tick => self.tick(now),
             Input::Start { .. }
@@ -58,7 +63,7 @@ impl Reference {
     }
 
     /// The earliest moment at which time alone changes something.
-    pub(crate) fn deadline(&self) -> Option<(Instant, Timer)> {
+    pub(crate) fn deadline(&self) -> Option<(Instant, SessionTimer)> {
         let first = self.history.deadlines().into_iter().next();
         first.map(|(at, timer, _)| (at, timer))
     }
@@ -94,17 +99,17 @@ impl Reference {
             self.abandon(now, &question, QuestionOutcome::Undeliverable);
         }
         let owed_until = self.history.owed_until(now, key.id.as_str());
-        let room = self.history.departed() < self.settings.max_owed;
+        let room = self.history.departed() < self.settings.max_departed_sessions;
         if owed_until.is_some() && !room {
             self.history.add(now, Fact::PlainUnsafe);
-            self.note(Event::OwedTableFull);
+            self.note(SessionEvent::DepartedTableFull);
         }
         let remembered = owed_until.filter(|_| room);
         self.history
             .add(now, Fact::Left(key.id.clone(), remembered));
     }
 
-    fn ask(&mut self, now: Instant, key: SessionKey, ask: Ask) {
+    fn ask(&mut self, now: Instant, key: SessionKey, ask: AskRequest) {
         let AskIdentity::Random(question_id) = ask.identity else {
             unreachable!("the reference knows version 1 only")
         };
@@ -113,15 +118,15 @@ impl Reference {
             return;
         }
         if self.history.open(key.id.as_str()).is_some() {
-            return self.send(key, Reply::Busy);
+            return self.send(key, ReplyV1::Busy);
         }
         if self.history.is_draining() {
-            return self.send(key, Reply::Draining);
+            return self.send(key, ReplyV1::Draining);
         }
         let plain = self.settings.wire_id == WireIdMode::Plain
             && self.history.owed_until(now, key.id.as_str()).is_none()
             && !self.history.is_plain_unsafe(now)
-            && self.history.departed() < self.settings.max_owed;
+            && self.history.departed() < self.settings.max_departed_sessions;
         let wire_id = match plain {
             true => WireId::plain(&key.id),
             false => WireId::suffixed(&key.id, ask.suffix),
@@ -130,12 +135,12 @@ impl Reference {
             id: question_id,
             key: key.clone(),
             wire_id: wire_id.clone(),
-            floor: ask.floor,
+            floor: ask.min_offsets,
             at: now,
         };
         self.history.add(now, Fact::Asked(asked));
-        let question = Question {
-            session: key.id.clone(),
+        let question = QuestionRecord {
+            session_id: key.id.clone(),
             wire_id,
             question_id,
             text: ask.text,
@@ -149,7 +154,7 @@ impl Reference {
         };
         self.effects.push(Effect::Publish {
             key,
-            publish,
+            publish_id: publish,
             question,
         });
     }
@@ -186,13 +191,13 @@ impl Reference {
         if persisted == Persisted::Maybe {
             self.history.add(now, Fact::Owed(question.clone()));
         }
-        self.send(question.key.clone(), Reply::PublishFailed);
+        self.send(question.key.clone(), ReplyV1::PublishFailed);
         self.count_as(now, &question, QuestionOutcome::PublishFailed);
         self.close_if_draining(now, question.key);
     }
 
     fn answer(&mut self, now: Instant, answer: Answer) {
-        let session = answer.wire_id.session().to_owned();
+        let session = answer.wire_id.session_id().to_owned();
         if !answer.wire_id.is_plain() && self.is_known(&session) {
             self.history.add(now, Fact::SuffixedAnswer);
         }
@@ -236,7 +241,7 @@ impl Reference {
     fn drain_expired(&mut self, now: Instant) {
         self.history.add(now, Fact::DrainBegan);
         for (_, timer, id) in self.history.deadlines() {
-            if timer == Timer::AnswerDeadline {
+            if timer == SessionTimer::AnswerDeadline {
                 self.expire(now, &id);
             }
         }
@@ -247,8 +252,8 @@ impl Reference {
         let due = self.history.deadlines();
         for (_, timer, id) in due.into_iter().filter(|(at, ..)| *at <= now) {
             match timer {
-                Timer::AnswerDeadline => self.expire(now, &id),
-                Timer::DebtExpiry => self.history.add(now, Fact::Forgotten(id)),
+                SessionTimer::AnswerDeadline => self.expire(now, &id),
+                SessionTimer::DepartedSessionExpiry => self.history.add(now, Fact::Forgotten(id)),
             }
         }
     }
@@ -263,14 +268,14 @@ impl Reference {
         }
         let (outcome, reply) = match body {
             AnswerBody::Text(text) => {
-                let reply = Reply::Answer {
+                let reply = ReplyV1::Answer {
                     text,
-                    publish,
-                    total,
+                    publish_time: publish,
+                    total_time: total,
                 };
                 (QuestionOutcome::Answered, reply)
             }
-            AnswerBody::Failed(_) => (QuestionOutcome::Failed, Reply::AnswerFailed),
+            AnswerBody::Failed(_) => (QuestionOutcome::Failed, ReplyV1::AnswerFailed),
         };
         if more_may_come {
             self.history.add(now, Fact::Owed(question.clone()));
@@ -287,13 +292,13 @@ impl Reference {
 
     fn expire(&mut self, now: Instant, id: &SessionId) {
         let question = self.history.open(id.as_str()).unwrap();
-        self.send(question.key.clone(), Reply::TimedOut);
+        self.send(question.key.clone(), ReplyV1::TimedOut);
         self.abandon(now, &question, QuestionOutcome::Expired);
         self.close_if_draining(now, question.key);
     }
 
     fn abandon(&mut self, now: Instant, question: &Asked, outcome: QuestionOutcome) {
-        let room = self.history.unreported() < self.settings.max_owed;
+        let room = self.history.unreported() < self.settings.max_departed_sessions;
         self.history.add(now, Fact::Owed(question.clone()));
         self.history.add(now, Fact::Ended(question.id, outcome));
         if !self.history.is_accepted(question.id) {
@@ -307,19 +312,19 @@ impl Reference {
 
     fn accept(&mut self, now: Instant, question: &Asked) {
         self.history.add(now, Fact::Accepted(question.id));
-        self.note(Event::QuestionAccepted {
+        self.note(SessionEvent::QuestionAccepted {
             key: question.key.clone(),
-            version: Version::V1,
-            after: now - question.at,
+            version: ProtocolVersion::V1,
+            elapsed: now - question.at,
         });
     }
 
     fn count_as(&mut self, now: Instant, question: &Asked, outcome: QuestionOutcome) {
         self.history.add(now, Fact::Counted(question.id, outcome));
-        self.note(Event::QuestionEnded {
+        self.note(SessionEvent::QuestionEnded {
             key: question.key.clone(),
             outcome,
-            after: now - question.at,
+            elapsed: now - question.at,
         });
     }
 
@@ -340,23 +345,23 @@ impl Reference {
         }
     }
 
-    fn send(&mut self, key: SessionKey, reply: Reply) {
-        self.effects.push(Effect::Send { key, reply });
+    fn send(&mut self, key: SessionKey, reply: ReplyV1) {
+        self.effects.push(Effect::SendV1 { key, reply });
     }
 
     fn decided(&mut self, outcome: AnswerOutcome) {
-        self.note(Event::AnswerDecided { outcome });
+        self.note(SessionEvent::AnswerDecided { outcome });
     }
 
-    fn note(&mut self, event: Event) {
-        self.effects.push(Effect::Note(event));
+    fn note(&mut self, event: SessionEvent) {
+        self.effects.push(Effect::RecordEvent(event));
     }
 }
 
-/// Whether a record that names no question can be the answer to this open one. A suffix is exact; a
+/// Tells whether a record that names no question can be the answer to this open one. A suffix is exact; a
 /// plain id is believed only of a record written after the question and not put back by an operator.
 fn is_answered_by(question: &Asked, answer: &Answer) -> bool {
     let exact = !answer.wire_id.is_plain();
-    let fresh = !answer.replayed && !question.floor.excludes(answer.position);
+    let fresh = !answer.is_replayed && !question.floor.excludes(answer.position);
     question.wire_id == answer.wire_id && (exact || fresh)
 }

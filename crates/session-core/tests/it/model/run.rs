@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use session_core::{Ask, AskIdentity, Effect, Input, Persisted, Registry, Reply, Settings};
+use session_core::{
+    AskIdentity, AskRequest, CoreSettings, Effect, Input, Persisted, ReplyV1, SessionRegistry,
+};
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerPart, AnswerText, Generation, PartOrder, QuestionId,
-    QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, Suffix, WireId,
+    Answer, AnswerBody, AnswerPart, AnswerText, Generation, MinOffsets, PartOrder, QuestionId,
+    QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, WireId, WireIdSuffix,
 };
 
 use super::audit::Audit;
@@ -14,7 +16,7 @@ use super::reference::Reference;
 use super::step::{Echo, Floor, Record, RecordWireId, SESSIONS, Step};
 use crate::script::start;
 
-/// What the world around the core may do.
+/// The possible steps of the world around the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum World {
     /// Anything, contradictions included.
@@ -28,8 +30,8 @@ pub(crate) enum World {
 /// A script being carried out.
 pub(crate) struct Run {
     world: World,
-    settings: Settings,
-    registry: Registry,
+    settings: CoreSettings,
+    registry: SessionRegistry,
     reference: Reference,
     audit: Audit,
     now: Instant,
@@ -37,11 +39,11 @@ pub(crate) struct Run {
     generations: [Vec<u64>; SESSIONS],
     /// All ever drawn: no two sockets have the same.
     sockets: u64,
-    /// How far each partition is written. Floors know the first two.
+    /// The end of each partition. Minimum offsets know the first two.
     ends: [i64; 3],
     /// The question each record was made for.
     answered: Vec<QuestionId>,
-    /// What an honest answering side has written of answers in parts.
+    /// The parts that an honest answering side has written.
     written: BTreeMap<QuestionId, Written>,
     reported: Vec<(QuestionId, Report)>,
     /// The question that the last input answered, if it did.
@@ -64,11 +66,11 @@ enum Report {
 }
 
 /// Carries the script out and checks every step of it; gives all that the core wanted.
-pub(crate) fn run(world: World, settings: &Settings, script: &[Step]) -> Vec<Effect> {
+pub(crate) fn run(world: World, settings: &CoreSettings, script: &[Step]) -> Vec<Effect> {
     let mut run = Run {
         world,
         settings: settings.clone(),
-        registry: Registry::new(settings.clone()),
+        registry: SessionRegistry::new(settings.clone()),
         reference: Reference::new(settings.clone()),
         audit: Audit::new(settings.clone()),
         now: start(),
@@ -112,7 +114,9 @@ impl Run {
             Step::Tick => self.give(Input::Tick),
             Step::Wait { seconds } => self.wait(Duration::from_secs(*seconds)),
             Step::Skip { seconds } => self.now += Duration::from_secs(*seconds),
-            Step::Drain { closes } => self.give(Input::Drain { closes: *closes }),
+            Step::Drain { closes } => self.give(Input::Drain {
+                max_closes: *closes,
+            }),
             Step::DrainExpired => self.give(Input::DrainExpired),
         }
     }
@@ -155,18 +159,18 @@ impl Run {
         };
         let known = &self.ends[..2];
         let number = u8::try_from(self.audit.questions.len()).unwrap();
-        let ask = Ask {
+        let ask = AskRequest {
             identity: AskIdentity::Random(question_id(number)),
             text: QuestionText::new(number.to_string()),
             user_name: None,
             suffix: suffix(number),
-            floor: match floor {
-                Floor::Exact => AnswerFloor::new(known),
+            min_offsets: match floor {
+                Floor::Exact => MinOffsets::new(known),
                 Floor::Behind(records) => {
                     let behind: Vec<i64> = known.iter().map(|end| end - records).collect();
-                    AnswerFloor::new(behind)
+                    MinOffsets::new(behind)
                 }
-                Floor::Unknown => AnswerFloor::unknown(),
+                Floor::Unknown => MinOffsets::unknown(),
             },
             asked_at: SystemTime::UNIX_EPOCH,
         };
@@ -183,9 +187,14 @@ impl Run {
             return;
         }
         self.reported.push((id, report));
-        let failed = |persisted| Input::PublishFailed { publish, persisted };
+        let failed = |persisted| Input::PublishFailed {
+            publish_id: publish,
+            persisted,
+        };
         self.give(match report {
-            Report::Confirmed => Input::Published { publish },
+            Report::Confirmed => Input::Published {
+                publish_id: publish,
+            },
             Report::Unclear => failed(Persisted::Maybe),
             Report::Refused => failed(Persisted::No),
         });
@@ -253,8 +262,8 @@ impl Run {
             "its own last part ends a question, and nothing else"
         );
         for effect in self.effects.iter().skip(before) {
-            if let Effect::Send {
-                reply: Reply::Answer { text, .. },
+            if let Effect::SendV1 {
+                reply: ReplyV1::Answer { text, .. },
                 ..
             } = effect
             {
@@ -263,7 +272,7 @@ impl Run {
         }
     }
 
-    /// Whether this world's answering side would write an answer to that question now.
+    /// Tells whether this world's answering side would write an answer to that question now.
     fn may_be_answered(&self, id: QuestionId, ended: Option<Instant>) -> bool {
         let too_late = ended.is_some_and(|ended| self.now >= ended + self.settings.answer_ttl);
         let in_kafka = !self.reported.contains(&(id, Report::Refused));
@@ -320,7 +329,7 @@ impl Run {
                 offset,
             },
             metadata: None,
-            replayed: record.replayed,
+            is_replayed: record.replayed,
         }
     }
 
@@ -346,14 +355,14 @@ impl Run {
         self.effects.extend(effects);
         let history = &self.reference.history;
         assert_eq!(stats.ledger, history.ledger());
-        assert_eq!(stats.owed, history.departed());
+        assert_eq!(stats.departed, history.departed());
         assert_eq!(stats.unreported, history.unreported());
         assert_eq!(self.registry.poll_timeout(), self.reference.deadline());
         for session in 0..SESSIONS {
             let id = session_id(session);
             let here = history.connection(id.as_str()).is_some();
-            assert_eq!(self.registry.is_here(id.as_str()), here);
-            assert!(self.registry.knows(id.as_str()) || !here);
+            assert_eq!(self.registry.is_connected(id.as_str()), here);
+            assert!(self.registry.is_session_known(id.as_str()) || !here);
         }
     }
 
@@ -384,6 +393,6 @@ fn question_id(number: u8) -> QuestionId {
     QuestionId::from_bytes([number; 16])
 }
 
-fn suffix(number: u8) -> Suffix {
-    Suffix::from_random([number; 10])
+fn suffix(number: u8) -> WireIdSuffix {
+    WireIdSuffix::from_random([number; 10])
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use session_core::{Persisted, Settings, WireIdMode};
+use session_core::{CoreSettings, Persisted, WireIdMode};
 use types::{AnswerPart, PartOrder};
 
-/// How many sessions take part.
+/// The number of sessions that take part.
 pub(crate) const SESSIONS: usize = 4;
 
 /// Something that happens.
@@ -22,7 +22,7 @@ pub(crate) enum Step {
         session: usize,
         behind: u64,
     },
-    /// What the session is connected by is told once more.
+    /// The session's connection is told once more.
     ConnectAgain {
         session: usize,
     },
@@ -65,7 +65,7 @@ pub(crate) struct Record {
     pub(crate) back: usize,
     pub(crate) wire_id: RecordWireId,
     pub(crate) echo: Echo,
-    /// How far below the end of its partition it stands; 0 = it is new.
+    /// The distance below the end of its partition; 0 = it is new.
     pub(crate) below: i64,
     pub(crate) partition: usize,
     pub(crate) replayed: bool,
@@ -108,21 +108,23 @@ pub(crate) enum Floor {
 }
 
 /// Settings small enough for every bound to be met.
-pub(crate) fn settings(mode: impl Strategy<Value = WireIdMode>) -> impl Strategy<Value = Settings> {
-    (mode, 4_u64..30, 0_usize..4).prop_map(|(wire_id, ttl, max_owed)| Settings {
+pub(crate) fn settings(
+    mode: impl Strategy<Value = WireIdMode>,
+) -> impl Strategy<Value = CoreSettings> {
+    (mode, 4_u64..30, 0_usize..4).prop_map(|(wire_id, ttl, max_owed)| CoreSettings {
         wire_id,
         answer_timeout: Duration::from_secs(10),
         part_timeout: Duration::from_secs(3),
         max_answer_time: Duration::from_secs(15),
         max_answer_bytes: 6,
         answer_ttl: Duration::from_secs(ttl),
-        max_owed,
-        ..Settings::default()
+        max_departed_sessions: max_owed,
+        ..CoreSettings::default()
     })
 }
 
 pub(crate) fn any_mode() -> impl Strategy<Value = WireIdMode> {
-    prop_oneof![Just(WireIdMode::Plain), Just(WireIdMode::Question)]
+    prop_oneof![Just(WireIdMode::Plain), Just(WireIdMode::Suffixed)]
 }
 
 /// A script in which anything may happen.
@@ -225,7 +227,7 @@ fn record() -> impl Strategy<Value = Record> {
 fn part() -> impl Strategy<Value = AnswerPart> {
     let order = prop_oneof![
         4 => (0_u32..4).prop_map(PartOrder::Numbered),
-        1 => Just(PartOrder::AsWritten),
+        1 => Just(PartOrder::ByOffset),
     ];
     let piece = (order, prop::bool::weighted(0.3), prop::bool::weighted(0.1));
     let piece = piece.prop_map(|(order, is_final, again)| AnswerPart::Piece {

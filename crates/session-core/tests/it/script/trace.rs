@@ -1,6 +1,6 @@
 //! Effects as a trace shows them.
 
-use session_core::{CloseReason, Effect, Event, Reply};
+use session_core::{CloseReason, Effect, ReplyV1, SessionEvent};
 use types::WireId;
 
 use super::Run;
@@ -11,15 +11,17 @@ impl Run {
         match effect {
             Effect::Publish {
                 key,
-                publish,
+                publish_id: publish,
                 question,
             } => {
                 self.published.insert(publish.question, publish);
-                assert_eq!(question.session, key.id);
+                assert_eq!(question.session_id, key.id);
                 let wire_id = self.wire_id(&question.wire_id);
                 format!("publish {} as {wire_id}", question.text.expose())
             }
-            Effect::Send { key, reply } => format!("send {} {}", name(&key), describe_reply(reply)),
+            Effect::SendV1 { key, reply } => {
+                format!("send {} {}", name(&key), describe_reply(reply))
+            }
             Effect::Close {
                 key,
                 reason,
@@ -32,12 +34,12 @@ impl Run {
                 let token = resume.map_or(String::new(), |point| self.token(*point));
                 format!("close {} {reason}{token}", name(&key))
             }
-            Effect::Note(event) => describe_event(event),
+            Effect::RecordEvent(event) => describe_event(event),
             Effect::Recover {
                 key,
                 question_id,
                 wire_id,
-                floor: _,
+                min_offsets: _,
             } => {
                 let wire_id = self.wire_id(&wire_id);
                 format!(
@@ -46,7 +48,9 @@ impl Run {
                     self.word(question_id)
                 )
             }
-            Effect::Tell { key, told } => format!("tell {} {}", name(&key), self.told(*told)),
+            Effect::SendV2 { key, message: told } => {
+                format!("tell {} {}", name(&key), self.told(*told))
+            }
         }
     }
 
@@ -58,38 +62,42 @@ impl Run {
     }
 }
 
-fn describe_reply(reply: Reply) -> String {
+fn describe_reply(reply: ReplyV1) -> String {
     match reply {
-        Reply::Answer {
+        ReplyV1::Answer {
             text,
-            publish,
-            total,
+            publish_time: publish,
+            total_time: total,
         } => format!("{} ({publish:?} of {total:?})", text.expose()),
-        Reply::AnswerFailed => "answer failed".to_owned(),
-        Reply::Busy => "busy".to_owned(),
-        Reply::Draining => "draining".to_owned(),
-        Reply::PublishFailed => "publish failed".to_owned(),
-        Reply::TimedOut => "timed out".to_owned(),
+        ReplyV1::AnswerFailed => "answer failed".to_owned(),
+        ReplyV1::Busy => "busy".to_owned(),
+        ReplyV1::Draining => "draining".to_owned(),
+        ReplyV1::PublishFailed => "publish failed".to_owned(),
+        ReplyV1::TimedOut => "timed out".to_owned(),
     }
 }
 
-fn describe_event(event: Event) -> String {
+fn describe_event(event: SessionEvent) -> String {
     match event {
-        Event::QuestionAccepted { key, after, .. } => format!("{} accepted {after:?}", name(&key)),
-        Event::QuestionEnded {
+        SessionEvent::QuestionAccepted {
+            key,
+            elapsed: after,
+            ..
+        } => format!("{} accepted {after:?}", name(&key)),
+        SessionEvent::QuestionEnded {
             key,
             outcome,
-            after,
+            elapsed: after,
         } => format!("{} ended: {} {after:?}", name(&key), outcome.as_str()),
-        Event::AnswerDecided { outcome } => format!("record: {}", outcome.as_str()),
-        Event::AnswerTooLarge => "answer too large".to_owned(),
-        Event::PartsBroken => "parts broken".to_owned(),
-        Event::AnswerRestarted => "answer restarted".to_owned(),
-        Event::QuestionAdopted { key } => format!("{} adopted", name(&key)),
-        Event::SessionIdInUse { key, .. } => format!("{} session id in use", name(&key)),
-        Event::NotResumed { key } => format!("{} not resumed", name(&key)),
-        Event::DuplicatesSeen => "duplicates seen".to_owned(),
-        Event::SuffixStripped { session } => format!("suffix stripped, as in {session}"),
-        Event::OwedTableFull => "owed table full".to_owned(),
+        SessionEvent::AnswerDecided { outcome } => format!("record: {}", outcome.as_str()),
+        SessionEvent::AnswerTooLarge => "answer too large".to_owned(),
+        SessionEvent::ContradictoryParts => "parts broken".to_owned(),
+        SessionEvent::AnswerRestarted => "answer restarted".to_owned(),
+        SessionEvent::QuestionAdopted { key } => format!("{} adopted", name(&key)),
+        SessionEvent::SessionIdInUse { key, .. } => format!("{} session id in use", name(&key)),
+        SessionEvent::NotResumed { key } => format!("{} not resumed", name(&key)),
+        SessionEvent::DuplicateAnswers => "duplicates seen".to_owned(),
+        SessionEvent::SuffixStripped { session } => format!("suffix stripped, as in {session}"),
+        SessionEvent::DepartedTableFull => "owed table full".to_owned(),
     }
 }

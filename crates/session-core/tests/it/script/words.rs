@@ -2,27 +2,28 @@
 
 use std::time::Duration;
 
-use session_core::{Settings, WireIdMode};
+use session_core::{CoreSettings, WireIdMode};
 use types::{
-    AnswerPart, Generation, Lineage, PartOrder, QuestionId, SessionId, SessionKey, Suffix,
+    AnswerPart, Generation, Lineage, PartOrder, QuestionId, SessionId, SessionKey, WireIdSuffix,
 };
 
 use super::settings;
 
-pub(crate) fn parse_settings(line: &str) -> Settings {
+pub(crate) fn parse_settings(line: &str) -> CoreSettings {
     let words: Vec<&str> = line.split_whitespace().collect();
     let default = settings();
-    Settings {
+    CoreSettings {
         wire_id: match words.contains(&"question") {
-            true => WireIdMode::Question,
+            true => WireIdMode::Suffixed,
             false => WireIdMode::Plain,
         },
         answer_timeout: option(&words, "answer_timeout=").map_or(default.answer_timeout, seconds),
         max_answer_bytes: option(&words, "max_answer=")
             .map_or(default.max_answer_bytes, |n| n.parse().unwrap()),
-        part_bytes: option(&words, "part=").map_or(4, |n| n.parse().unwrap()),
+        chunk_bytes: option(&words, "part=").map_or(4, |n| n.parse().unwrap()),
         answer_ttl: option(&words, "answer_ttl=").map_or(default.answer_ttl, seconds),
-        max_owed: option(&words, "max_owed=").map_or(default.max_owed, |n| n.parse().unwrap()),
+        max_departed_sessions: option(&words, "max_owed=")
+            .map_or(default.max_departed_sessions, |n| n.parse().unwrap()),
         ..default
     }
 }
@@ -33,7 +34,7 @@ pub(crate) fn part(words: &[&str]) -> AnswerPart {
     };
     AnswerPart::Piece {
         order: match order {
-            "next" => PartOrder::AsWritten,
+            "next" => PartOrder::ByOffset,
             number => PartOrder::Numbered(number.parse().unwrap()),
         },
         is_final: words.contains(&"final"),
@@ -80,8 +81,8 @@ pub(crate) fn question_id(question: &str) -> QuestionId {
     QuestionId::from_bytes(padded(question))
 }
 
-pub(crate) fn suffix(question: &str) -> Suffix {
-    Suffix::from_random(padded(question))
+pub(crate) fn suffix(question: &str) -> WireIdSuffix {
+    WireIdSuffix::from_random(padded(question))
 }
 
 pub(crate) fn padded<const N: usize>(text: &str) -> [u8; N] {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use types::{
-    Answer, AnswerBody, AnswerPart, AnswerText, PartOrder, Question, QuestionId, QuestionIdEcho,
-    RecordPosition, WireId,
+    Answer, AnswerBody, AnswerPart, AnswerText, PartOrder, QuestionId, QuestionIdEcho,
+    QuestionRecord, RecordPosition, WireId,
 };
 
 use super::kafka::{Kafka, PARTITIONS};
 use super::random::Random;
 
-/// How it behaves, for the whole of a run.
+/// The behaviour for the whole of a run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
     /// Echoes `question-id`.
@@ -58,7 +58,7 @@ pub(super) struct Answerer {
     writing: Vec<Vec<(usize, Answer)>>,
     /// Whole texts by question.
     texts: HashMap<QuestionId, Vec<String>>,
-    /// What it gave in parts, by question and asking: of another text's parts under the same attempt
+    /// The parts it wrote, by question and asking: of another text's parts under the same attempt
     /// nobody could tell which is whose.
     in_parts: HashMap<(QuestionId, WireId), String>,
     answers: usize,
@@ -76,13 +76,13 @@ impl Answerer {
         }
     }
 
-    /// Whether this is, whole, what it has said to that question.
+    /// Tells whether this is, whole, the answer it wrote to that question.
     pub(super) fn has_said(&self, question: QuestionId, text: &str) -> bool {
         let texts = self.texts.get(&question);
         texts.is_some_and(|texts| texts.iter().any(|one| one == text))
     }
 
-    /// Whether it has nothing more to do.
+    /// Tells whether it has nothing more to do.
     pub(super) fn is_idle(&self, kafka: &Kafka) -> bool {
         self.read == kafka.questions.len() && self.writing.is_empty()
     }
@@ -100,7 +100,7 @@ impl Answerer {
         }
     }
 
-    fn think(&mut self, random: &mut Random, question: &Question) {
+    fn think(&mut self, random: &mut Random, question: &QuestionRecord) {
         if self.manner.forgets.is_some_and(|n| random.one_in(n)) {
             return;
         }
@@ -128,19 +128,19 @@ impl Answerer {
     }
 
     /// The session id that its answer to this question has.
-    fn written_id(&self, question: &Question) -> WireId {
+    fn written_id(&self, question: &QuestionRecord) -> WireId {
         match self.manner.strips {
-            true => WireId::plain(&question.session),
+            true => WireId::plain(&question.session_id),
             false => question.wire_id.clone(),
         }
     }
 
     /// A text that belongs to one question and says to which.
-    fn text(&mut self, question: &Question) -> String {
+    fn text(&mut self, question: &QuestionRecord) -> String {
         self.answers += 1;
         format!(
             "{}/{}/{}",
-            question.session,
+            question.session_id,
             question.text.expose(),
             self.answers
         )
@@ -149,7 +149,7 @@ impl Answerer {
     fn records(
         &self,
         random: &mut Random,
-        question: &Question,
+        question: &QuestionRecord,
         text: &str,
     ) -> Vec<(usize, Answer)> {
         let home = random.below(PARTITIONS);
@@ -166,7 +166,7 @@ impl Answerer {
                 offset: 0,
             },
             metadata: None,
-            replayed: false,
+            is_replayed: false,
         };
         if !self.manner.parts {
             return vec![(home, record(AnswerPart::Whole, text))];

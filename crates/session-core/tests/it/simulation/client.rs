@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use session_core::{ErrorCode, Reply, ResumePoint, Told};
+use session_core::{MessageV2, QuestionErrorCode, ReplyV1, ResumePoint};
 use types::{AskId, Generation};
 
-/// What a client is sent.
+/// A frame sent to a client.
 #[derive(Debug)]
 pub(super) enum Frame {
-    Told(Box<Told>),
-    Reply(Reply),
+    Told(Box<MessageV2>),
+    Reply(ReplyV1),
     Close,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Client {
     pub(super) connections: usize,
 }
 
-/// What a client makes of a frame.
+/// A client's reading of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Nothing,
@@ -65,7 +65,7 @@ pub(super) enum Seen {
         text: String,
     },
     /// The question ended otherwise.
-    Ended(Option<ErrorCode>),
+    Ended(Option<QuestionErrorCode>),
     /// The session goes on, with so much still to come.
     Resumed,
     NotResumed,
@@ -131,44 +131,44 @@ impl Client {
         }
     }
 
-    fn take_reply(&mut self, reply: Reply) -> Seen {
+    fn take_reply(&mut self, reply: ReplyV1) -> Seen {
         assert!(!self.is_v2, "a frame of version 1");
         let open = self.open.take().expect("nothing is sent unasked");
         match reply {
-            Reply::Answer { text, .. } => Seen::Answer {
+            ReplyV1::Answer { text, .. } => Seen::Answer {
                 session: self.session.clone(),
                 question: open.text,
                 text: text.expose().to_owned(),
             },
-            Reply::AnswerFailed | Reply::Draining | Reply::PublishFailed => Seen::Ended(None),
-            Reply::TimedOut => Seen::Ended(Some(ErrorCode::Timeout)),
-            Reply::Busy => panic!("it has one question open"),
+            ReplyV1::AnswerFailed | ReplyV1::Draining | ReplyV1::PublishFailed => Seen::Ended(None),
+            ReplyV1::TimedOut => Seen::Ended(Some(QuestionErrorCode::Timeout)),
+            ReplyV1::Busy => panic!("it has one question open"),
         }
     }
 
-    fn take_told(&mut self, told: Told) -> Seen {
+    fn take_told(&mut self, told: MessageV2) -> Seen {
         assert!(self.is_v2, "a frame of version 2");
         match told {
-            Told::Hello {
+            MessageV2::Hello {
                 resumed,
                 pending,
                 resume,
             } => self.take_hello(resumed, pending, resume),
-            Told::NotResumed | Told::SessionIdInUse => panic!("for the edge"),
-            Told::Accepted { id, resume } => {
+            MessageV2::NotResumed | MessageV2::SessionIdInUse => panic!("for the edge"),
+            MessageV2::Accepted { ask_id: id, resume } => {
                 self.token = Some(resume);
                 self.about(&id).accepted = true;
                 Seen::Nothing
             }
-            Told::Answer(stretch) => {
+            MessageV2::AnswerChunks(stretch) => {
                 let mut is_whole = false;
-                for cut in stretch.parts() {
+                for cut in stretch.chunks() {
                     assert_eq!(cut.seq, self.seq + 1, "no number is missing");
                     self.seq = cut.seq;
-                    let open = self.about(&stretch.id);
-                    assert_eq!(cut.part, open.parts, "no part is missing");
+                    let open = self.about(&stretch.ask_id);
+                    assert_eq!(cut.index, open.parts, "no part is missing");
                     open.parts += 1;
-                    open.shown.push_str(cut.data);
+                    open.shown.push_str(cut.text);
                     is_whole = cut.is_final;
                 }
                 let Some(end) = stretch.end.filter(|_| is_whole) else {
@@ -182,7 +182,11 @@ impl Client {
                     text: open.shown,
                 }
             }
-            Told::Error { id, code, resume } => self.take_error(&id, code, resume),
+            MessageV2::Error {
+                ask_id: id,
+                code,
+                resume,
+            } => self.take_error(&id, code, resume),
         }
     }
 
@@ -216,23 +220,30 @@ impl Client {
         if had { Seen::NotResumed } else { Seen::Nothing }
     }
 
-    fn take_error(&mut self, id: &AskId, code: ErrorCode, resume: Option<ResumePoint>) -> Seen {
+    fn take_error(
+        &mut self,
+        id: &AskId,
+        code: QuestionErrorCode,
+        resume: Option<ResumePoint>,
+    ) -> Seen {
         if let Some(resume) = resume {
             self.token = Some(resume);
         }
         let open = self.about(id);
         match code {
-            ErrorCode::PublishFailed | ErrorCode::AnswerFailed | ErrorCode::Draining => {
+            QuestionErrorCode::PublishFailed
+            | QuestionErrorCode::AnswerFailed
+            | QuestionErrorCode::Draining => {
                 // Worth asking again, from the beginning.
                 (open.accepted, open.parts, open.sent) = (false, 0, false);
                 open.shown.clear();
                 Seen::Ended(Some(code))
             }
-            ErrorCode::Timeout | ErrorCode::Cancelled => {
+            QuestionErrorCode::Timeout | QuestionErrorCode::Cancelled => {
                 self.open = None;
                 Seen::Ended(Some(code))
             }
-            ErrorCode::Busy | ErrorCode::AlreadyAnswered => {
+            QuestionErrorCode::Busy | QuestionErrorCode::AlreadyAnswered => {
                 panic!("{code:?} to a client that waits")
             }
         }

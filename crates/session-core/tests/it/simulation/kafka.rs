@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use types::{Answer, AnswerFloor, Question, QuestionId, QuestionIdEcho, RecordPosition};
+use types::{Answer, MinOffsets, QuestionId, QuestionIdEcho, QuestionRecord, RecordPosition};
 
-/// How many partitions the answers' topic has.
+/// The number of partitions of the answers' topic.
 pub(super) const PARTITIONS: usize = 3;
 
 #[derive(Debug, Default)]
 pub(super) struct Kafka {
-    pub(super) questions: Vec<Question>,
+    pub(super) questions: Vec<QuestionRecord>,
     answers: [Vec<Answer>; PARTITIONS],
 }
 
@@ -39,9 +39,9 @@ impl Kafka {
         std::array::from_fn(|partition| self.answers[partition].len())
     }
 
-    /// What a replica that has read so far knows of the ends.
-    pub(super) fn floor(read: &[usize; PARTITIONS]) -> AnswerFloor {
-        AnswerFloor::new(read.map(|read| i64::try_from(read).unwrap()))
+    /// Returns the high watermarks that a replica knows that has read so far.
+    pub(super) fn floor(read: &[usize; PARTITIONS]) -> MinOffsets {
+        MinOffsets::new(read.map(|read| i64::try_from(read).unwrap()))
     }
 
     /// Every record before `read`, not below the floor, that names the question, or names none and
@@ -50,7 +50,7 @@ impl Kafka {
         &self,
         question: QuestionId,
         wire_id: &str,
-        floor: &AnswerFloor,
+        floor: &MinOffsets,
         read: &[usize; PARTITIONS],
     ) -> Vec<Answer> {
         let known = self.answers.iter().zip(read);

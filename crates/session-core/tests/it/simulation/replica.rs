@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
-use session_core::{Effect, Event, Input, Persisted, PublishId, Recovery, Registry, Settings};
-use types::{AnswerFloor, Question, QuestionId, SessionKey, WireId};
+use session_core::{
+    CoreSettings, Effect, Input, Persisted, PublishId, RecoveryResult, SessionEvent,
+    SessionRegistry,
+};
+use types::{MinOffsets, QuestionId, QuestionRecord, SessionKey, WireId};
 
 use super::kafka::{Kafka, PARTITIONS};
 use super::random::Random;
@@ -12,7 +15,7 @@ use crate::script::balances;
 /// A replica, its reading of the answers' topic, and what it has under way.
 #[derive(Debug)]
 pub(super) struct Replica {
-    pub(super) registry: Registry,
+    pub(super) registry: SessionRegistry,
     pub(super) read: [usize; PARTITIONS],
     pub(super) drains: bool,
     publishing: Vec<Publication>,
@@ -23,7 +26,7 @@ pub(super) struct Replica {
 #[derive(Debug)]
 struct Publication {
     publish: PublishId,
-    question: Question,
+    question: QuestionRecord,
     /// It is in Kafka, and nobody has confirmed that.
     written: bool,
 }
@@ -33,14 +36,14 @@ struct Look {
     key: SessionKey,
     question_id: QuestionId,
     wire_id: WireId,
-    floor: AnswerFloor,
+    floor: MinOffsets,
 }
 
 impl Replica {
     /// It starts: what is in the topic is not read, but can be found.
-    pub(super) fn start(settings: &Settings, kafka: &Kafka) -> Self {
+    pub(super) fn start(settings: &CoreSettings, kafka: &Kafka) -> Self {
         Self {
-            registry: Registry::new(settings.clone()),
+            registry: SessionRegistry::new(settings.clone()),
             read: kafka.ends(),
             drains: false,
             publishing: Vec::new(),
@@ -61,13 +64,19 @@ impl Replica {
     }
 
     /// Tells the core; gives what is for clients, and what was noted.
-    pub(super) fn handle(&mut self, now: Instant, input: Input) -> (Vec<Effect>, Vec<Event>) {
+    pub(super) fn handle(
+        &mut self,
+        now: Instant,
+        input: Input,
+    ) -> (Vec<Effect>, Vec<SessionEvent>) {
         self.registry.handle(now, input);
         let (mut outward, mut noted) = (Vec::new(), Vec::new());
         while let Some(effect) = self.registry.poll_effect() {
             match effect {
                 Effect::Publish {
-                    publish, question, ..
+                    publish_id: publish,
+                    question,
+                    ..
                 } => self.publishing.push(Publication {
                     publish,
                     question,
@@ -77,15 +86,15 @@ impl Replica {
                     key,
                     question_id,
                     wire_id,
-                    floor,
+                    min_offsets: floor,
                 } => self.looking.push(Look {
                     key,
                     question_id,
                     wire_id,
                     floor,
                 }),
-                Effect::Note(event) => noted.push(event),
-                Effect::Tell { .. } | Effect::Send { .. } | Effect::Close { .. } => {
+                Effect::RecordEvent(event) => noted.push(event),
+                Effect::SendV2 { .. } | Effect::SendV1 { .. } | Effect::Close { .. } => {
                     outward.push(effect);
                 }
             }
@@ -95,7 +104,7 @@ impl Replica {
         (outward, noted)
     }
 
-    /// What becomes of a publication, if one is under way.
+    /// Decides a publication that is under way, if one is.
     pub(super) fn publish(
         &mut self,
         random: &mut Random,
@@ -110,9 +119,14 @@ impl Replica {
             question,
             written,
         } = self.publishing.remove(0);
-        let failure = |persisted| Input::PublishFailed { publish, persisted };
+        let failure = |persisted| Input::PublishFailed {
+            publish_id: publish,
+            persisted,
+        };
         if written {
-            return Some(Input::Published { publish });
+            return Some(Input::Published {
+                publish_id: publish,
+            });
         }
         match faults.then(|| random.below(12)) {
             Some(0) => Some(failure(Persisted::No)),
@@ -135,7 +149,9 @@ impl Replica {
             }
             Some(_) | None => {
                 kafka.questions.push(question);
-                Some(Input::Published { publish })
+                Some(Input::Published {
+                    publish_id: publish,
+                })
             }
         }
     }
@@ -148,7 +164,7 @@ impl Replica {
             .extend(unconfirmed.map(|one| one.question.clone()));
     }
 
-    /// Whether a publication of this question is under way.
+    /// Tells whether a publication of this question is under way.
     pub(super) fn publishes(&self, question: QuestionId) -> bool {
         let mut publishing = self.publishing.iter();
         publishing.any(|one| one.publish.question == question)
@@ -162,12 +178,12 @@ impl Replica {
         Some(Input::Answer(record.clone()))
     }
 
-    /// Whether it has read everything.
+    /// Tells whether it has read everything.
     pub(super) fn is_up_to_date(&self, kafka: &Kafka) -> bool {
         self.read == kafka.ends() && self.publishing.is_empty() && self.looking.is_empty()
     }
 
-    /// What was found of a past that is looked for, if one is.
+    /// Returns the records found for a recovery, if one is under way.
     pub(super) fn look(&mut self, random: &mut Random, kafka: &Kafka) -> Option<Input> {
         if self.looking.is_empty() {
             return None;
@@ -184,7 +200,7 @@ impl Replica {
         Some(Input::Recovered {
             key: look.key,
             question_id: look.question_id,
-            recovery: Recovery::Found(found),
+            result: RecoveryResult::Found(found),
         })
     }
 }

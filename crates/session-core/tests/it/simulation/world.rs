@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 use std::time::Instant;
 
-use session_core::{Settings, WireIdMode};
+use session_core::{CoreSettings, WireIdMode};
 use types::{Generation, QuestionId, SessionKey};
 
 use super::answerer::{Answerer, Manner};
@@ -23,24 +23,24 @@ pub(super) struct World {
     pub(super) seed: u64,
     pub(super) random: Random,
     pub(super) now: Instant,
-    pub(super) settings: Settings,
+    pub(super) settings: CoreSettings,
     pub(super) manner: Manner,
     pub(super) kafka: Kafka,
     pub(super) answerer: Answerer,
     pub(super) replicas: Vec<Replica>,
     pub(super) clients: Vec<Client>,
     pub(super) generations: u64,
-    /// Which client a socket belongs to.
+    /// The client that a socket belongs to.
     pub(super) sockets: HashMap<(usize, Generation), usize>,
     /// Sockets that are gone and whose replica does not know yet.
     pub(super) half_open: Vec<(usize, SessionKey)>,
-    /// Which question a text was asked as, in which session.
+    /// The question that a text was asked as, in which session.
     pub(super) names: HashMap<(String, String), QuestionId>,
     pub(super) faults: bool,
     pub(super) tally: Tally,
 }
 
-/// How often what happened.
+/// Counts of events.
 #[derive(Debug, Default)]
 pub(super) struct Tally(BTreeMap<&'static str, u64>);
 
@@ -87,13 +87,13 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let manner = Manner::random(&mut random);
-        let settings = Settings {
+        let settings = CoreSettings {
             wire_id: match random.one_in(2) {
                 true => WireIdMode::Plain,
-                false => WireIdMode::Question,
+                false => WireIdMode::Suffixed,
             },
-            part_bytes: 1 + random.below(12),
-            ..Settings::default()
+            chunk_bytes: 1 + random.below(12),
+            ..CoreSettings::default()
         };
         let kafka = Kafka::default();
         let replicas = 1 + random.below(3);

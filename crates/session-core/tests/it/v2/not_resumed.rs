@@ -1,4 +1,4 @@
-//! What cannot be resumed whole is not resumed.
+//! Tests that a session that cannot be resumed whole is not resumed.
 
 use expect_test::expect;
 
@@ -148,7 +148,7 @@ fn more_records_than_can_be_held_meanwhile_are_not_resumed() {
     );
 }
 
-/// Which of the two the client has the beginning of, nobody knows.
+/// Nobody knows of which of the two the client has the beginning.
 #[test]
 fn two_answers_in_two_partitions_are_not_resumed_in_the_middle() {
     check(

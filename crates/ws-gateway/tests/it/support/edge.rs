@@ -6,7 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::client_async;
-use ws_gateway::{BoundServer, Health, Readiness, RunningServer, ServerSettings, SessionSettings};
+use ws_gateway::{
+    BoundPublicServer, Health, Readiness, RunningPublicServer, ServerSettings, SessionSettings,
+};
 
 use super::client::Client;
 use super::{PATIENCE, Sessions};
@@ -16,7 +18,7 @@ pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
     pub(crate) health: Health,
     pub(crate) sessions: Sessions,
-    _server: RunningServer,
+    _server: RunningPublicServer,
 }
 
 /// The head of a reply and what follows it.
@@ -37,10 +39,10 @@ impl Edge {
     /// A port that admits sockets.
     pub(crate) fn serve(settings: &ServerSettings) -> Self {
         let sessions = Sessions::with(SessionSettings::default());
-        let bound = BoundServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let bound = BoundPublicServer::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = bound.address();
-        let health = Health::starting();
-        health.set(Readiness::default());
+        let health = Health::new_starting();
+        health.set_readiness(Readiness::default());
         let server = bound.serve(settings, sessions.manager.clone(), health.clone());
         Self {
             address,
@@ -57,12 +59,12 @@ impl Edge {
         Client(client_async(url, stream).await.unwrap().0)
     }
 
-    /// What the port replies to this.
+    /// Returns the port's reply to this.
     pub(crate) async fn reply_to(&self, request: &Request) -> Reply {
         self.reply_to_bytes(request.text().as_bytes()).await
     }
 
-    /// What the port replies to these bytes; the connection is over after it.
+    /// Returns the port's reply to these bytes; the connection is over after it.
     pub(crate) async fn reply_to_bytes(&self, bytes: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
@@ -84,7 +86,7 @@ impl Edge {
         }
     }
 
-    /// How often sockets were refused for this reason.
+    /// Returns how often sockets were refused for this reason.
     pub(crate) fn refused(&self, reason: &str) -> f64 {
         self.sessions.counted("upgrades_refused_total", reason)
     }

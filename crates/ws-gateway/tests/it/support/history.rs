@@ -1,18 +1,18 @@
-//! What was written before a session was resumed, held by the test.
+//! A history of answers that the test fills.
 
-use session_core::Recovery;
+use session_core::RecoveryResult;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use types::{Answer, WireId};
-use ws_gateway::{AnswerHistory, RecoveryReport, WantedAnswer};
+use ws_gateway::{AnswerHistory, AnswerQuery, RecoveryResponder};
 
 use super::PATIENCE;
 
-/// What a resumed session wants to know, and the report the test owes for it.
+/// The lookup of a resumed session, and the report the test owes for it.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     pub(crate) wire_id: WireId,
-    report: RecoveryReport,
+    report: RecoveryResponder,
 }
 
 /// Wishes in the order they came in.
@@ -27,7 +27,7 @@ pub(crate) fn held() -> (HeldHistory, History) {
 }
 
 impl AnswerHistory for HeldHistory {
-    fn recover(&self, wanted: WantedAnswer, report: RecoveryReport) {
+    fn begin_recovery(&self, wanted: AnswerQuery, report: RecoveryResponder) {
         let wire_id = wanted.wire_id;
         drop(self.0.send(Wanted { wire_id, report }));
     }
@@ -45,10 +45,10 @@ impl History {
 
 impl Wanted {
     pub(crate) fn found(self, records: Vec<Answer>) {
-        self.report.report(Recovery::Found(records));
+        self.report.respond(RecoveryResult::Found(records));
     }
 
     pub(crate) fn lost(self) {
-        self.report.report(Recovery::Lost);
+        self.report.respond(RecoveryResult::Unavailable);
     }
 }

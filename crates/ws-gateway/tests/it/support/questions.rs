@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use types::{
-    Answer, AnswerBody, AnswerFloor, AnswerPart, Question, QuestionIdEcho, RecordPosition,
+    Answer, AnswerBody, AnswerPart, MinOffsets, QuestionIdEcho, QuestionRecord, RecordPosition,
     TraceContext,
 };
-use ws_gateway::{PublishFailure, PublishReport, QuestionSink};
+use ws_gateway::{PublishFailure, PublishResponder, QuestionSink};
 
 use super::PATIENCE;
 
 /// A question on its way to Kafka, and the report the test owes for it.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    pub(crate) question: Question,
-    report: Option<PublishReport>,
+    pub(crate) question: QuestionRecord,
+    report: Option<PublishResponder>,
 }
 
 /// Questions in the order they were asked in.
@@ -31,7 +31,7 @@ pub(crate) struct HeldSink {
     on_floor: Arc<Mutex<Option<OnFloor>>>,
 }
 
-/// What happens while a floor is read.
+/// A hook called while minimum offsets are read.
 type OnFloor = Box<dyn FnOnce() + Send>;
 
 pub(crate) fn held() -> (HeldSink, Questions) {
@@ -49,14 +49,19 @@ pub(crate) fn held() -> (HeldSink, Questions) {
 }
 
 impl QuestionSink for HeldSink {
-    fn floor(&self) -> AnswerFloor {
+    fn min_offsets(&self) -> MinOffsets {
         if let Some(happens) = self.on_floor.lock().unwrap().take() {
             happens();
         }
-        AnswerFloor::unknown()
+        MinOffsets::unknown()
     }
 
-    fn publish(&self, question: Question, _trace: Option<TraceContext>, report: PublishReport) {
+    fn publish(
+        &self,
+        question: QuestionRecord,
+        _trace: Option<TraceContext>,
+        report: PublishResponder,
+    ) {
         // A question nobody waits for any more is dropped with its report.
         drop(self.asked.send(Asked {
             question,
@@ -81,7 +86,7 @@ impl Questions {
         asked
     }
 
-    /// How many wait to be looked at.
+    /// Returns the number of questions that wait to be looked at.
     pub(crate) fn waiting(&self) -> usize {
         self.asked.len()
     }
@@ -99,7 +104,7 @@ impl Asked {
 
     /// Reports how the publish went.
     pub(crate) fn report(&mut self, outcome: Result<(), PublishFailure>) {
-        self.report.take().expect("reported once").report(outcome);
+        self.report.take().expect("reported once").respond(outcome);
     }
 
     /// Loses the report.
@@ -120,6 +125,6 @@ pub(crate) fn answer_to(asked: &Asked, body: AnswerBody) -> Answer {
             offset: 0,
         },
         metadata: None,
-        replayed: false,
+        is_replayed: false,
     }
 }

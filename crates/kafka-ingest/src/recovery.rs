@@ -1,0 +1,274 @@
+//! Recovers what was written of an answer before its session was resumed: on a thread of its own,
+//! which reads the topic with a client of its own.
+//!
+//! Where the records stand is known from [`crate::answer_index`], for as long as that remembers; what it
+//! does not cover is looked through. Wishes that come while others are served are served together, so
+//! that a thousand sessions that return at once cost one pass over what was written lately.
+
+mod events;
+mod history;
+mod lookup_plan;
+mod lookups;
+mod offset_ranges;
+mod range_reader;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::Consumer;
+use types::{Answer, MinOffsets, QuestionId, WireId};
+
+use crate::answer_index::AnswerIndex;
+use crate::client_context::KafkaClientContext;
+use crate::consumer_reporting::ConsumerReporting;
+use crate::events::ClientRole;
+use crate::monotonic_consumer::MonotonicConsumer;
+use crate::replacement::ClientReplacement;
+use crate::stop_signal::{StopHandle, StopSignal, stop_channel};
+use crate::unreadable::UnreadableBatchFinder;
+use crate::{KafkaSettings, StartError, client_config};
+pub(crate) use range_reader::AnswerReader;
+
+/// A request for the records of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerLookup {
+    /// The question that the records name, if they name any.
+    pub question_id: QuestionId,
+    /// The session id of the records that name no question.
+    pub wire_id: WireId,
+    /// Below it stands none of them.
+    pub floor: MinOffsets,
+}
+
+/// The outcome of a lookup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecoveryOutcome {
+    /// Every record there is, by partition and offset.
+    Found(Vec<Answer>),
+    /// Nobody can know.
+    Unavailable(UnavailableReason),
+}
+
+/// The reason for which the records cannot be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnavailableReason {
+    /// In a group other processes have read some of it.
+    Group,
+    /// Too many wait already.
+    Busy,
+    /// It took too long, or Kafka does not answer.
+    TimedOut,
+    /// It is not in the topic any more.
+    Deleted,
+    /// The registry does not say how it is to be read.
+    Registry,
+    /// This process is about to end.
+    Stopped,
+}
+
+impl UnavailableReason {
+    /// The metric label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Busy => "busy",
+            Self::TimedOut => "late",
+            Self::Deleted => "deleted",
+            Self::Registry => "registry",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A wish on its way, and whom to tell. Dropped it says that this process ends.
+pub(crate) struct LookupRequest {
+    pub(crate) lookup: AnswerLookup,
+    pub(crate) since: Instant,
+    report: Option<RecoveryCallback>,
+}
+
+type RecoveryCallback = Box<dyn FnOnce(RecoveryOutcome) + Send>;
+
+impl LookupRequest {
+    fn report(&mut self, recovered: RecoveryOutcome) {
+        if let Some(report) = self.report.take() {
+            report(recovered);
+        }
+    }
+}
+
+impl Drop for LookupRequest {
+    fn drop(&mut self) {
+        self.report(RecoveryOutcome::Unavailable(UnavailableReason::Stopped));
+    }
+}
+
+impl fmt::Debug for LookupRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wish")
+            .field("wanted", &self.lookup)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The way to the thread. Dropping it ends the thread.
+#[derive(Debug)]
+pub(crate) struct RecoveryHandle {
+    requests: SyncSender<LookupRequest>,
+    _stop: StopHandle,
+    thread: JoinHandle<()>,
+}
+
+/// The state owned by the recovery thread.
+pub(super) struct RecoveryWorker {
+    config: ClientConfig,
+    reporting: Arc<ConsumerReporting>,
+    answer_index: Arc<AnswerIndex>,
+    /// The time before its start from which records are indexed.
+    window: Duration,
+    reader: AnswerReader,
+    replacement: ClientReplacement,
+    finder: UnreadableBatchFinder,
+    stop: StopSignal,
+}
+
+impl RecoveryHandle {
+    /// The most lookups that may wait.
+    const WAITING: usize = 10_000;
+
+    pub(crate) fn start(
+        kafka: &KafkaSettings,
+        group: &str,
+        reporting: Arc<ConsumerReporting>,
+        recent: Arc<AnswerIndex>,
+        window: Duration,
+        reader: AnswerReader,
+    ) -> Result<Self, StartError> {
+        let config = client_config::range_consumer_config(kafka, group)?;
+        let (asked, stop) = stop_channel();
+        let (wishes, coming) = sync_channel(Self::WAITING);
+        let looking = RecoveryWorker {
+            finder: UnreadableBatchFinder::new(&config, Arc::clone(&reporting.topic)),
+            config,
+            reporting,
+            answer_index: recent,
+            window,
+            reader,
+            replacement: ClientReplacement::new(kafka),
+            stop,
+        };
+        let thread = thread::Builder::new()
+            .name("recall".to_owned())
+            .spawn(move || looking.run(&coming))
+            .map_err(StartError::Thread)?;
+        Ok(Self {
+            requests: wishes,
+            _stop: asked,
+            thread,
+        })
+    }
+
+    /// Looks for it and reports once, from the thread. Never waits.
+    pub(crate) fn begin(&self, wanted: AnswerLookup, report: RecoveryCallback) {
+        let wish = LookupRequest {
+            lookup: wanted,
+            since: Instant::now(),
+            report: Some(report),
+        };
+        match self.requests.try_send(wish) {
+            Ok(()) => {}
+            Err(TrySendError::Full(mut wish)) => {
+                wish.report(RecoveryOutcome::Unavailable(UnavailableReason::Busy))
+            }
+            Err(TrySendError::Disconnected(wish)) => drop(wish),
+        }
+    }
+
+    /// Ends the thread, within some 100 ms, or a few seconds while a broker does not answer. A panic
+    /// in it has been said by the panic hook.
+    pub(crate) fn stop(self) {
+        let Self {
+            requests: wishes,
+            _stop,
+            thread,
+        } = self;
+        drop((wishes, _stop));
+        drop(thread.join());
+    }
+}
+
+impl RecoveryWorker {
+    /// The most lookups that are served together.
+    const BATCH: usize = 4_096;
+    const STEP: Duration = Duration::from_millis(100);
+
+    fn run(mut self, wishes: &Receiver<LookupRequest>) {
+        let mut client = None;
+        self.index_history(&mut client);
+        loop {
+            let first = match wishes.recv_timeout(Self::STEP) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) if self.stop.is_requested() => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.maintain_client(&mut client);
+                    self.update_gauges();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let more = wishes.try_iter().take(Self::BATCH - 1);
+            let batch = std::iter::once(first).chain(more).collect();
+            self.serve_requests(&mut client, batch);
+            self.maintain_client(&mut client);
+        }
+    }
+
+    /// Takes what the client has to say of itself, which would pile up otherwise, and replaces it
+    /// when it has been without a connection for too long.
+    fn maintain_client(&mut self, client: &mut Option<MonotonicConsumer>) {
+        let Some(idle) = client else { return };
+        // Nothing is assigned: what comes is an error, and librdkafka gets over it.
+        drop(idle.poll(Duration::ZERO));
+        let connected_at = idle.context().connected_at();
+        if !self.replacement.is_due(connected_at) {
+            return;
+        }
+        let disconnected_for = self.replacement.disconnected_for();
+        let events = &self.reporting.events;
+        events.client_replaced(ClientRole::Recall, disconnected_for);
+        self.replacement.on_replaced();
+        *client = None;
+        self.client(client);
+    }
+
+    fn update_gauges(&self) {
+        let (records, bytes) = self.answer_index.size();
+        self.reporting.events.set_answer_index_size(records, bytes);
+    }
+
+    /// The client, made when it is first needed, or again after it failed.
+    fn client<'a>(
+        &mut self,
+        client: &'a mut Option<MonotonicConsumer>,
+    ) -> Option<&'a MonotonicConsumer> {
+        if client.as_ref().is_some_and(has_failed) {
+            *client = None;
+        }
+        if client.is_none() {
+            let ConsumerReporting { topic, events, .. } = &*self.reporting;
+            let context =
+                KafkaClientContext::new(ClientRole::Recall, Arc::clone(topic), Arc::clone(events));
+            *client = MonotonicConsumer::create(&self.config, context).ok();
+            self.replacement.on_created();
+        }
+        client.as_ref()
+    }
+}
+
+fn has_failed(client: &MonotonicConsumer) -> bool {
+    client.context().has_failed()
+}
