@@ -3,11 +3,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kafka_ingest::{AnswerLookup, AnswerSink, ConsumerHandle, QuestionPublisher, RecoveryOutcome};
-use types::{Answer, MinOffsets, QuestionId, QuestionRecord, RecordPosition, TraceContext};
+use kafka_ingest::{AnswerSink, ConsumerHandle, QuestionPublisher, RecoveryOutcome};
+use types::{
+    Answer, AnswerLookup, MinOffsets, PublishReport, QuestionId, QuestionRecord, RecordPosition,
+    TraceContext,
+};
 use ws_gateway::{
-    AnswerHistory, AnswerQuery, PublishFailure, PublishResponder, QuestionSink, RecoveryResponder,
-    RecoveryResult, WebSocketSessionManager,
+    AnswerHistory, QuestionSink, RecoveryResponder, RecoveryResult, WebSocketSessionManager,
 };
 
 /// Answers go to the sessions.
@@ -48,11 +50,8 @@ impl QuestionSink for KafkaQuestionSink {
         &self,
         question: QuestionRecord,
         trace: Option<TraceContext>,
-        report: PublishResponder,
+        report: PublishReport,
     ) {
-        let report = kafka_ingest::PublishReport::new(move |outcome| {
-            report.respond(outcome.map_err(publish_failure));
-        });
         self.publisher.publish(question, trace, report);
     }
 }
@@ -64,14 +63,9 @@ pub(crate) struct KafkaAnswerHistory {
 }
 
 impl AnswerHistory for KafkaAnswerHistory {
-    fn begin_recovery(&self, wanted: AnswerQuery, report: RecoveryResponder) {
+    fn begin_recovery(&self, wanted: AnswerLookup, report: RecoveryResponder) {
         let Some(consumer) = self.consumer.get() else {
             return report.respond(RecoveryResult::Unavailable);
-        };
-        let wanted = AnswerLookup {
-            question_id: wanted.question_id,
-            wire_id: wanted.wire_id,
-            floor: wanted.min_offsets,
         };
         consumer.begin_recovery(wanted, move |recovered| {
             report.respond(match recovered {
@@ -79,14 +73,5 @@ impl AnswerHistory for KafkaAnswerHistory {
                 RecoveryOutcome::Unavailable(_) => RecoveryResult::Unavailable,
             });
         });
-    }
-}
-
-fn publish_failure(failure: kafka_ingest::PublishFailure) -> PublishFailure {
-    PublishFailure {
-        persisted: match failure.persisted {
-            kafka_ingest::Persisted::No => ws_gateway::Persisted::No,
-            kafka_ingest::Persisted::Maybe => ws_gateway::Persisted::Maybe,
-        },
     }
 }

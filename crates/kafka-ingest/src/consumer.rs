@@ -9,7 +9,7 @@ use avro_codec::{AnswerDecoder, AnswerFieldNames, SchemaSet};
 use telemetry::Instruments;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use types::{Answer, MinOffsets, QuestionId, RecordPosition, TraceContext};
+use types::{Answer, AnswerLookup, MinOffsets, QuestionId, RecordPosition, TraceContext};
 
 use crate::answer_index::{AnswerIndex, AnswerIndexLimits};
 use crate::answer_pipeline::{AnswerPipeline, Tracking};
@@ -20,9 +20,7 @@ use crate::dead_letter_queue::{self, DeadLetterQueue};
 use crate::events::Events;
 use crate::offset_tracker::OffsetTracker;
 use crate::parked_records::ParkingLimits;
-use crate::recovery::{
-    AnswerLookup, AnswerReader, RecoveryHandle, RecoveryOutcome, UnavailableReason,
-};
+use crate::recovery::{AnswerReader, RecoveryHandle, RecoveryOutcome, UnavailableReason};
 use crate::registry::RegistryClient;
 use crate::schema_fetcher::SchemaFetcher;
 use crate::status::ConsumerStatus;

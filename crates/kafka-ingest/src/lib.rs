@@ -36,7 +36,6 @@ mod offset_tracker;
 mod parked_records;
 mod pending_publishes;
 mod producer_thread;
-mod publish_report;
 mod publisher_reporting;
 mod question_publisher;
 mod question_schema_refresher;
@@ -69,9 +68,8 @@ pub use consumer::{
     AnswerDelivery, AnswerSink, ConsumerHandle, ConsumerSettings, KafkaResponseConsumer,
 };
 pub use dead_letter::DEAD_LETTER_REASONS;
-pub use publish_report::{Persisted, PublishFailure, PublishReport};
 pub use question_publisher::{PublisherSettings, QuestionPublisher};
-pub use recovery::{AnswerLookup, RecoveryOutcome, UnavailableReason};
+pub use recovery::{RecoveryOutcome, UnavailableReason};
 pub use registry::{RegistryAuth, RegistrySettings};
 pub use replay::{
     REPLAY_GROUP, Replay, ReplayError, ReplayMode, ReplayProgress, ReplaySelection, ReplaySettings,

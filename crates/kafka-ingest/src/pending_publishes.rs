@@ -15,8 +15,8 @@ use tracing::Span;
 
 use crate::client_context::{KafkaClientContext, hand_on};
 use crate::in_flight::{InFlightTable, Ticket};
-use crate::publish_report::{Persisted, PublishReport};
 use crate::publisher_reporting::PublisherReporting;
+use types::{Persisted, PublishFailure, PublishReport};
 
 /// The questions under way. Outlives every producer.
 #[derive(Debug)]
@@ -112,7 +112,8 @@ impl PendingPublish {
             Err(Persisted::Maybe) => spans::record_failure(&self.span, "possibly_persisted"),
         }
         drop(self.span);
-        self.report.report(outcome);
+        let failed = |persisted| PublishFailure { persisted };
+        self.report.report(outcome.map_err(failed));
     }
 }
 

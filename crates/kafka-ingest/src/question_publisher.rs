@@ -24,7 +24,6 @@ use crate::events::Events;
 use crate::in_flight::Ticket;
 use crate::pending_publishes::{PendingPublish, PendingPublishes};
 use crate::producer_thread::{ProducerHandle, ProducerLoop};
-use crate::publish_report::{Persisted, PublishReport};
 use crate::publisher_reporting::PublisherReporting;
 use crate::question_schema_refresher::{CurrentEncoder, QuestionSchemaRefresher};
 use crate::registry::{RegistryClient, RegistrySettings};
@@ -32,6 +31,7 @@ use crate::replacement::ClientReplacement;
 use crate::status::PublisherStatus;
 use crate::stop_signal::StopHandle;
 use crate::{KafkaSettings, StartError, client_config, questions_topic_watch, trace};
+use types::{Persisted, PublishReport};
 
 /// The settings of a [`QuestionPublisher`].
 #[derive(Debug, Clone)]

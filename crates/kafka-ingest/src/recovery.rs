@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
-use types::{Answer, MinOffsets, QuestionId, WireId};
+use types::{Answer, AnswerLookup};
 
 use crate::answer_index::AnswerIndex;
 use crate::client_context::KafkaClientContext;
@@ -32,17 +32,6 @@ use crate::stop_signal::{StopHandle, StopSignal, stop_channel};
 use crate::unreadable::UnreadableBatchFinder;
 use crate::{KafkaSettings, StartError, client_config};
 pub(crate) use range_reader::AnswerReader;
-
-/// A request for the records of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerLookup {
-    /// The question that the records name, if they name any.
-    pub question_id: QuestionId,
-    /// The session id of the records that name no question.
-    pub wire_id: WireId,
-    /// Below it stands none of them.
-    pub floor: MinOffsets,
-}
 
 /// The outcome of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use types::{
-    Answer, AskId, Lineage, MinOffsets, QuestionId, QuestionText, SessionKey, UserName,
+    Answer, AskId, Lineage, MinOffsets, Persisted, QuestionId, QuestionText, SessionKey, UserName,
     WireIdSuffix,
 };
 
@@ -146,13 +146,4 @@ pub enum RecoveryResult {
     Found(Vec<Answer>),
     /// Nobody can know: not all of the topic since then can be looked at.
     Unavailable,
-}
-
-/// Tells whether a question that was reported as failed may be in Kafka all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Persisted {
-    /// It was never sent: no answer can come.
-    No,
-    /// It was sent and the outcome is unknown: an answer may come.
-    Maybe,
 }

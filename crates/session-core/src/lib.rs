@@ -41,9 +41,7 @@ mod text_chunks;
 mod wire_id;
 
 pub use effect::{CloseReason, Effect, ProtocolVersion, PublishId, ReplyV1, SessionEvent};
-pub use input::{
-    AskIdentity, AskRequest, Input, KeyedAsk, Persisted, RecoveryResult, SessionStart,
-};
+pub use input::{AskIdentity, AskRequest, Input, KeyedAsk, RecoveryResult, SessionStart};
 pub use ledger::Ledger;
 pub use registry::{SessionRegistry, SessionStats};
 pub use server_message::{

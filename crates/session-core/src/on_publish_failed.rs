@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use types::{AnswerOutcome, QuestionOutcome};
+use types::{AnswerOutcome, Persisted, QuestionOutcome};
 
 use crate::effect::PublishId;
 use crate::outstanding_question::OutstandingQuestion;
-use crate::{Persisted, QuestionErrorCode, SessionRegistry};
+use crate::{QuestionErrorCode, SessionRegistry};
 
 impl SessionRegistry {
     pub(crate) fn on_publish_failed(

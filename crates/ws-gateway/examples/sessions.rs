@@ -17,13 +17,12 @@ use std::time::Duration;
 use telemetry::Metrics;
 use tokio::sync::mpsc;
 use types::{
-    Answer, AnswerBody, AnswerPart, AnswerText, MinOffsets, QuestionIdEcho, QuestionRecord,
-    RecordPosition, TraceContext,
+    Answer, AnswerBody, AnswerPart, AnswerText, MinOffsets, Persisted, PublishFailure,
+    PublishReport, QuestionIdEcho, QuestionRecord, RecordPosition, TraceContext,
 };
 use ws_gateway::{
-    BoundPublicServer, CoreSettings, DrainPlan, Health, NoAnswerHistory, Persisted, PublishFailure,
-    PublishResponder, QuestionSink, Readiness, ServerSettings, SessionSettings,
-    WebSocketSessionManager,
+    BoundPublicServer, CoreSettings, DrainPlan, Health, NoAnswerHistory, QuestionSink, Readiness,
+    ServerSettings, SessionSettings, WebSocketSessionManager,
 };
 
 /// Takes the place of Kafka and of whoever answers: says back what was asked.
@@ -38,10 +37,10 @@ impl QuestionSink for Echo {
         &self,
         question: QuestionRecord,
         _trace: Option<TraceContext>,
-        report: PublishResponder,
+        report: PublishReport,
     ) {
         let taken = self.0.try_send(echo_of(question));
-        report.respond(taken.map_err(|_full| PublishFailure {
+        report.report(taken.map_err(|_full| PublishFailure {
             persisted: Persisted::No,
         }));
     }

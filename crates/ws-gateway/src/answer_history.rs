@@ -4,24 +4,13 @@
 use std::fmt;
 
 use session_core::RecoveryResult;
-use types::{MinOffsets, QuestionId, WireId};
-
-/// Every record that names the question, and every one under the wire id that names none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerQuery {
-    /// The question.
-    pub question_id: QuestionId,
-    /// The session id of its answer.
-    pub wire_id: WireId,
-    /// Below it stands nothing of its answer.
-    pub min_offsets: MinOffsets,
-}
+use types::AnswerLookup;
 
 /// Knows the answers that were written lately.
 pub trait AnswerHistory: Send + Sync + 'static {
     /// Looks for what is wanted and reports it, once, from any thread, sooner or later, also from
     /// within this call. Never blocks.
-    fn begin_recovery(&self, wanted: AnswerQuery, report: RecoveryResponder);
+    fn begin_recovery(&self, wanted: AnswerLookup, report: RecoveryResponder);
 }
 
 /// Knows nothing: every session that is resumed with an open question begins anew.
@@ -29,7 +18,7 @@ pub trait AnswerHistory: Send + Sync + 'static {
 pub struct NoAnswerHistory;
 
 impl AnswerHistory for NoAnswerHistory {
-    fn begin_recovery(&self, _wanted: AnswerQuery, report: RecoveryResponder) {
+    fn begin_recovery(&self, _wanted: AnswerLookup, report: RecoveryResponder) {
         report.respond(RecoveryResult::Unavailable);
     }
 }

@@ -48,20 +48,18 @@ mod websocket_limiter;
 pub use admin::{
     AdminChanges, AdminSources, AdminToken, BoundAdminServer, RunningAdminServer, SetLogLevel,
 };
-pub use answer_history::{AnswerHistory, AnswerQuery, NoAnswerHistory, RecoveryResponder};
+pub use answer_history::{AnswerHistory, NoAnswerHistory, RecoveryResponder};
 pub use close_code::{CloseCode, ReconnectAdvice};
 pub use descriptor_budget::DescriptorBudget;
 pub use drain::{DrainPlan, DrainSummary};
 pub use health::{Health, Readiness, SocketAdmission};
 pub use listener::BindError;
 pub use public_server::{BoundPublicServer, RunningPublicServer};
-pub use question_sink::{PublishFailure, PublishResponder, QuestionSink};
+pub use question_sink::QuestionSink;
 pub use resume_token::ResumeTokenKeys;
 pub use session_manager::WebSocketSessionManager;
 pub use session_task::UpgradedClient;
 pub use settings::{AdminSettings, ServerSettings, SessionSettings, WebSocketLimits};
 
 /// Re-exports of other types in the signatures here.
-pub use session_core::{
-    CoreSettings, Persisted, ProtocolVersion, RecoveryResult, SessionStats, WireIdMode,
-};
+pub use session_core::{CoreSettings, ProtocolVersion, RecoveryResult, SessionStats, WireIdMode};

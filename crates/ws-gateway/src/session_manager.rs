@@ -15,18 +15,18 @@ use session_core::{
 use telemetry::Instruments;
 use tokio::sync::Notify;
 use types::{
-    Answer, AnswerOutcome, Generation, QuestionId, QuestionText, SessionId, SessionKey,
-    TraceContext, UserName, WireIdSuffix,
+    Answer, AnswerLookup, AnswerOutcome, Generation, PublishFailure, PublishReport, QuestionId,
+    QuestionText, SessionId, SessionKey, TraceContext, UserName, WireIdSuffix,
 };
 
-use crate::answer_history::{AnswerHistory, AnswerQuery, RecoveryResponder};
+use crate::answer_history::{AnswerHistory, RecoveryResponder};
 use crate::clock;
 use crate::close_code::CloseCode;
 use crate::core_effects::{self, ConnectedSocket, DeferredAction, DeferredRequest, SocketTable};
 use crate::events::WebSocketEvents;
 use crate::outbox::{Outbox, OutboxItem};
 use crate::panic_signal::PanicSignal;
-use crate::question_sink::{PublishFailure, PublishResponder, QuestionSink};
+use crate::question_sink::QuestionSink;
 use crate::resume_token::ResumeTokenCodec;
 use crate::settings::SessionSettings;
 
@@ -351,7 +351,7 @@ impl WebSocketSessionManager {
                 question,
                 trace,
             } => {
-                let report = PublishResponder::new(move |outcome| {
+                let report = PublishReport::new(move |outcome| {
                     manager.submit_input(publish_result_input(publish, outcome));
                 });
                 self.0.question_sink.publish(question, trace, report);
@@ -369,7 +369,7 @@ impl WebSocketSessionManager {
                         result: recovery,
                     });
                 });
-                let wanted = AnswerQuery {
+                let wanted = AnswerLookup {
                     question_id,
                     wire_id,
                     min_offsets: floor,

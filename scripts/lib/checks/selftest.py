@@ -144,7 +144,7 @@ BREAKAGES = (
     Breakage("rules", "the job x has no timeout-minutes", _WRITES_JOB),
     Breakage("rules", "names scripts/absent, which does not exist", _WRITES_JOB),
     Breakage("sabotage", "answer-sent-twice.patch does not apply",
-             _replaces("crates/session-core/src/on_answer.rs", "self.send(key.clone(), reply);\n", "")),
+             _replaces("crates/session-core/src/on_answer.rs", "self.send_v1(key.clone(), reply);\n", "")),
     Breakage("actions", 'undefined variable "foo"', _WRITES_JOB),
     Breakage("zizmor", "unpinned-uses", _WRITES_JOB),
     Breakage("zizmor", "excessive-permissions", _WRITES_JOB),

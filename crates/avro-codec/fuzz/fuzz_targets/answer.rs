@@ -6,7 +6,9 @@ use std::alloc::System;
 use std::sync::LazyLock;
 
 use apache_avro::types::Value;
-use avro_codec::{AnswerDecoder, AnswerFieldNames, DecodeError, DecodedAnswer, SchemaSet, split_frame};
+use avro_codec::{
+    AnswerDecoder, AnswerFieldNames, DecodeError, DecodedAnswer, SchemaSet, split_frame,
+};
 use avro_codec_fuzz::header_and_value;
 use avro_codec_fuzz::writers::{self, Accepted, Writer};
 use libfuzzer_sys::fuzz_target;

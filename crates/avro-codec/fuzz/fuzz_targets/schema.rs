@@ -14,7 +14,7 @@ use avro_codec_fuzz::grammar;
 use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use types::{Question, QuestionId, QuestionText, SessionId, UserName, WireId};
+use types::{QuestionId, QuestionRecord, QuestionText, SessionId, UserName, WireId};
 
 const ID: u32 = 7;
 /// What Rust's threads have, and with them the ones that compile schemas.
@@ -49,7 +49,9 @@ fn check(schema: &str, references: &[String], datum: &[u8]) {
     assert_eq!(set.contains(SchemaRef::Id(ID)), inserted.is_ok());
     let value = [&[0], &ID.to_be_bytes()[..], datum].concat();
     let _ = AnswerDecoder::new(AnswerFieldNames::default(), 100).decode(&value, None, &set);
-    if let Ok(encoder) = QuestionEncoder::new(ID, schema, references, &QuestionFieldNames::default()) {
+    if let Ok(encoder) =
+        QuestionEncoder::new(ID, schema, references, &QuestionFieldNames::default())
+    {
         assert_eq!(inserted, Ok(()), "what can be written can be read");
         let value = encoder.encode(&question());
         is_read(&value, &set);
@@ -119,9 +121,9 @@ fn strip(schema: &mut Value) {
     }
 }
 
-fn question() -> Question {
-    Question {
-        session: SessionId::parse("s").expect("an id"),
+fn question() -> QuestionRecord {
+    QuestionRecord {
+        session_id: SessionId::parse("s").expect("an id"),
         wire_id: WireId::parse("s~x").expect("an id"),
         question_id: QuestionId::from_bytes([7; 16]),
         text: QuestionText::new("Onde?"),

@@ -174,70 +174,55 @@ mod tests {
 
     #[test]
     fn every_unreadable_record_is_skipped_for_its_reason() {
+        use SkippedQuestion as Skip;
         let nested = r#"{"type":"record","name":"P","fields":[{"name":"session_id","type":"string"},{"name":"pergunta","type":["null","P"]}]}"#;
         let number = MINIMAL.replacen(r#""type":"string""#, r#""type":"long""#, 1);
         let nullable = MINIMAL.replacen(r#""type":"string""#, r#""type":["null","string"]"#, 1);
         for (value, schema, expected) in [
-            (None, MINIMAL, SkippedQuestion::NoValue),
-            (Some(&b""[..]), MINIMAL, SkippedQuestion::NoPrefix),
-            (Some(b"\0\0\0\0"), MINIMAL, SkippedQuestion::NoPrefix),
-            (
-                Some(b"{\"session_id\":\"s\"}"),
-                MINIMAL,
-                SkippedQuestion::NoPrefix,
-            ),
-            (Some(b"\0\0\0\0\x01"), MINIMAL, SkippedQuestion::NotAvro),
+            (None, MINIMAL, Skip::NoValue),
+            (Some(&b""[..]), MINIMAL, Skip::NoPrefix),
+            (Some(b"\0\0\0\0"), MINIMAL, Skip::NoPrefix),
+            (Some(b"{\"session_id\":\"s\"}"), MINIMAL, Skip::NoPrefix),
+            (Some(b"\0\0\0\0\x01"), MINIMAL, Skip::NotAvro),
             // apache-avro reads a string that ends too early as null.
             (
                 Some(b"\0\0\0\0\x01\x02s\x04o"),
                 MINIMAL,
-                SkippedQuestion::Field("pergunta"),
+                Skip::Field("pergunta"),
             ),
-            (
-                Some(b"\0\0\0\0\x01\x02s\x04oi!"),
-                MINIMAL,
-                SkippedQuestion::NotAvro,
-            ),
+            (Some(b"\0\0\0\0\x01\x02s\x04oi!"), MINIMAL, Skip::NotAvro),
             (
                 Some(b"\0\0\0\0\x01\x02s\x04\xff\xff"),
                 MINIMAL,
-                SkippedQuestion::NotAvro,
+                Skip::NotAvro,
             ),
             (
                 Some(b"\0\0\0\0\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x7f"),
                 MINIMAL,
-                SkippedQuestion::NotAvro,
+                Skip::NotAvro,
             ),
-            (
-                Some(b"\0\0\0\0\x01\x02s"),
-                r#""string""#,
-                SkippedQuestion::NotAvro,
-            ),
+            (Some(b"\0\0\0\0\x01\x02s"), r#""string""#, Skip::NotAvro),
             (
                 Some(b"\0\0\0\0\x01\x02\x04oi"),
                 &number,
-                SkippedQuestion::Field("session_id"),
+                Skip::Field("session_id"),
             ),
             (
                 Some(b"\0\0\0\0\x01\0\x04oi"),
                 &nullable,
-                SkippedQuestion::Field("session_id"),
+                Skip::Field("session_id"),
             ),
             (
                 Some(b"\0\0\0\0\x01\x02s\x02\x02s\0"),
                 nested,
-                SkippedQuestion::Schema(1),
+                Skip::Schema(1),
             ),
             (
                 Some(b"\0\0\0\0\x01\x02s\x04oi"),
                 "no schema",
-                SkippedQuestion::Schema(1),
+                Skip::Schema(1),
             ),
-            (
-                Some(b"\0\0\0\0\x01\x02s\x04oi"),
-                "",
-                SkippedQuestion::UnknownSchema(1),
-            ),
+            (Some(b"\0\0\0\0\x01\x02s\x04oi"), "", Skip::UnknownSchema(1)),
         ] {
             let skipped = read_question(value, |_| registered(schema)).err();
             assert_eq!(skipped, Some(expected), "{value:?} under {schema}");

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use types::{Answer, MinOffsets, QuestionId, QuestionIdEcho, RecordPosition};
+use types::{Answer, AnswerLookup, MinOffsets, QuestionId, QuestionIdEcho, RecordPosition};
 
 use super::offset_ranges::{OffsetRange, RangeQueue};
-use super::{AnswerLookup, RecoveryOutcome, UnavailableReason};
+use super::{RecoveryOutcome, UnavailableReason};
 use crate::answer_index::RecordLocations;
 
 /// Several wishes that are served together.
@@ -40,7 +40,7 @@ impl LookupPlan {
         }
         let unknown = traces.unindexed.into_iter();
         self.entries.push(PlannedLookup {
-            floor: wanted.floor.clone(),
+            floor: wanted.min_offsets.clone(),
             missing: traces.known.into_iter().collect(),
             ranges: unknown
                 .map(|(partition, from, until)| (partition, OffsetRange { from, until }))
@@ -157,7 +157,7 @@ mod tests {
         AnswerLookup {
             question_id: question(wire_id),
             wire_id: WireId::parse(wire_id).unwrap(),
-            floor: MinOffsets::new([floor]),
+            min_offsets: MinOffsets::new([floor]),
         }
     }
 

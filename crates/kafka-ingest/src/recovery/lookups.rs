@@ -38,7 +38,7 @@ impl RecoveryWorker {
                 RecordKey::QuestionId(wanted.question_id),
                 RecordKey::WireId(wanted.wire_id.as_str()),
             ];
-            let traces = self.answer_index.locate(&marks, &wanted.floor);
+            let traces = self.answer_index.locate(&marks, &wanted.min_offsets);
             plan.add(wanted, traces);
         }
         let since = batch.iter().map(|wish| wish.since).min();

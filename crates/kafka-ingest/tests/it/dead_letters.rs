@@ -37,12 +37,8 @@ fn settings(stack: &Stack) -> ConsumerSettings {
 /// Returns the identities of all copies.
 fn origins(copies: &[Copy]) -> Vec<(String, String, String)> {
     let of = |copy: &Copy| {
-        let said = |name: &str| copy.last(name).unwrap_or_default();
-        (
-            said("dlq-partition"),
-            said("dlq-offset"),
-            said("dlq-reason"),
-        )
+        let get = |name: &str| copy.last(name).unwrap_or_default();
+        (get("dlq-partition"), get("dlq-offset"), get("dlq-reason"))
     };
     let mut origins: Vec<_> = copies.iter().map(of).collect();
     origins.sort();

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use kafka_ingest::status::MissingPrerequisite;
-use kafka_ingest::{Persisted, PublishFailure};
 use rdkafka::message::Message;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use types::TraceContext;
+use types::{Persisted, PublishFailure};
 
 use crate::answers::eventually;
 use crate::kafka::{Stack, avro};

@@ -2,9 +2,10 @@
 
 use avro_codec::MINIMAL_QUESTION_SCHEMA;
 use embedded::RegistryFault;
+use kafka_ingest::QuestionFieldNames;
 use kafka_ingest::status::MissingPrerequisite;
-use kafka_ingest::{Persisted, PublishFailure, QuestionFieldNames};
 use rdkafka::message::Message;
+use types::{Persisted, PublishFailure};
 
 use crate::answers::eventually;
 use crate::kafka::{Stack, avro};

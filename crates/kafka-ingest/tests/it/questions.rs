@@ -4,11 +4,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use kafka_ingest::status::PublisherStatus;
-use kafka_ingest::{PublishFailure, PublishReport, PublisherSettings, QuestionPublisher};
+use kafka_ingest::{PublisherSettings, QuestionPublisher};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use telemetry::Metrics;
+use types::{PublishFailure, PublishReport};
 use types::{
     QuestionId, QuestionRecord, QuestionText, SessionId, TraceContext, WireId, WireIdSuffix,
 };

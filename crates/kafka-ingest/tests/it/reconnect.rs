@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka_ingest::{Persisted, PublishFailure};
+use types::{Persisted, PublishFailure};
 
 use crate::answers::{Reading, eventually};
 use crate::kafka::{Stack, TOPIC, avro};

@@ -1,13 +1,15 @@
 //! Tests that records written before a session was resumed are found again, with their positions.
 
 use kafka_ingest::{
-    AnswerDelivery, AnswerIndexLimits, AnswerLookup, ConsumerHandle, GroupStart, RecoveryOutcome,
+    AnswerDelivery, AnswerIndexLimits, ConsumerHandle, GroupStart, RecoveryOutcome,
     UnavailableReason,
 };
 use rdkafka::message::OwnedHeaders;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, timeout};
-use types::{Answer, AnswerPart, MinOffsets, PartOrder, QuestionId, RecordPosition, WireId};
+use types::{
+    Answer, AnswerLookup, AnswerPart, MinOffsets, PartOrder, QuestionId, RecordPosition, WireId,
+};
 
 use crate::answers::{Reading, eventually};
 use crate::kafka::{Stack, avro, header};
@@ -26,7 +28,7 @@ fn ask(
     let wanted = AnswerLookup {
         question_id: QuestionId::parse(QUESTION).unwrap(),
         wire_id: WireId::parse(wire_id).unwrap(),
-        floor: MinOffsets::new(floor),
+        min_offsets: MinOffsets::new(floor),
     };
     let (report, reported) = oneshot::channel();
     handle.begin_recovery(wanted, move |recovered| report.send(recovered).unwrap());

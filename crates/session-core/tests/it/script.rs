@@ -31,9 +31,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use expect_test::Expect;
 use session_core::{
-    AskIdentity, AskRequest, CoreSettings, Input, KeyedAsk, Ledger, Persisted, PublishId,
-    RecoveryResult, ResumePoint, SessionRegistry, SessionStart,
+    AskIdentity, AskRequest, CoreSettings, Input, KeyedAsk, Ledger, PublishId, RecoveryResult,
+    ResumePoint, SessionRegistry, SessionStart,
 };
+use types::Persisted;
 use types::{
     Answer, AnswerBody, AnswerMetadata, AnswerText, AskId, Lineage, MinOffsets, QuestionId,
     QuestionIdEcho, QuestionText, RecordPosition, SessionId, WireId,

@@ -7,7 +7,8 @@ use types::{
     AnswerBody, AnswerError, AnswerPart, AnswerText, PartOrder, QuestionId, QuestionIdEcho,
     UserName,
 };
-use ws_gateway::{Persisted, PublishFailure, SessionSettings};
+use types::{Persisted, PublishFailure};
+use ws_gateway::SessionSettings;
 
 use crate::support::client::{BUSY, INVALID, NOT_SENT, TIMED_OUT, message, response};
 use crate::support::questions::answer_to;

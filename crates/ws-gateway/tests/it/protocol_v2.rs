@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 use types::{AnswerBody, AnswerText};
-use ws_gateway::{Persisted, PublishFailure, SessionSettings};
+use types::{Persisted, PublishFailure};
+use ws_gateway::SessionSettings;
 
 use crate::support::questions::answer_to;
 use crate::support::{ANSWER_TIMEOUT, Sessions, limit};

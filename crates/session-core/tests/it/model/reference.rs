@@ -7,9 +7,10 @@ mod unattributed_records;
 use std::time::Instant;
 
 use session_core::{
-    AskIdentity, AskRequest, CloseReason, CoreSettings, Effect, Input, Persisted, ProtocolVersion,
-    PublishId, ReplyV1, SessionEvent, SessionTimer, WireIdMode,
+    AskIdentity, AskRequest, CloseReason, CoreSettings, Effect, Input, ProtocolVersion, PublishId,
+    ReplyV1, SessionEvent, SessionTimer, WireIdMode,
 };
+use types::Persisted;
 use types::{
     Answer, AnswerBody, AnswerOutcome, QuestionId, QuestionIdEcho, QuestionOutcome, QuestionRecord,
     SessionId, SessionKey, WireId,

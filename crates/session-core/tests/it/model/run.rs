@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use session_core::{
-    AskIdentity, AskRequest, CoreSettings, Effect, Input, Persisted, ReplyV1, SessionRegistry,
+    AskIdentity, AskRequest, CoreSettings, Effect, Input, ReplyV1, SessionRegistry,
 };
+use types::Persisted;
 use types::{
     Answer, AnswerBody, AnswerPart, AnswerText, Generation, MinOffsets, PartOrder, QuestionId,
     QuestionIdEcho, QuestionText, RecordPosition, SessionId, SessionKey, WireId, WireIdSuffix,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use session_core::{CoreSettings, Persisted, WireIdMode};
+use session_core::{CoreSettings, WireIdMode};
+use types::Persisted;
 use types::{AnswerPart, PartOrder};
 
 /// The number of sessions that take part.

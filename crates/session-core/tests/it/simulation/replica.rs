@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use session_core::{
-    CoreSettings, Effect, Input, Persisted, PublishId, RecoveryResult, SessionEvent,
-    SessionRegistry,
+    CoreSettings, Effect, Input, PublishId, RecoveryResult, SessionEvent, SessionRegistry,
 };
+use types::Persisted;
 use types::{MinOffsets, QuestionId, QuestionRecord, SessionKey, WireId};
 
 use super::kafka::{Kafka, PARTITIONS};

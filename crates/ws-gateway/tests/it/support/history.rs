@@ -3,8 +3,9 @@
 use session_core::RecoveryResult;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
+use types::AnswerLookup;
 use types::{Answer, WireId};
-use ws_gateway::{AnswerHistory, AnswerQuery, RecoveryResponder};
+use ws_gateway::{AnswerHistory, RecoveryResponder};
 
 use super::PATIENCE;
 
@@ -27,7 +28,7 @@ pub(crate) fn held() -> (HeldHistory, History) {
 }
 
 impl AnswerHistory for HeldHistory {
-    fn begin_recovery(&self, wanted: AnswerQuery, report: RecoveryResponder) {
+    fn begin_recovery(&self, wanted: AnswerLookup, report: RecoveryResponder) {
         let wire_id = wanted.wire_id;
         drop(self.0.send(Wanted { wire_id, report }));
     }

@@ -8,7 +8,8 @@ use types::{
     Answer, AnswerBody, AnswerPart, MinOffsets, QuestionIdEcho, QuestionRecord, RecordPosition,
     TraceContext,
 };
-use ws_gateway::{PublishFailure, PublishResponder, QuestionSink};
+use types::{PublishFailure, PublishReport};
+use ws_gateway::QuestionSink;
 
 use super::PATIENCE;
 
@@ -16,7 +17,7 @@ use super::PATIENCE;
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) question: QuestionRecord,
-    report: Option<PublishResponder>,
+    report: Option<PublishReport>,
 }
 
 /// Questions in the order they were asked in.
@@ -60,7 +61,7 @@ impl QuestionSink for HeldSink {
         &self,
         question: QuestionRecord,
         _trace: Option<TraceContext>,
-        report: PublishResponder,
+        report: PublishReport,
     ) {
         // A question nobody waits for any more is dropped with its report.
         drop(self.asked.send(Asked {
@@ -104,7 +105,7 @@ impl Asked {
 
     /// Reports how the publish went.
     pub(crate) fn report(&mut self, outcome: Result<(), PublishFailure>) {
-        self.report.take().expect("reported once").respond(outcome);
+        self.report.take().expect("reported once").report(outcome);
     }
 
     /// Loses the report.

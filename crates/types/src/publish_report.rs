@@ -1,11 +1,12 @@
-//! Reports the outcome of a publish to the session that asked: once, on every path.
+//! Reports the outcome of a publish to the session that asked: once, on every path. The crate that
+//! publishes gives the report; the crate that asked makes it.
 
 use std::fmt;
 
 /// Tells the asker how the publish went. Dropped without a word it says failed, possibly persisted.
-pub struct PublishReport(Option<Report>);
+pub struct PublishReport(Option<PublishCallback>);
 
-type Report = Box<dyn FnOnce(Result<(), PublishFailure>) + Send>;
+type PublishCallback = Box<dyn FnOnce(Result<(), PublishFailure>) + Send + Sync>;
 
 /// The question was not, or not provably, written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,36 +15,37 @@ pub struct PublishFailure {
     pub persisted: Persisted,
 }
 
-/// The knowledge whether a failed question is in its topic.
+/// Tells whether a question that was reported as failed may be in its topic all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persisted {
-    /// It is not.
+    /// It was never sent: no answer can come.
     No,
-    /// It was sent, and what became of it is not known.
+    /// It was sent and the outcome is unknown: an answer may come.
     Maybe,
 }
 
 impl PublishReport {
     /// A report that runs `report`, once, on whatever thread knows first. It must not block.
-    pub fn new(report: impl FnOnce(Result<(), PublishFailure>) + Send + 'static) -> Self {
+    pub fn new(report: impl FnOnce(Result<(), PublishFailure>) + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(report)))
     }
 
     /// Reports: written, or not.
-    pub(crate) fn report(mut self, outcome: Result<(), Persisted>) {
+    pub fn report(mut self, outcome: Result<(), PublishFailure>) {
         self.send(outcome);
     }
 
-    fn send(&mut self, outcome: Result<(), Persisted>) {
+    fn send(&mut self, outcome: Result<(), PublishFailure>) {
         if let Some(report) = self.0.take() {
-            report(outcome.map_err(|persisted| PublishFailure { persisted }));
+            report(outcome);
         }
     }
 }
 
 impl Drop for PublishReport {
     fn drop(&mut self) {
-        self.send(Err(Persisted::Maybe));
+        let persisted = Persisted::Maybe;
+        self.send(Err(PublishFailure { persisted }));
     }
 }
 
@@ -71,8 +73,8 @@ mod tests {
     fn a_report_is_given_once() {
         for outcome in [Ok(()), Err(Persisted::No), Err(Persisted::Maybe)] {
             let (report, outcomes) = report();
-            report.report(outcome);
             let expected = outcome.map_err(|persisted| PublishFailure { persisted });
+            report.report(expected);
             assert_eq!(outcomes.iter().collect::<Vec<_>>(), [expected]);
         }
     }
