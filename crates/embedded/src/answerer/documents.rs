@@ -24,6 +24,10 @@ pub(super) const DOCUMENTS: &[(&str, &str)] = &[
         "docs/deployment.md",
         include_str!("../../../../docs/deployment.md"),
     ),
+    (
+        "docs/glossary.md",
+        include_str!("../../../../docs/glossary.md"),
+    ),
     ("docs/logs.md", include_str!("../../../../docs/logs.md")),
     (
         "docs/metrics.md",
