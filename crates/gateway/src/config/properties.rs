@@ -87,6 +87,8 @@ const DEADLINE: &str =
 const DURABLE: &str =
     "`accepted` means that all in-sync replicas have the question, once and in order";
 const POSITION: &str = "the gateway keeps its own position: offsets are resolved before readiness, and nothing is committed";
+const CALLBACKS: &str =
+    "the gateway takes librdkafka's errors, log and statistics by its callbacks";
 const OAUTH: &str = "set `kafka.oauth_token_url` and the other `kafka.oauth_` keys";
 
 /// Every refused property.
@@ -141,6 +143,10 @@ pub const REFUSED_PROPERTIES: &[RefusedProperty] = &[
     refuse("enable.auto.offset.store", POSITION),
     refuse("offset.store.", POSITION),
     refuse("auto.commit.interval.ms", POSITION),
+    refuse(
+        "group.instance.id",
+        "two replicas with one id would throw each other out of the group",
+    ),
     refuse("partition.assignment.strategy", POSITION),
     refuse(
         "enable.partition.eof",
@@ -149,6 +155,16 @@ pub const REFUSED_PROPERTIES: &[RefusedProperty] = &[
     refuse(
         "allow.auto.create.topics",
         "the gateway never creates topics: a misspelt one must be an error",
+    ),
+    refuse("enabled_events", CALLBACKS),
+    refuse("log.queue", CALLBACKS),
+    refuse(
+        "statistics.interval.ms",
+        "readiness and the replacement of clients rest on statistics once a second",
+    ),
+    refuse(
+        "metadata.recovery.",
+        "set `kafka.reconnect_timeout`: the gateway replaces a client without a broker itself",
     ),
     refuse("test.mock.", "it would replace the real brokers by a mock"),
     refuse(

@@ -1,5 +1,7 @@
 //! Mistakes: each is found, all are reported together, each says what would be right.
 
+use std::collections::BTreeSet;
+
 use gateway::config::{REFUSED_PROPERTIES, keys};
 
 use crate::support::Given;
@@ -195,6 +197,13 @@ fn an_unknown_name_near_to_none_gets_no_wrong_hint() {
         mistakes.contains("is no setting; `answer-gateway config --reference`"),
         "{mistakes}"
     );
+}
+
+#[test]
+fn the_configuration_refuses_exactly_the_properties_that_a_client_refuses() {
+    let by_configuration: BTreeSet<_> = REFUSED_PROPERTIES.iter().map(|one| one.name).collect();
+    let by_client = kafka_ingest::REFUSED_PROPERTIES.iter().copied().collect();
+    assert_eq!(by_configuration, by_client);
 }
 
 #[test]
