@@ -260,11 +260,13 @@ impl ConsumerHandle {
             Some(RunningConsumer {
                 recovery: Some(recall),
                 ..
-            }) => return recall.begin(wanted, Box::new(report)),
+            }) => return recall.begin(wanted, Box::new(report), &self.reporting.events),
             Some(RunningConsumer { recovery: None, .. }) => UnavailableReason::Group,
             None => UnavailableReason::Stopped,
         };
         drop(running);
+        let events = &self.reporting.events;
+        events.recovery_finished(lost.as_str(), Duration::ZERO);
         report(RecoveryOutcome::Unavailable(lost));
     }
 

@@ -25,7 +25,7 @@ use types::{Answer, AnswerLookup};
 use crate::answer_index::AnswerIndex;
 use crate::client_context::KafkaClientContext;
 use crate::consumer_reporting::ConsumerReporting;
-use crate::events::ClientRole;
+use crate::events::{ClientRole, Events};
 use crate::monotonic_consumer::MonotonicConsumer;
 use crate::replacement::ClientReplacement;
 use crate::stop_signal::{StopHandle, StopSignal, stop_channel};
@@ -162,7 +162,7 @@ impl RecoveryHandle {
     }
 
     /// Looks for it and reports once, from the thread. Never waits.
-    pub(crate) fn begin(&self, wanted: AnswerLookup, report: RecoveryCallback) {
+    pub(crate) fn begin(&self, wanted: AnswerLookup, report: RecoveryCallback, events: &Events) {
         let wish = LookupRequest {
             lookup: wanted,
             since: Instant::now(),
@@ -171,7 +171,9 @@ impl RecoveryHandle {
         match self.requests.try_send(wish) {
             Ok(()) => {}
             Err(TrySendError::Full(mut wish)) => {
-                wish.report(RecoveryOutcome::Unavailable(UnavailableReason::Busy))
+                let reason = UnavailableReason::Busy;
+                events.recovery_finished(reason.as_str(), Duration::ZERO);
+                wish.report(RecoveryOutcome::Unavailable(reason));
             }
             Err(TrySendError::Disconnected(wish)) => drop(wish),
         }

@@ -13,8 +13,8 @@ impl Events {
         self.instruments.recent_records_size.set(bytes, "index");
     }
 
-    /// A wish was answered.
-    pub(super) fn recovery_finished(&self, result: &'static str, after: Duration) {
+    /// A lookup ended, with this result.
+    pub(crate) fn recovery_finished(&self, result: &'static str, after: Duration) {
         self.instruments.recoveries.increment(result);
         self.instruments.recovery_time.record(after, result);
     }

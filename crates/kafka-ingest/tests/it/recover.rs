@@ -185,5 +185,9 @@ async fn in_a_group_nobody_can_know() {
         recovered,
         RecoveryOutcome::Unavailable(UnavailableReason::Group)
     );
+    assert_eq!(
+        reading.count("answer_gateway_recoveries_total", "group"),
+        1.0
+    );
     reading.handle.stop().await;
 }
