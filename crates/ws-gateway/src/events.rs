@@ -57,7 +57,7 @@ pub(crate) enum ResumeOutcome {
 }
 
 impl ResumeOutcome {
-    fn version_label(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
             Self::Resumed => "resumed",
             Self::NotResumed => "not_resumed",
@@ -128,9 +128,7 @@ impl WebSocketEvents {
     }
 
     pub(crate) fn socket_closed(&self, ended: ConnectionEnd) {
-        self.instruments
-            .sockets_closed
-            .increment(ended.version_label());
+        self.instruments.sockets_closed.increment(ended.label());
         debug!(?ended, "socket closed");
     }
 
@@ -156,9 +154,7 @@ impl WebSocketEvents {
 
     /// A client came with a resume token.
     pub(crate) fn record_resume_outcome(&self, resumption: ResumeOutcome) {
-        self.instruments
-            .resumptions
-            .increment(resumption.version_label());
+        self.instruments.resumptions.increment(resumption.label());
     }
 
     /// More waits for a client than may; with it go so many answers.
@@ -354,7 +350,7 @@ impl WebSocketEvents {
 impl ConnectionEnd {
     /// The close code, as a metric's label; 1005 and 1006 are RFC 6455's (section 7.4.1) for none at
     /// all. What a client may send at will is one label.
-    fn version_label(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
             Self::ByClient(None) => "1005",
             Self::ByClient(Some(1000)) => "1000",
