@@ -279,14 +279,22 @@ class ResumingClients:
         `leave_probability`: in which share of questions a client disconnects in the middle and connects elsewhere.
         """
         self.observations = V2Observations()
-        options = {"answer_timeout": answer_timeout, "answers_to": answers_to, "restless": leave_probability}
-        seeds = [seed * 100_003 + number for number in range(sessions)]
-        self._clients = [ResumingClient(ports, self.observations, one, **options) for one in seeds]
+        self._clients = [
+            ResumingClient(
+                ports,
+                self.observations,
+                seed * 100_003 + number,
+                answer_timeout=answer_timeout,
+                answers_to=answers_to,
+                leave_probability=leave_probability,
+            )
+            for number in range(sessions)
+        ]
         self._questions_each = questions_each
         self._pause = pause
         self._ending = threading.Event()
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="wanderers")
+        self._thread = threading.Thread(target=self._run, name="resuming-clients")
 
     @contextmanager
     def running(self) -> Iterator["ResumingClients"]:
