@@ -33,8 +33,9 @@ def assert_each_question_answered_once(
 def _decode_question(record: KcatRecord) -> tuple[str, str]:
     fields = record.decode_value(avro_schemas.QUESTION_SCHEMA)
     wire_id = fields["session_id"]
-    assert record.key == wire_id.encode(), f"key {record.key!r} of wire id {wire_id!r}"
-    return wire_id.partition("~")[0], fields["pergunta"]
+    session_id = wire_id.partition("~")[0]
+    assert record.key == session_id.encode(), f"key {record.key!r} of wire id {wire_id!r}"
+    return session_id, fields["pergunta"]
 
 
 def _decode_answer(record: KcatRecord) -> tuple[str, str]:
