@@ -1,14 +1,17 @@
 """Executes one run of the fault suite against a cluster that is already up. Started by scripts/chaos."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import threading
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from chaos import violations
@@ -16,10 +19,13 @@ from chaos.answer_modes import ANSWER_MODES
 from chaos.answering_side import AnsweringSide
 from chaos.fault_proxies import RegistryProxy, Toxiproxy
 from chaos.faults import FaultInjector
+from chaos.lost_questions import LossEvidence
 from chaos.reconnecting_clients import ReconnectingClients, start_clients
 from chaos.replicas import Replicas
 from chaos.report import RunReport
+from chaos.run_clock import RunClock
 from chaos.schedule import PlannedFault, plan_faults
+from chaos.topic_scan import ScanIncompleteError, scan_topic
 from harness import unreadable_batches
 from harness.resuming_clients import ResumingClients
 from harness.stack import Access
@@ -28,6 +34,9 @@ from harness.topics import PARTITIONS, create_topics_with_schema
 SAMPLE_INTERVAL = 2.0
 # Probability per question that a client disconnects in the middle and connects to another replica.
 LEAVE_PROBABILITY = 0.03
+# Exit codes: a promise of the product was broken; the suite itself failed, and no promise is known to be broken.
+EXIT_VIOLATION = 1
+EXIT_HARNESS_FAULT = 2
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -44,6 +53,10 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+class AnsweringSideEndedError(Exception):
+    """The answering side has failed, so the run cannot go on."""
+
+
 class FaultRun:
     """Holds the parts of one run: schedule, gateways, answering side, clients and report."""
 
@@ -56,7 +69,9 @@ class FaultRun:
         self.topics = create_topics_with_schema(access, replication=3)
         chosen = {"faults": tuple(arguments.fault)} if arguments.fault else {}
         self.plan = plan_faults(arguments.seed, arguments.rounds, arguments.gap, *chosen.values())
-        self.report = RunReport(arguments.seed)
+        self.clock = RunClock()
+        began = datetime.fromtimestamp(self.clock.began_at, UTC).isoformat(timespec="milliseconds")
+        self.report = RunReport(arguments.seed, began=began)
         settings = {
             "GATEWAY__SESSION__ANSWER_TIMEOUT": f"{arguments.answer_timeout}s",
             "GATEWAY__SESSION__PART_TIMEOUT": f"{arguments.answer_timeout}s",
@@ -69,7 +84,14 @@ class FaultRun:
         # Lets every mode be active a few times during the schedule.
         mode_seconds = min(10.0, max(2.0, self._planned_seconds() / (3 * len(ANSWER_MODES))))
         self.answering = AnsweringSide(
-            self.bootstrap, registry_url, self.topics, PARTITIONS, arguments.seed, mode_seconds
+            self.bootstrap,
+            registry_url,
+            self.topics,
+            PARTITIONS,
+            arguments.seed,
+            mode_seconds,
+            clock=self.clock,
+            folder=arguments.folder,
         )
         sessions = arguments.sessions
         pause = 0.05
@@ -89,14 +111,14 @@ class FaultRun:
             arguments.seed,
             leave_probability=LEAVE_PROBABILITY,
             answer_timeout=arguments.answer_timeout,
+            clock=self.clock,
         )
 
     def _planned_seconds(self) -> float:
         return self.plan[-1].at + self.plan[-1].lasts
 
     def __call__(self) -> int:
-        """Executes the run and returns the exit code: 1 when a promise was broken, else 0."""
-        began = time.monotonic()
+        """Executes the run and returns the exit code: 1 when a promise was broken, 2 when the suite failed, else 0."""
         registry = RegistryProxy(self.ports["registry_faults"], self.ports["registry"])
         injector = FaultInjector(
             self.replicas,
@@ -113,7 +135,8 @@ class FaultRun:
                 sampler.start()
                 start_clients(self.v1_clients)
                 with self.v2_clients.running():
-                    self._inject_faults(injector, began)
+                    with contextlib.suppress(AnsweringSideEndedError):
+                        self._inject_faults(injector)
                     self.v1_clients.ending.set()
                 self.v1_clients.join()
                 sampling_ended.set()
@@ -125,33 +148,35 @@ class FaultRun:
             self.v1_clients.ending.set()
             sampling_ended.set()
             registry.close()
-        self.report.seconds = time.monotonic() - began
+        self.report.seconds = self.clock.elapsed()
         return self._write_report()
 
-    def _inject_faults(self, injector: FaultInjector, began: float) -> None:
+    def _inject_faults(self, injector: FaultInjector) -> None:
         """Injects the planned faults, then waits until as many questions are answered as the run asks for."""
         start = time.monotonic()
         for one in self.plan:
-            self._wait_until(lambda planned=one: time.monotonic() - start >= planned.at, began, one)
-            self.report.faults.append(vars(one) | {"at": round(time.monotonic() - began, 1)})
+            self._wait_until(lambda planned=one: time.monotonic() - start >= planned.at, one)
+            self.report.faults.append(vars(one) | {"at": round(self.clock.elapsed(), 1)})
             injector.inject(one)
-        self._wait_until(lambda: self._answered_count() >= self.arguments.questions, began, None)
+        self._wait_until(lambda: self._answered_count() >= self.arguments.questions, None)
 
     def _answered_count(self) -> int:
         return self.v2_clients.observations.answered + len(self.v1_clients.observations.shown)
 
-    def _wait_until(self, is_time, began: float, upcoming: PlannedFault | None) -> None:
+    def _wait_until(self, is_time, upcoming: PlannedFault | None) -> None:
         while not is_time():
-            self._show_progress(began, upcoming)
+            if self.answering.failure:
+                raise AnsweringSideEndedError
+            self._show_progress(upcoming)
             time.sleep(0.2)
 
-    def _show_progress(self, began: float, upcoming: PlannedFault | None) -> None:
+    def _show_progress(self, upcoming: PlannedFault | None) -> None:
         done = len(self.report.faults) / max(1, len(self.plan))
         if upcoming is None:
             done = min(1.0, self._answered_count() / max(1, self.arguments.questions))
         bar = "#" * int(done * 30)
         what = f"next: {upcoming.fault}" if upcoming else "questions"
-        line = f"  [{bar:30}] {time.monotonic() - began:5.0f} s  {self._answered_count():7} answered  {what[:40]:40}"
+        line = f"  [{bar:30}] {self.clock.elapsed():5.0f} s  {self._answered_count():7} answered  {what[:40]:40}"
         if sys.stderr.isatty():
             print(line, end="\r", file=sys.stderr, flush=True)
 
@@ -159,12 +184,36 @@ class FaultRun:
         while not ending.wait(SAMPLE_INTERVAL):
             self.replicas.sample_processes()
 
+    def _collect_evidence(self, timed_out: list[str]) -> LossEvidence:
+        """Looks in the questions' topic for questions that timed out without a reason."""
+        scan, failure = None, "no question counts as lost"
+        if timed_out:
+            try:
+                scan = scan_topic({"bootstrap.servers": self.bootstrap}, self.topics.questions, timed_out)
+            except (KafkaException, ScanIncompleteError) as error:
+                failure = str(error)
+        return LossEvidence(self.clock, self.answering.log, self.v1_clients.observations.timeouts, scan, failure)
+
+    def _report_harness_faults(self, timed_out: list[str], evidence: LossEvidence) -> set[str]:
+        """Reports what the answering side failed to do, and returns the questions that it lost."""
+        faults = self.report.harness_faults
+        if self.answering.failure:
+            faults.append(f"the answering side has ended: {self.answering.failure!r}")
+        faults += [f"the answering side skipped offsets: {offsets}" for offsets in self.answering.log.skipped]
+        lost = {question: fault for question in timed_out if (fault := evidence.find_harness_fault(question))}
+        faults += [f"{question[-32:]}: {fault}: {evidence.describe(question)}" for question, fault in lost.items()]
+        return set(lost)
+
     def _write_report(self) -> int:
         report, v2, v1 = self.report, self.v2_clients.observations, self.v1_clients.observations
         unanswered = self.answering.unanswered
+        unexplained = [question for question in (*v1.timed_out, *v2.timed_out) if question not in unanswered]
+        evidence = self._collect_evidence(unexplained)
+        unanswered |= self._report_harness_faults(unexplained, evidence)
+        report.answering_side = self.answering.log.summary()
         report.questions = self._answered_count()
         report.modes = dict(Counter(mode.name for mode in self.answering.modes.values()))
-        read_repeatedly, describe_question = self.answering.read_repeatedly, self.answering.describe_question
+        read_repeatedly, describe_question = self.answering.read_repeatedly, evidence.describe
         report.modes["read more than once"] = len(read_repeatedly)
         report.violations += violations.find_v2_violations(v2, unanswered, describe_question)
         report.violations += violations.find_v1_violations(
@@ -205,8 +254,12 @@ class FaultRun:
         print(f"  {report.questions} questions answered in {report.seconds:.0f} s under {len(self.plan)} faults")
         for what in report.violations[:20]:
             print(f"  VIOLATION {what}")
+        for what in report.harness_faults[:20]:
+            print(f"  FAULT OF THE SUITE {what}")
         print(f"  report: {page}")
-        return 1 if report.violations else 0
+        if report.violations:
+            return EXIT_VIOLATION
+        return EXIT_HARNESS_FAULT if report.harness_faults else 0
 
 
 def main() -> int:

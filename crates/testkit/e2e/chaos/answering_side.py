@@ -2,21 +2,25 @@
 
 import heapq
 import json
+import logging
 import random
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from chaos.answer_modes import ANSWER_MODES, AnswerMode
+from chaos.answering_log import AnsweringLog, RecordPosition
+from chaos.run_clock import RunClock
 from harness.avro_schemas import ANSWER_SCHEMA
 from harness.canaries import answer_to
 from harness.topics import Topics
@@ -43,47 +47,84 @@ def alternative_answer(text: str) -> str:
     return f"{answer_to(text)} (outra)"
 
 
+# librdkafka's level for warnings. A reset of an offset is one.
+LOG_LEVEL_WARNING = 4
+
+
+def _open_log(path: Path) -> logging.Logger:
+    """Returns a logger that writes to a file of its own, with times in UTC."""
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(formatter)
+    logger = logging.Logger("answering-side")
+    logger.addHandler(handler)
+    return logger
+
+
 class AnsweringSide:
-    """Reads every question once and answers it in the mode that is active at that moment."""
+    """Reads every question once and answers it in the mode that is active at that moment.
+
+    `failure` is what ended it before the run did: from then on no question is answered, and losses say nothing of the
+    product.
+    """
 
     def __init__(
-        self, bootstrap: str, registry_url: str, topics: Topics, partitions: int, seed: int, mode_seconds: float
+        self,
+        bootstrap: str,
+        registry_url: str,
+        topics: Topics,
+        partitions: int,
+        seed: int,
+        mode_seconds: float,
+        *,
+        clock: RunClock,
+        folder: Path,
     ):
         self.topics = topics
+        self.failure: BaseException | None = None
+        self.log = AnsweringLog()
+        self._clock = clock
+        self._logger = _open_log(folder / "answering-side.log")
         self.mode_seconds = mode_seconds
         # The mode in which each question was answered, by its text, and the wire ids under which it was never answered.
         self.modes: dict[str, AnswerMode] = {}
         self._unanswered: dict[str, set[str]] = defaultdict(set)
-        # Positions of each question's record and of the records of its answers: partition, offset, seconds since the
-        # start.
-        self.question_positions: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
-        self.answer_positions: dict[str, list[tuple[int, int, float]]] = defaultdict(list)
         self._random = random.Random(seed)
         registry = SchemaRegistryClient({"url": registry_url})
         self._deserialize = AvroDeserializer(registry)
         self._serialize = AvroSerializer(registry, ANSWER_SCHEMA)
-        # Unreachable brokers are part of the run, so librdkafka does not log them.
-        quiet = {"log_level": 0}
-        kafka = {"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True, **quiet}
+        # Unreachable brokers are part of the run, so the producers do not log them.
+        kafka = {"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True, "log_level": 0}
         self._producers = {
             name: Producer({**kafka, "partitioner": name}) for name in ("consistent_random", "murmur2_random")
         }
         self._transactional = Producer({**kafka, "transactional.id": f"answering-{topics.answers}"})
         self._open_since: float | None = None
-        reading = {"bootstrap.servers": bootstrap, "group.id": "answering", "enable.auto.commit": False, **quiet}
-        self._consumer = Consumer({**reading, "fetch.wait.max.ms": 20, "isolation.level": "read_committed"})
+        # The answers of the open transaction that are written and that no reader sees yet, by question.
+        self._uncommitted: list[tuple[str, RecordPosition]] = []
+        reading = {
+            "bootstrap.servers": bootstrap,
+            "group.id": "answering",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 20,
+            "isolation.level": "read_committed",
+            # The default would go on at the end of a partition and lose the questions before it without a word.
+            "auto.offset.reset": "error",
+            "log_level": LOG_LEVEL_WARNING,
+        }
+        self._consumer = Consumer(reading, logger=self._logger)
         starts = [TopicPartition(topics.questions, number, OFFSET_BEGINNING) for number in range(partitions)]
         self._consumer.assign(starts)
         self._scheduled: list[ScheduledRecord] = []
         self._written = 0
         self._began = time.monotonic()
-        self._failure: BaseException | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="answering")
 
     @contextmanager
     def running(self) -> Iterator["AnsweringSide"]:
-        """Answers questions until the block ends."""
+        """Answers questions until the block ends, or until `failure` is set."""
         self._thread.start()
         try:
             yield self
@@ -91,8 +132,6 @@ class AnsweringSide:
             self._ending.set()
             self._thread.join()
             self._consumer.close()
-        if self._failure:
-            raise self._failure
 
     @property
     def unanswered(self) -> set[str]:
@@ -102,7 +141,7 @@ class AnsweringSide:
     @property
     def read_repeatedly(self) -> set[str]:
         """Returns the questions that were read more than once, and so answered more than once."""
-        return {text for text, places in self.question_positions.items() if len(places) > 1}
+        return {text for text, places in self.log.questions.items() if len(places) > 1}
 
     @property
     def current_mode(self) -> AnswerMode:
@@ -112,22 +151,42 @@ class AnsweringSide:
     def _run(self) -> None:
         try:
             self._transactional.init_transactions(60)
+            last_read = self._clock.elapsed()
             while not self._ending.is_set():
-                for record in self._consumer.consume(num_messages=200, timeout=0.02):
-                    if not record.error():
+                records = self._consumer.consume(num_messages=200, timeout=0.02)
+                now = self._clock.elapsed()
+                self.log.on_pause(now - last_read, now)
+                last_read = now
+                for record in records:
+                    error = record.error()
+                    if error is None:
                         self._on_question(record)
+                    else:
+                        self._on_consumer_error(error)
                 self._write_due_records()
                 for producer in self._producers.values():
                     producer.poll(0)
                 self._commit_transaction(open_for=0.3)
         except BaseException as failure:
-            self._failure = failure
+            self._logger.exception("the answering side has ended")
+            self.failure = failure
+
+    def _on_consumer_error(self, error: KafkaError) -> None:
+        """Counts and logs an error; raises it when the consumer does not go on by itself."""
+        self.log.consumer_errors[error.name()] += 1
+        self._logger.warning("consumer error %s: %s", error.name(), error.str())
+        if error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise KafkaException(error)
 
     def _on_question(self, record: Message) -> None:
         context = SerializationContext(self.topics.questions, MessageField.VALUE)
         fields = self._deserialize(record.value(), context)
         text, wire_id, mode = fields["pergunta"], fields["session_id"], self.current_mode
-        self.question_positions[text].append((record.partition(), record.offset(), self._elapsed()))
+        position = RecordPosition(record.partition(), record.offset(), self._clock.elapsed())
+        self.log.questions[text].append(position)
+        jump = self.log.on_read(position)
+        if jump:
+            self._logger.warning("the consumer's position has jumped: %s", jump)
         self.modes[text] = mode
         if mode.silent_one_in and self._random.randrange(mode.silent_one_in) == 0:
             self._unanswered[text].add(wire_id)
@@ -142,6 +201,8 @@ class AnsweringSide:
         headers = list(record.headers() or []) if mode.echoes_headers else []
         keys = {None: None, "wire_id": wire_id.encode(), "json": json.dumps({"session_id": wire_id}).encode()}
         timestamp = record.timestamp()[1] if mode.copies_timestamp else 0
+        if mode.parts:
+            self.log.in_parts.add(text)
         answers = [answer_to(text)]
         if mode.repeats:
             answers.append(alternative_answer(text) if mode.repeats_differ else answer_to(text))
@@ -153,6 +214,7 @@ class AnsweringSide:
                 value = self._serialize({"session_id": written_id, "resposta": piece}, context)
                 due = ScheduledRecord(at, self._written, text, mode, value, keys[mode.key], headers + more, timestamp)
                 heapq.heappush(self._scheduled, due)
+                self.log.due[text] += 1
                 at += 0.02
 
     def _split_into_parts(self, mode: AnswerMode, answer: str) -> Iterator[tuple[str, Headers]]:
@@ -185,7 +247,7 @@ class AnsweringSide:
             else:
                 producer = self._producers[due.mode.partitioner]
             options = {"timestamp": due.timestamp} if due.timestamp else {}
-            options["on_delivery"] = partial(self._on_delivery_report, due.question)
+            options["on_delivery"] = partial(self._on_delivery_report, due, self._clock.elapsed())
             try:
                 producer.produce(self.topics.answers, value=due.value, key=due.key, headers=due.headers, **options)
             except BufferError:
@@ -193,22 +255,20 @@ class AnsweringSide:
                 producer.poll(0.05)
                 return
 
-    def _on_delivery_report(self, question: str, error: object, record: Message) -> None:
+    def _on_delivery_report(
+        self, due: ScheduledRecord, produced_at: float, error: KafkaError | None, record: Message
+    ) -> None:
         if error is None:
-            self.answer_positions[question].append((record.partition(), record.offset(), self._elapsed()))
-
-    def _elapsed(self) -> float:
-        return round(time.monotonic() - self._began, 2)
-
-    def describe_question(self, question: str) -> str:
-        """Describes where a question was read and where its answers were written, for the report."""
-        places = {"read": self.question_positions.get(question, []), "answers": self.answer_positions.get(question, [])}
-        where = [
-            f"{what} at {', '.join(f'{partition}/{offset} ({at} s)' for partition, offset, at in places[what])}"
-            for what in places
-            if places[what]
-        ]
-        return "; ".join(where) or "never read"
+            # Not the time of this call: a transaction may have kept the thread from polling for long.
+            acknowledged_at = produced_at + (record.latency() or 0.0)
+            position = RecordPosition(record.partition(), record.offset(), acknowledged_at)
+            if due.mode.transactions:
+                self._uncommitted.append((due.question, position))
+            else:
+                self.log.answers[due.question].append(position)
+        else:
+            self.log.write_errors[due.question].append(error.name())
+            self._logger.warning("an answer was not written: %s", error.str())
 
     def _begin_transaction(self) -> None:
         if self._open_since is None:
@@ -226,3 +286,7 @@ class AnsweringSide:
             if not problem.args[0].retriable():
                 raise
             self._transactional.commit_transaction(30)
+        committed_at = self._clock.elapsed()
+        for question, position in self._uncommitted:
+            self.log.answers[question].append(replace(position, at=committed_at))
+        self._uncommitted.clear()

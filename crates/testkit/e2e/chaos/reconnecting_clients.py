@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
+from chaos.run_clock import RunClock
 from harness import canaries
 from harness.polling import WAIT_TIMEOUT
 from harness.v1_client import PUBLISH_ERROR, TIMEOUT_ERROR, question_frame
+
+# Number of a session's earlier questions that are kept for a question that timed out.
+EARLIER_QUESTIONS = 3
 
 
 @dataclass
@@ -25,8 +29,21 @@ class ShownAnswer:
     question: str
     earlier: list[str]
     data: str
-    # Seconds since the clients started.
+    # Seconds since the run began.
     at: float = 0.0
+
+
+@dataclass(frozen=True)
+class TimedOutQuestion:
+    """A question whose client was told that no answer came in time; times are seconds since the run began."""
+
+    session: str
+    # Number of the replica that it was asked at, from 1.
+    replica: int
+    asked_at: float
+    given_up_at: float
+    # The session's last questions before it, with the outcome of each, oldest first.
+    earlier: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -35,6 +52,8 @@ class V1Observations:
 
     shown: list[ShownAnswer] = field(default_factory=list)
     timed_out: list[str] = field(default_factory=list)
+    # Details of the questions in `timed_out`, by text.
+    timeouts: dict[str, TimedOutQuestion] = field(default_factory=dict)
     failed: Counter = field(default_factory=Counter)
     closed: Counter = field(default_factory=Counter)
     protocol_violations: list[str] = field(default_factory=list)
@@ -52,7 +71,9 @@ class ReconnectingClients:
         *,
         leave_probability: float,
         answer_timeout: float,
+        clock: RunClock,
     ):
+        self._clock = clock
         self._leave_probability = leave_probability
         self._answer_timeout = answer_timeout
         self.observations = V1Observations()
@@ -71,7 +92,6 @@ class ReconnectingClients:
             raise self._failure
 
     def _run(self) -> None:
-        self._began = time.monotonic()
         try:
             asyncio.run(self._run_clients())
         except BaseException as failure:
@@ -85,36 +105,43 @@ class ReconnectingClients:
     async def _run_client(self, rng: random.Random) -> None:
         while not self.ending.is_set():
             session = canaries.session_id()
-            url = f"ws://127.0.0.1:{rng.choice(self._ports)}/ws/{session}"
+            replica = rng.randrange(len(self._ports)) + 1
+            url = f"ws://127.0.0.1:{self._ports[replica - 1]}/ws/{session}"
             options = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None}
             try:
                 async with await connect(url, open_timeout=WAIT_TIMEOUT, close_timeout=1, **options) as client:
-                    await self._ask_questions(client, session, rng)
+                    await self._ask_questions(client, session, replica, rng)
             except ConnectionClosed as closed:
                 self.observations.closed[closed.rcvd.code if closed.rcvd else 1006] += 1
             except (OSError, InvalidHandshake, InvalidMessage, TimeoutError, EOFError):
                 self.observations.closed["no connection"] += 1
             await asyncio.sleep(0.1 + rng.random() * 0.4)
 
-    async def _ask_questions(self, client: ClientConnection, session: str, rng: random.Random) -> None:
-        earlier: list[str] = []
+    async def _ask_questions(self, client: ClientConnection, session: str, replica: int, rng: random.Random) -> None:
+        earlier: list[tuple[str, str]] = []
         while not self.ending.is_set():
-            question, asked_at = canaries.question("v1"), time.monotonic()
+            question, asked_at = canaries.question("v1"), self._clock.elapsed()
             await client.send(question_frame(question))
             frame = json.loads(await asyncio.wait_for(client.recv(), 600))
+            now, outcome = self._clock.elapsed(), frame.get("type")
             if frame == PUBLISH_ERROR:
-                self.observations.failed["not sent"] += 1
-            elif frame == TIMEOUT_ERROR and time.monotonic() - asked_at < self._answer_timeout:
+                outcome = "not sent"
+                self.observations.failed[outcome] += 1
+            elif frame == TIMEOUT_ERROR and now - asked_at < self._answer_timeout:
                 # Before the answer timeout this is the end of a drain: version 1 has no other frame for it.
-                self.observations.failed["given up by a replica that ended"] += 1
+                outcome = "given up by a replica that ended"
+                self.observations.failed[outcome] += 1
             elif frame == TIMEOUT_ERROR:
+                outcome = "timed out"
+                details = TimedOutQuestion(session, replica, asked_at, now, tuple(earlier[-EARLIER_QUESTIONS:]))
                 self.observations.timed_out.append(question)
-            elif frame.get("type") == "response":
-                at = time.monotonic() - self._began
-                self.observations.shown.append(ShownAnswer(session, question, list(earlier), frame["data"], at))
+                self.observations.timeouts[question] = details
+            elif outcome == "response":
+                texts = [text for text, _ in earlier]
+                self.observations.shown.append(ShownAnswer(session, question, texts, frame["data"], now))
             else:
-                self.observations.protocol_violations.append(f"{session}: {frame.get('type')} is no answer")
-            earlier.append(question)
+                self.observations.protocol_violations.append(f"{session}: {outcome} is no answer")
+            earlier.append((question, outcome))
             if rng.random() < self._leave_probability:
                 return
             await asyncio.sleep(self._pause * rng.random() * 2)

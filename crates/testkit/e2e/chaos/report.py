@@ -19,6 +19,10 @@ class RunReport:
     version_2: dict[str, Any] = field(default_factory=dict)
     replicas: list[dict[str, Any]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    # When the run began, in UTC; what the answering side went through; what the suite itself did wrong.
+    began: str = ""
+    answering_side: dict[str, Any] = field(default_factory=dict)
+    harness_faults: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> Path:
         """Writes report.md and report.json, and returns the path of report.md."""
@@ -29,18 +33,20 @@ class RunReport:
 
     def _lines(self) -> list[str]:
         verdict = "nothing lost, nothing misplaced" if not self.violations else f"{len(self.violations)} violations"
-        lines = [
-            "# Fault suite",
-            "",
-            f"Seed {self.seed}, {self.seconds:.0f} s, {self.questions} questions answered: **{verdict}**.",
-            "",
-        ]
+        if self.harness_faults:
+            verdict += f", {len(self.harness_faults)} faults of the suite itself"
+        summary = f"Seed {self.seed}, {self.seconds:.0f} s, {self.questions} questions answered: **{verdict}**."
+        lines = ["# Fault suite", "", f"{summary} Began at {self.began}.", ""]
         lines += [f"- {what}" for what in self.violations[:50]]
+        if self.harness_faults:
+            lines += ["", "## Faults of the suite itself", "", "They say nothing about the gateways.", ""]
+            lines += [f"- {what}" for what in self.harness_faults[:50]]
         lines += ["", "## What was done", "", "| at (s) | fault | on | for (s) |", "|---|---|---|---|"]
         lines += [f"| {one['at']} | {one['fault']} | {one['target']} | {one['lasts']} |" for one in self.faults]
         lines += ["", "## What the answering side did", "", "| mode | questions |", "|---|---|"]
         lines += [f"| {mode} | {count} |" for mode, count in self.modes.items()]
-        for name, seen in (("Version 1", self.version_1), ("Version 2", self.version_2)):
+        tables = {"Answering side": self.answering_side, "Version 1": self.version_1, "Version 2": self.version_2}
+        for name, seen in tables.items():
             lines += ["", f"## {name}", "", "| what | how often |", "|---|---|"]
             lines += [f"| {what} | {count} |" for what, count in seen.items()]
         lines += ["", "## Replicas", ""]

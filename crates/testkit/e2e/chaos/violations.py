@@ -28,7 +28,7 @@ def find_v2_violations(
 ) -> Iterator[str]:
     """Yields the broken promises of version 2: every answer shown is right, and no answer is lost.
 
-    `describe_question` says what the answering side did with a question.
+    `describe_question` says what became of a question.
     """
     yield from (f"version 2: {what}" for what in observations.protocol_violations)
     yield from (f"version 2, lost: {what}" for what in observations.lost)
@@ -92,7 +92,7 @@ def _describe_session(observations: V1Observations, one: ShownAnswer, modes: Map
         seen = "nothing" if data is None else f"the answer to {owner}"
         mode = modes[question].name if question in modes else "not read"
         lines.append(f"question {number} ({mode}) was shown {seen}")
-    return f"{one.at:.1f} s after the clients began: {', '.join(lines[-8:])}"
+    return f"{one.at:.1f} s after the run began: {', '.join(lines[-8:])}"
 
 
 def count_misplaced(observations: V1Observations) -> int:
