@@ -37,16 +37,8 @@ pub(crate) struct AnswerPipeline {
     lookups: SchemaLookups,
     parking: Parking<ParkedRecord>,
     wanted_schemas: VecDeque<SchemaRef>,
-    tracking: Tracking,
-}
-
-/// The state kept about records that were read, by mode.
-#[derive(Debug)]
-pub(crate) enum Tracking {
-    /// Broadcast: nothing, since every record is decoded when it comes.
-    None,
-    /// Group: which hold the offset back.
-    Offsets(OffsetTracker),
+    /// The offsets that may be committed, in mode group.
+    offsets: Option<OffsetTracker>,
 }
 
 /// The outcome of a record for now.
@@ -86,7 +78,7 @@ impl AnswerPipeline {
         decoder: AnswerDecoder,
         limits: ParkingLimits,
         refused_for: Duration,
-        tracking: Tracking,
+        offsets: Option<OffsetTracker>,
     ) -> Self {
         Self {
             topic,
@@ -99,7 +91,7 @@ impl AnswerPipeline {
             lookups: SchemaLookups::new(refused_for),
             parking: Parking::new(limits),
             wanted_schemas: VecDeque::new(),
-            tracking,
+            offsets,
         }
     }
 
@@ -123,16 +115,15 @@ impl AnswerPipeline {
         record: AnswerRecord<'_>,
         ends: &dyn RefreshWatermark,
     ) -> RecordOutcome {
-        match &mut self.tracking {
-            Tracking::None => {}
-            Tracking::Offsets(line) => line.on_read(at),
+        if let Some(offsets) = &mut self.offsets {
+            offsets.on_read(at);
         }
-        let fate = self.process(now, at, record, ends);
-        match fate {
+        let outcome = self.process(now, at, record, ends);
+        match outcome {
             RecordOutcome::Done => self.on_settled(at),
             RecordOutcome::Parked => {}
         }
-        fate
+        outcome
     }
 
     /// A look-up found `schema`: what waited for it goes on, in order.
@@ -153,7 +144,8 @@ impl AnswerPipeline {
         self.events.schema_found(schema, released.len());
         for (at, parked) in released {
             let header = parked.schema_header.as_deref();
-            let taken = match self.decode(&parked.value, header) {
+            let decoded = self.decoder.decode(&parked.value, header, &self.schemas);
+            let taken = match decoded {
                 Ok(decoded) => self.on_decoded(now, at, &decoded, &parked.notes, ends),
                 Err(error) => Err(error.label()),
             };
@@ -175,9 +167,8 @@ impl AnswerPipeline {
 
     /// A batch cannot be read: nothing of it is handed over, and its position becomes a dead letter.
     pub(crate) fn on_batch_skipped(&mut self, batch: &UnreadableBatch) {
-        match &mut self.tracking {
-            Tracking::None => {}
-            Tracking::Offsets(line) => line.on_batch_skipped(batch.partition, batch.next),
+        if let Some(offsets) = &mut self.offsets {
+            offsets.on_batch_skipped(batch.partition, batch.next);
         }
         if let Some(dead_letters) = &self.dead_letters {
             dead_letters.add(DeadLetter::for_batch(batch));
@@ -192,27 +183,24 @@ impl AnswerPipeline {
     /// The topic is gone.
     pub(crate) fn on_topic_gone(&mut self, now: Instant) {
         self.clear_answer_index(now);
-        match &mut self.tracking {
-            Tracking::None => {}
-            Tracking::Offsets(line) => *line = OffsetTracker::default(),
+        if let Some(offsets) = &mut self.offsets {
+            *offsets = OffsetTracker::default();
         }
     }
 
     /// The group has taken these partitions away: whoever has them now reads what was parked.
     pub(crate) fn on_revoked(&mut self, partitions: &[i32]) {
         self.parking.on_revoked(partitions);
-        match &mut self.tracking {
-            Tracking::None => {}
-            Tracking::Offsets(line) => line.on_revoked(partitions),
+        if let Some(offsets) = &mut self.offsets {
+            offsets.on_revoked(partitions);
         }
     }
 
     /// Returns the offsets up to which partitions may be committed, where they have changed since the last call.
     pub(crate) fn poll_offsets(&mut self) -> Vec<(i32, i64)> {
-        match &mut self.tracking {
-            Tracking::None => Vec::new(),
-            Tracking::Offsets(line) => line.poll_offsets(),
-        }
+        self.offsets
+            .as_mut()
+            .map_or_else(Vec::new, OffsetTracker::poll_offsets)
     }
 
     /// A schema to look up, each once until its look-up ends.
@@ -340,7 +328,7 @@ mod tests {
                 AnswerDecoder::new(AnswerFieldNames::default(), 100),
                 limits,
                 MINUTE,
-                Tracking::None,
+                None,
             );
             Self {
                 pipeline,
@@ -547,7 +535,7 @@ mod tests {
     #[test]
     fn in_a_group_a_parked_record_holds_the_offset_back_until_it_is_settled() {
         let mut bench = Bench::new();
-        bench.pipeline.tracking = Tracking::Offsets(OffsetTracker::default());
+        bench.pipeline.offsets = Some(OffsetTracker::default());
         bench.find(TWO);
         assert_eq!(bench.read(0, 4, ONE), RecordOutcome::Parked);
         assert_eq!(bench.read(0, 5, TWO), RecordOutcome::Done);

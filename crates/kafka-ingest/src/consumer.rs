@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use types::{Answer, AnswerLookup, MinOffsets, QuestionId, RecordPosition, TraceContext};
 
 use crate::answer_index::{AnswerIndex, AnswerIndexLimits};
-use crate::answer_pipeline::{AnswerPipeline, Tracking};
+use crate::answer_pipeline::AnswerPipeline;
 use crate::assignment::{Assignment, BroadcastAssignment, GroupAssignment, GroupStart};
 use crate::consumer_reporting::ConsumerReporting;
 use crate::consumer_supervisor::ConsumerSupervisor;
@@ -166,7 +166,7 @@ impl KafkaResponseConsumer {
         };
         let joins = settings.delivery != AnswerDelivery::Broadcast;
         let config = client_config::consumer_config(kafka, group, joins)?;
-        let (assignment, keeping) = assignment_and_tracking(&settings);
+        let (assignment, offsets) = assignment_and_offsets(&settings);
         let decoder = AnswerDecoder::new(settings.fields, settings.max_answer_bytes);
         let recent =
             (!joins).then(|| Arc::new(AnswerIndex::new(settings.answer_index, Instant::now())));
@@ -187,7 +187,7 @@ impl KafkaResponseConsumer {
             decoder,
             limits,
             settings.schema_refusal_ttl,
-            keeping,
+            offsets,
         )
         .with_dead_letters(dead_letters)
         .with_answer_index(recent);
@@ -207,16 +207,16 @@ impl KafkaResponseConsumer {
     }
 }
 
-/// Returns the assignment and the tracking of records for the settings' delivery mode.
-fn assignment_and_tracking(settings: &ConsumerSettings) -> (Assignment, Tracking) {
+/// Returns the assignment for the settings' delivery mode, and the tracker of offsets where they are committed.
+fn assignment_and_offsets(settings: &ConsumerSettings) -> (Assignment, Option<OffsetTracker>) {
     match settings.delivery {
         AnswerDelivery::Broadcast => {
             let all = Assignment::Broadcast(BroadcastAssignment::default());
-            (all, Tracking::None)
+            (all, None)
         }
         AnswerDelivery::Group { start } => {
-            let keeping = Tracking::Offsets(OffsetTracker::default());
-            (Assignment::Group(GroupAssignment::new(start)), keeping)
+            let assigned = Assignment::Group(GroupAssignment::new(start));
+            (assigned, Some(OffsetTracker::default()))
         }
     }
 }

@@ -154,7 +154,7 @@ mod tests {
     use types::{Answer, QuestionId, TraceContext};
 
     use super::*;
-    use crate::answer_pipeline::{RefreshWatermark, Tracking};
+    use crate::answer_pipeline::RefreshWatermark;
     use crate::assignment::BroadcastAssignment;
     use crate::events::Events;
     use crate::parked_records::ParkingLimits;
@@ -211,7 +211,7 @@ mod tests {
             AnswerDecoder::new(AnswerFieldNames::default(), 100),
             limits,
             PATIENCE,
-            Tracking::None,
+            None,
         );
         let schema = SchemaRef::Id(1);
         pipeline.on_schema_found(Instant::now(), schema, MINIMAL_ANSWER_SCHEMA, &[], &Unread);

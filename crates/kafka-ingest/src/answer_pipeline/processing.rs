@@ -7,7 +7,7 @@ use telemetry::spans;
 use tracing::Span;
 use types::{Answer, QuestionId, RecordPosition};
 
-use super::{AnswerPipeline, ParkedRecord, RecordOutcome, RefreshWatermark, Tracking};
+use super::{AnswerPipeline, ParkedRecord, RecordOutcome, RefreshWatermark};
 use crate::AnswerSink;
 use crate::answer_index::RecordKey;
 use crate::answer_record::{self, AnswerHeaders, AnswerRecord, NotAnAnswer};
@@ -28,7 +28,8 @@ impl AnswerPipeline {
             self.events.tombstone_skipped(at);
             return RecordOutcome::Done;
         };
-        let taken = match self.decode(value, record.headers.schema_id) {
+        let decoded = (self.decoder).decode(value, record.headers.schema_id, &self.schemas);
+        let taken = match decoded {
             Ok(decoded) => self.on_decoded(now, at, &decoded, &record.headers.metadata, ends),
             Err(DecodeError::UnknownSchema(schema)) => {
                 ends.refresh_watermark(at.partition);
@@ -43,9 +44,8 @@ impl AnswerPipeline {
     }
 
     pub(super) fn on_settled(&mut self, at: RecordPosition) {
-        match &mut self.tracking {
-            Tracking::None => {}
-            Tracking::Offsets(line) => line.on_settled(at),
+        if let Some(offsets) = &mut self.offsets {
+            offsets.on_settled(at);
         }
     }
 
@@ -79,14 +79,6 @@ impl AnswerPipeline {
         };
         self.parking.park(at, schema, bytes, parked);
         RecordOutcome::Parked
-    }
-
-    pub(super) fn decode<'a>(
-        &self,
-        value: &'a [u8],
-        header: Option<&[u8]>,
-    ) -> Result<DecodedAnswer<'a>, DecodeError> {
-        self.decoder.decode(value, header, &self.schemas)
     }
 
     pub(super) fn on_decoded(
