@@ -20,7 +20,9 @@ use crate::dead_letter_queue::{self, DeadLetterQueue};
 use crate::events::Events;
 use crate::offset_tracker::OffsetTracker;
 use crate::parked_records::ParkingLimits;
-use crate::recovery::{AnswerReader, RecoveryHandle, RecoveryOutcome, UnavailableReason};
+use crate::recovery::{
+    AnswerReader, LookupRequest, RecoveryHandle, RecoveryOutcome, UnavailableReason,
+};
 use crate::registry::RegistryClient;
 use crate::schema_fetcher::SchemaFetcher;
 use crate::status::ConsumerStatus;
@@ -252,22 +254,21 @@ impl ConsumerHandle {
     /// blocks; how many may wait is bounded, and so is how long, by some ten seconds.
     pub fn begin_recovery(
         &self,
-        wanted: AnswerLookup,
+        lookup: AnswerLookup,
         report: impl FnOnce(RecoveryOutcome) + Send + 'static,
     ) {
+        let request = LookupRequest::new(lookup, report, &self.reporting.events);
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let lost = match &*running {
+        let reason = match &*running {
             Some(RunningConsumer {
-                recovery: Some(recall),
+                recovery: Some(recovery),
                 ..
-            }) => return recall.begin(wanted, Box::new(report), &self.reporting.events),
+            }) => return recovery.begin(request),
             Some(RunningConsumer { recovery: None, .. }) => UnavailableReason::Group,
             None => UnavailableReason::Stopped,
         };
         drop(running);
-        let events = &self.reporting.events;
-        events.recovery_finished(lost.as_str(), Duration::ZERO);
-        report(RecoveryOutcome::Unavailable(lost));
+        request.report(RecoveryOutcome::Unavailable(reason));
     }
 
     /// The partitions' high watermarks as known now, to be taken before a question is produced.

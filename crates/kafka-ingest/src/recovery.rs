@@ -1,9 +1,9 @@
 //! Recovers what was written of an answer before its session was resumed: on a thread of its own,
 //! which reads the topic with a client of its own.
 //!
-//! Where the records stand is known from [`crate::answer_index`], for as long as that remembers; what it
-//! does not cover is looked through. Wishes that come while others are served are served together, so
-//! that a thousand sessions that return at once cost one pass over what was written lately.
+//! Reads the records at the positions that [`crate::answer_index`] names, and the ranges of the topic that
+//! it does not cover. Lookups that come while others are served are served together, so that a thousand
+//! sessions that return at once cost one pass over the recent records.
 
 mod events;
 mod history;
@@ -73,33 +73,60 @@ impl UnavailableReason {
     }
 }
 
-/// A wish on its way, and whom to tell. Dropped it says that this process ends.
+/// A lookup that waits for its outcome. The outcome is counted and reported once, by whoever knows it; a
+/// request that is dropped is reported as [`UnavailableReason::Stopped`].
 pub(crate) struct LookupRequest {
     pub(crate) lookup: AnswerLookup,
     pub(crate) since: Instant,
     report: Option<RecoveryCallback>,
+    events: Arc<Events>,
 }
 
 type RecoveryCallback = Box<dyn FnOnce(RecoveryOutcome) + Send>;
 
 impl LookupRequest {
-    fn report(&mut self, recovered: RecoveryOutcome) {
-        if let Some(report) = self.report.take() {
-            report(recovered);
+    pub(crate) fn new(
+        lookup: AnswerLookup,
+        report: impl FnOnce(RecoveryOutcome) + Send + 'static,
+        events: &Arc<Events>,
+    ) -> Self {
+        Self {
+            lookup,
+            since: Instant::now(),
+            report: Some(Box::new(report)),
+            events: Arc::clone(events),
         }
+    }
+
+    /// Counts and reports the outcome.
+    pub(crate) fn report(mut self, outcome: RecoveryOutcome) {
+        self.report_once(outcome);
+    }
+
+    fn report_once(&mut self, outcome: RecoveryOutcome) {
+        let Some(report) = self.report.take() else {
+            return;
+        };
+        let result = match &outcome {
+            RecoveryOutcome::Found(found) if found.is_empty() => "nothing",
+            RecoveryOutcome::Found(_) => "found",
+            RecoveryOutcome::Unavailable(reason) => reason.as_str(),
+        };
+        self.events.recovery_finished(result, self.since.elapsed());
+        report(outcome);
     }
 }
 
 impl Drop for LookupRequest {
     fn drop(&mut self) {
-        self.report(RecoveryOutcome::Unavailable(UnavailableReason::Stopped));
+        self.report_once(RecoveryOutcome::Unavailable(UnavailableReason::Stopped));
     }
 }
 
 impl fmt::Debug for LookupRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wish")
-            .field("wanted", &self.lookup)
+        f.debug_struct("LookupRequest")
+            .field("lookup", &self.lookup)
             .finish_non_exhaustive()
     }
 }
@@ -161,21 +188,14 @@ impl RecoveryHandle {
         })
     }
 
-    /// Looks for it and reports once, from the thread. Never waits.
-    pub(crate) fn begin(&self, wanted: AnswerLookup, report: RecoveryCallback, events: &Events) {
-        let wish = LookupRequest {
-            lookup: wanted,
-            since: Instant::now(),
-            report: Some(report),
-        };
-        match self.requests.try_send(wish) {
+    /// Hands the request to the thread, which reports its outcome. Never waits.
+    pub(crate) fn begin(&self, request: LookupRequest) {
+        match self.requests.try_send(request) {
             Ok(()) => {}
-            Err(TrySendError::Full(mut wish)) => {
-                let reason = UnavailableReason::Busy;
-                events.recovery_finished(reason.as_str(), Duration::ZERO);
-                wish.report(RecoveryOutcome::Unavailable(reason));
+            Err(TrySendError::Full(request)) => {
+                request.report(RecoveryOutcome::Unavailable(UnavailableReason::Busy));
             }
-            Err(TrySendError::Disconnected(wish)) => drop(wish),
+            Err(TrySendError::Disconnected(request)) => drop(request),
         }
     }
 
@@ -262,4 +282,51 @@ impl RecoveryWorker {
 
 fn has_failed(client: &MonotonicConsumer) -> bool {
     client.context().has_failed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use telemetry::Metrics;
+    use types::{MinOffsets, QuestionId, WireId};
+
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_counted_and_reported_once_and_a_dropped_request_counts_as_stopped() {
+        let metrics = Metrics::new().unwrap();
+        let events = Arc::new(Events::new(metrics.instruments()));
+        let (reporter, reports) = channel();
+        let request = || {
+            let reporter = reporter.clone();
+            let lookup = AnswerLookup {
+                question_id: QuestionId::from_bytes([1; 16]),
+                wire_id: WireId::parse("s").unwrap(),
+                min_offsets: MinOffsets::unknown(),
+            };
+            LookupRequest::new(
+                lookup,
+                move |outcome| reporter.send(outcome).unwrap(),
+                &events,
+            )
+        };
+        let unavailable = RecoveryOutcome::Unavailable;
+        request().report(unavailable(UnavailableReason::Busy));
+        request().report(RecoveryOutcome::Found(Vec::new()));
+        drop(request());
+        let reported: Vec<_> = reports.try_iter().collect();
+        assert_eq!(
+            reported,
+            [
+                unavailable(UnavailableReason::Busy),
+                RecoveryOutcome::Found(Vec::new()),
+                unavailable(UnavailableReason::Stopped),
+            ]
+        );
+        for result in ["busy", "nothing", "stopped"] {
+            let counted = metrics.value("answer_gateway_recoveries_total", result);
+            assert_eq!(counted, Some(1.0), "{result}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ impl Events {
     }
 
     /// A lookup ended, with this result.
-    pub(crate) fn recovery_finished(&self, result: &'static str, after: Duration) {
+    pub(super) fn recovery_finished(&self, result: &'static str, after: Duration) {
         self.instruments.recoveries.increment(result);
         self.instruments.recovery_time.record(after, result);
     }

@@ -27,10 +27,7 @@ impl RecoveryWorker {
             .into_iter()
             .partition(|wish| now < wish.since + LOOKUP_TIMEOUT);
         for wish in late {
-            self.report_outcome(
-                wish,
-                RecoveryOutcome::Unavailable(UnavailableReason::TimedOut),
-            );
+            wish.report(RecoveryOutcome::Unavailable(UnavailableReason::TimedOut));
         }
         let mut plan = LookupPlan::default();
         for LookupRequest { lookup: wanted, .. } in &batch {
@@ -49,7 +46,7 @@ impl RecoveryWorker {
             plan.on_incomplete(cause, &unread);
         }
         for (wish, recovered) in batch.into_iter().zip(plan.into_outcomes()) {
-            self.report_outcome(wish, recovered);
+            wish.report(recovered);
         }
     }
 
@@ -96,17 +93,6 @@ impl RecoveryWorker {
         // A client that comes too late for a record goes on with the next one and says nothing.
         fetch_low_watermarks(client, topic, plan).map_err(|_| nothing_read(plan))?;
         ended
-    }
-
-    fn report_outcome(&self, mut wish: LookupRequest, recovered: RecoveryOutcome) {
-        let result = match &recovered {
-            RecoveryOutcome::Found(found) if found.is_empty() => "nothing",
-            RecoveryOutcome::Found(_) => "found",
-            RecoveryOutcome::Unavailable(cause) => cause.as_str(),
-        };
-        let events = &self.reporting.events;
-        events.recovery_finished(result, wish.since.elapsed());
-        wish.report(recovered);
     }
 }
 

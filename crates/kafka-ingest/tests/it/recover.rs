@@ -96,6 +96,7 @@ async fn what_was_read_is_found_again_and_nothing_of_others() {
         recovered,
         RecoveryOutcome::Unavailable(UnavailableReason::Stopped)
     );
+    assert_eq!(count("stopped"), 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
