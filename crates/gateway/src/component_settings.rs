@@ -106,8 +106,8 @@ pub(crate) fn drain_plan(config: &Config) -> DrainPlan {
 
 /// Answers in.
 pub(crate) fn consumer_settings(config: &Config) -> ConsumerSettings {
-    /// The longest answer that is read at all. One over `ws.max_response_bytes` is reported to the session; only what no topic would
-    /// hold is not read at all.
+    /// The longest answer that is read at all: more than any topic would hold, since the session of an answer over
+    /// `ws.max_response_bytes` is told so.
     const LONGEST_READ: usize = 64 << 20;
     /// The most by which the clock of a writer of answers may be behind.
     const CLOCKS_APART: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
-//! Processes the records of the answers' topic: each is decoded and handed to the sink, parked for its schema, or skipped with
-//! a reason. Knows no Kafka client and no registry: records and schemas come
-//! in, wanted schemas and partitions to pause go out.
+//! Processes the records of the answers' topic: each is decoded and handed to the sink, parked for its
+//! schema, or skipped with a reason. Knows no Kafka client and no registry: records and schemas come in,
+//! wanted schemas and partitions to pause go out.
 
 mod processing;
 
@@ -51,11 +51,13 @@ pub(crate) enum RecordOutcome {
     Parked,
 }
 
-/// Notes how far partitions reach, for the floors of the questions to come ([`crate::watermarks::Watermarks`]).
+/// Refreshes the watermarks from which the next questions take their minimum offsets
+/// ([`crate::watermarks::Watermarks`]).
 pub(crate) trait RefreshWatermark {
-    /// Looks at the end of that partition. To be done before a record is handed over, since the next
-    /// question may be asked at once: it has to lie above whatever has come with the answer, or a second
-    /// copy of that would be taken for its own. And before a record is kept: it is handed over later, and must not lie above a question that was asked meanwhile.
+    /// Refreshes the high watermark of that partition. To be done before a record is handed over, since the
+    /// next question may be asked at once: its minimum offset has to lie above whatever has come with the
+    /// answer, or a second copy of that would be taken for its own. And before a record is parked: it is
+    /// handed over later, and must not count as written after a question that was asked meanwhile.
     fn refresh_watermark(&self, partition: i32);
 }
 

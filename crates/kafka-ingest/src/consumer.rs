@@ -37,13 +37,13 @@ pub trait AnswerSink: Send + Sync + 'static {
     /// the context to go on under. A panic in here ends the consumer.
     fn deliver(&self, answer: Answer, trace: Option<TraceContext>);
 
-    /// An answer was read that concerns nobody here, as [`Self::is_session_known`] and [`Self::is_question_awaited`] have just
-    /// said: most answers, where there are several replicas. To be counted, if anything: whoever comes
-    /// for it later finds it by [`ConsumerHandle::begin_recovery`].
+    /// Takes note of an answer for no session or question here, by [`Self::is_session_known`] and
+    /// [`Self::is_question_awaited`]: most answers, where there are several replicas. To be counted, if
+    /// anything: a session that comes for it later finds it by [`ConsumerHandle::begin_recovery`].
     fn on_foreign_answer(&self, _at: RecordPosition) {}
 
     /// Tells whether an answer under this wire id may matter here: its session is connected, or has pending
-    /// something. Asked once a record: it has to be quick. A sink that does not know says yes.
+    /// answers. Asked once a record: it has to be quick. A sink that does not know says yes.
     fn is_session_known(&self, wire_id: &str) -> bool;
 
     /// Tells whether somebody waits for the answer to this question, which a record names in a header. A

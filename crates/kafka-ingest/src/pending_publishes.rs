@@ -1,5 +1,5 @@
-//! Keeps the questions that were handed to the producer until their delivery reports, which are given to
-//! those who asked, and what they say of Kafka.
+//! Keeps the questions that were handed to the producer until their delivery reports, and gives each report
+//! to the session that asked. Also notes what the reports say of Kafka.
 //!
 //! Runs on whatever thread polls the producer. No lock is held while a report is given: whoever gets
 //! it may publish again at once.

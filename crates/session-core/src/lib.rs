@@ -7,7 +7,8 @@
 //! 2. drain [`SessionRegistry::poll_effect`] to `None` and carry each [`Effect`] out in order;
 //! 3. ask [`SessionRegistry::poll_timeout`] when it next wants an [`Input::Tick`], and why.
 //!
-//! Getters: [`SessionRegistry::stats`], [`SessionRegistry::is_connected`], [`SessionRegistry::is_session_known`], [`SessionRegistry::is_question_outstanding`],
+//! Getters: [`SessionRegistry::stats`], [`SessionRegistry::is_connected`],
+//! [`SessionRegistry::is_session_known`], [`SessionRegistry::is_question_outstanding`],
 //! [`SessionRegistry::resume_point`]. Everything else is an input or an effect.
 
 mod answer_assembler;

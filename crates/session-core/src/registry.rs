@@ -125,10 +125,10 @@ impl SessionRegistry {
             .is_some_and(|session| session.state.is_connected())
     }
 
-    /// Tells whether the session of this wire id is connected here, or departed and possibly owed an
-    /// answer. When not, an answer under this wire id that names no awaited question
-    /// ([`Self::is_question_outstanding`]) is foreign and changes nothing. Costs one look-up: meant for the key of a
-    /// record that is not decoded yet.
+    /// Tells whether the session of this wire id is connected here, or departed with pending answers. When
+    /// not, an answer under this wire id that names no outstanding question
+    /// ([`Self::is_question_outstanding`]) is foreign and changes nothing. Costs one lookup: meant for
+    /// every record of the answers' topic.
     pub fn is_session_known(&self, wire_id: &str) -> bool {
         self.sessions.contains_key(session_id_of(wire_id))
     }

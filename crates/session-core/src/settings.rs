@@ -21,11 +21,11 @@ pub struct CoreSettings {
     /// Longest part that version 2 is sent, in bytes.
     pub chunk_bytes: usize,
     /// The time for which a resumed session waits for the records written of its answer before. Longer than
-    /// whoever looks takes at the most.
+    /// a lookup may take.
     pub recovery_timeout: Duration,
     /// The time after an ambiguity (timeout, lost socket, takeover, an answer before its delivery
-    /// report) the session may still be owed an answer, and after a publish that may have persisted
-    /// every session.
+    /// report) in which the session may still be sent the answer, and after a publish that may have
+    /// persisted every session.
     pub answer_ttl: Duration,
     /// The most departed sessions with pending answers that are remembered. When they are
     /// that many nothing is evicted: every further question takes a suffix until there is room.

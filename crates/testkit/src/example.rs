@@ -20,7 +20,7 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// When the example is not built or does not start.
+    /// Panics if the example is not built or does not start.
     pub fn start(name: &str, variables: &[(&str, &str)]) -> Self {
         let mut program = Command::new(binary(name))
             .envs(variables.iter().copied())
@@ -36,7 +36,7 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// When the program ends without printing one.
+    /// Panics if the program ends without printing one.
     pub fn line(&mut self) -> String {
         let line = self.output.next().expect("one more line");
         line.expect("a line of text")
@@ -46,7 +46,7 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// When the signal cannot be sent.
+    /// Panics if the signal cannot be sent.
     pub fn interrupt(&self) {
         let id = self.program.id().to_string();
         let kill = Command::new("kill").args(["-INT", &id]).status();
@@ -57,7 +57,7 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// When the system does not report how the program ended.
+    /// Panics if the system does not report how the program ended.
     pub fn wait(&mut self) -> ExitStatus {
         self.program
             .wait()

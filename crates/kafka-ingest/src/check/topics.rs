@@ -247,7 +247,8 @@ fn check_retention(used: &TopicUse<'_>, found: &HashMap<String, String>) -> Vec<
     findings
 }
 
-/// Finds the settings that let a batch be larger, once it is unpacked, than the gateway can read. Only topics that are read.
+/// Finds the settings that let a batch be larger, once it is unpacked, than the gateway can read. Only of
+/// topics that are read.
 fn check_compression(used: &TopicUse<'_>, found: &HashMap<String, String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !used.rights.contains(&TopicRight::Read) {

@@ -25,8 +25,8 @@ pub(crate) fn dead_letter_producer_config(
     validate(base_config(settings, PREFERRED, OWN)?)
 }
 
-/// Builds the configuration of the member of the group that names the owners of dead letters: it joins, reads nothing and
-/// commits nothing.
+/// Builds the configuration of the member of the group that names the owners of dead letters: it joins,
+/// reads nothing and commits nothing.
 pub(crate) fn owner_election_config(
     settings: &KafkaSettings,
     group_id: &str,
